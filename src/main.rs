@@ -1,0 +1,2 @@
+//! tenet
+fn main() {}
