@@ -1,5 +1,5 @@
 //! `tenet`: policy compliance for partner-of-record governance in Microsoft cloud tenants.
 
 pub mod model;
-pub mod syntax;
+// pub mod syntax;
 pub mod text;
