@@ -3,5 +3,6 @@
 pub mod check;
 pub mod model;
 pub mod snapshot;
+pub mod sources;
 pub mod syntax;
 pub mod text;
