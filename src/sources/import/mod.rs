@@ -120,3 +120,6 @@ pub fn import_azurehound(
 ) -> Result<Vec<FileReport>, ImportError> {
     super::azurehound::import(builder, paths, options)
 }
+
+#[cfg(test)]
+mod tests;
