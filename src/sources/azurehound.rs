@@ -199,7 +199,7 @@ fn grant_names(kind: &str) -> Option<(&'static str, &'static str)> {
 fn take_grants(intake: &mut Intake<'_>, data: &Value, list: &str, inner: &str) -> Taken {
     let names = [list, "roleAssignments", "assignments"];
     let mut outcome = Ok(());
-    for item in names.iter().find_map(|name| data.get(*name)).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default() {
+    for item in members(names.iter().find_map(|name| data.get(*name)))? {
         let inner = [inner, "roleAssignment", "assignment"].iter().find_map(|name| item.get(*name)).unwrap_or(item);
         outcome = outcome.and(arm::role_assignments::take(intake, inner));
     }
@@ -207,10 +207,19 @@ fn take_grants(intake: &mut Intake<'_>, data: &Value, list: &str, inner: &str) -
     outcome
 }
 
+/// Returns the members of a list, which the collector writes as null if it is empty.
+fn members(list: Option<&Value>) -> Result<&[Value], Refusal> {
+    match list {
+        Some(Value::Null) => Ok(&[]),
+        Some(Value::Array(members)) => Ok(members),
+        _ => Err(Refusal::new("its list is missing or no list")),
+    }
+}
+
 fn take_members(intake: &mut Intake<'_>, data: &Value) -> Taken {
     let group = data.get("groupId").and_then(Value::as_str).ok_or_else(|| Refusal::new("it has no groupId"))?;
     let mut outcome = Ok(());
-    for item in data.get("members").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default() {
+    for item in members(data.get("members"))? {
         let member = item.get("member").unwrap_or(item);
         outcome = outcome.and(graph::principals::take_member(intake, group, member));
     }
@@ -219,7 +228,7 @@ fn take_members(intake: &mut Intake<'_>, data: &Value) -> Taken {
 
 fn take_directory_roles(intake: &mut Intake<'_>, data: &Value) -> Taken {
     let mut outcome = Ok(());
-    for item in data.get("roleAssignments").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default() {
+    for item in members(data.get("roleAssignments"))? {
         outcome = outcome.and(graph::directory_roles::take_assignment(intake, item));
     }
     outcome

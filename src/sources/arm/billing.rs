@@ -58,9 +58,7 @@ pub(in crate::sources) fn take_account(intake: &mut Intake<'_>, item: &Value) ->
 
 pub(in crate::sources) fn take_subscription(intake: &mut Intake<'_>, item: &Value) -> Taken {
     let fields = Fields::of(item);
-    let id = fields.text("subscriptionId");
-    // Seats, reservations and other products are billed the same way and are no Azure subscriptions.
-    let id = id.ok_or_else(|| Refusal::new("it is no Azure subscription: it has no subscriptionId"))?;
+    let id = fields.text("subscriptionId").ok_or_else(|| Refusal::new("it has no subscriptionId"))?;
     let subscription = super::subscriptions::azure(intake, id)?;
     let source = intake.source("billing:billingSubscriptions");
     if let Some(account) = account_of(&fields) {

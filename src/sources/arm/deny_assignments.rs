@@ -31,13 +31,16 @@ pub(in crate::sources) fn take(intake: &mut Intake<'_>, item: &Value) -> Taken {
         intake.builder.set(deny, "denies_everyone", crate::model::Value::Bool(everyone), source)?;
     }
     if fields.get("permissions").is_some_and(Value::is_array) {
-        for permission in fields.list("permissions") {
-            for name in ["actions", "dataActions"] {
-                let actions = permission.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-                intake.add_texts(deny, "actions", actions, str::to_lowercase, source)?;
+        let mut whole = true;
+        let lists = fields.list("permissions").iter().flat_map(|permission| ["actions", "dataActions"].map(|name| permission.get(name)));
+        for list in lists {
+            match list {
+                None | Some(Value::Null) => {}
+                Some(Value::Array(actions)) => whole &= intake.add_texts(deny, "actions", actions, str::to_lowercase, source)?,
+                Some(_) => whole = false,
             }
         }
-        intake.builder.claim(deny, "actions", Completeness::now(Some(source)))?;
+        intake.claim_inner(deny, "actions", whole, source)?;
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::model::{Completeness, SourceId, canonical_arm_id, trailing_guid};
+use crate::model::{SourceId, canonical_arm_id, trailing_guid};
 use crate::snapshot::Handle;
 use crate::sources::import::{Fields, Intake, Refusal, Taken};
 
@@ -50,15 +50,14 @@ pub(in crate::sources) fn describe(intake: &mut Intake<'_>, delegation: Handle, 
         _ if fields.is_nested() => intake.builder.set_none(delegation, "offer_publisher", source)?,
         _ => {}
     }
-    let mut whole = fields.get("authorizations").is_some_and(Value::is_array);
+    let eligible = fields.get("eligibleAuthorizations");
+    let mut whole = fields.get("authorizations").is_some_and(Value::is_array) && eligible.is_none_or(|list| list.is_array() || list.is_null());
     for (name, eligible) in [("authorizations", false), ("eligibleAuthorizations", true)] {
         for authorization in fields.list(name) {
             whole &= take_authorization(intake, delegation, authorization, eligible, source).is_ok();
         }
     }
-    let reason = "an authorization could not be read".to_owned();
-    let claim = if whole { Completeness::now(Some(source)) } else { Completeness::open(Some(reason), Some(source)) };
-    Ok(intake.builder.claim(delegation, "authorizations", claim)?)
+    intake.claim_inner(delegation, "authorizations", whole, source)
 }
 
 fn take_authorization(intake: &mut Intake<'_>, delegation: Handle, item: &Value, eligible: bool, source: SourceId) -> Taken {

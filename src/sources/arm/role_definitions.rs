@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::model::{Completeness, FactSource, SourceId, SourceKind, canonical_arm_id, trailing_guid};
+use crate::model::{FactSource, SourceId, SourceKind, canonical_arm_id, trailing_guid};
 use crate::snapshot::Handle;
 use crate::sources::import::{Fields, Intake, Refusal, Taken};
 
@@ -23,8 +23,8 @@ pub(in crate::sources) fn take(intake: &mut Intake<'_>, item: &Value) -> Taken {
         take_permissions(intake, role, fields.list("permissions"), source)?;
     }
     if fields.get("assignableScopes").is_some_and(Value::is_array) {
-        intake.add_texts(role, "assignable_scopes", fields.list("assignableScopes"), canonical_arm_id, source)?;
-        intake.builder.claim(role, "assignable_scopes", Completeness::now(Some(source)))?;
+        let whole = intake.add_texts(role, "assignable_scopes", fields.list("assignableScopes"), canonical_arm_id, source)?;
+        intake.claim_inner(role, "assignable_scopes", whole, source)?;
     }
     let builtin = ty.and_then(Value::as_str).is_some_and(|ty| ty.eq_ignore_ascii_case("BuiltInRole"));
     match fields.text("roleName").filter(|_| builtin) {
@@ -40,14 +40,15 @@ fn is_resource_type(ty: &&Value) -> bool {
 /// A role allows the union of its permissions; action names compare without regard to case.
 fn take_permissions(intake: &mut Intake<'_>, role: Handle, permissions: &[Value], source: SourceId) -> Taken {
     for (name, field) in LISTS {
+        let mut whole = true;
         for permission in permissions {
-            let actions = permission.get(field).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-            intake.add_texts(role, name, actions, str::to_lowercase, source)?;
+            match permission.get(field) {
+                None | Some(Value::Null) => {}
+                Some(Value::Array(actions)) => whole &= intake.add_texts(role, name, actions, str::to_lowercase, source)?,
+                Some(_) => whole = false,
+            }
         }
-        let stated = permissions.iter().all(|permission| permission.get(field).is_none_or(Value::is_array));
-        let reason = "a permission holds something that is no list".to_owned();
-        let claim = if stated { Completeness::now(Some(source)) } else { Completeness::open(Some(reason), Some(source)) };
-        intake.builder.claim(role, name, claim)?;
+        intake.claim_inner(role, name, whole, source)?;
     }
     Ok(())
 }

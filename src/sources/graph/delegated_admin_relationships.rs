@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::model::{Completeness, canonical_guid};
+use crate::model::canonical_guid;
 use crate::sources::import::{Fields, Intake, Taken};
 
 pub(in crate::sources) fn take(intake: &mut Intake<'_>, item: &Value) -> Taken {
@@ -21,11 +21,8 @@ pub(in crate::sources) fn take(intake: &mut Intake<'_>, item: &Value) -> Taken {
     }
     if let Some(Value::Array(roles)) = fields.get("accessDetails").and_then(|details| details.get("unifiedRoles")) {
         let ids: Vec<Value> = roles.iter().filter_map(|role| role.get("roleDefinitionId")).cloned().collect();
-        let whole = ids.len() == roles.len();
-        intake.add_texts(relationship, "roles", &ids, canonical_guid, source)?;
-        let reason = "a role has no id".to_owned();
-        let claim = if whole { Completeness::now(Some(source)) } else { Completeness::open(Some(reason), Some(source)) };
-        intake.builder.claim(relationship, "roles", claim)?;
+        let texts = intake.add_texts(relationship, "roles", &ids, canonical_guid, source)?;
+        intake.claim_inner(relationship, "roles", texts && ids.len() == roles.len(), source)?;
     }
     Ok(())
 }

@@ -117,6 +117,12 @@ pub enum CompleteClaimError {
     /// `KIND@` without a scope.
     #[error("`{0}` names no scope after the @")]
     NoScope(String),
+    /// A scope where there is none to name.
+    #[error("`{0}` are a list of the whole directory: leave out the @ and what follows")]
+    NotScoped(&'static str),
+    /// A scope that is no path.
+    #[error("`{0}` is no scope; write its whole path, such as /subscriptions/00000000-0000-0000-0000-000000000000")]
+    NoPath(String),
 }
 
 impl FromStr for CompleteClaim {
@@ -129,7 +135,13 @@ impl FromStr for CompleteClaim {
             None => (text.trim(), None),
         };
         match CLAIMABLE.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)) {
-            Some((_, kind)) => Ok(Self { kind: *kind, scope }),
+            Some((known, kind)) => match (kind.lists().0, &scope) {
+                ("", Some(_)) => Err(CompleteClaimError::NotScoped(known)),
+                ("Scope" | "Subscription" | "BillingAccount", Some(path)) if !path.starts_with('/') => {
+                    Err(CompleteClaimError::NoPath(path.clone()))
+                }
+                _ => Ok(Self { kind: *kind, scope }),
+            },
             None => Err(CompleteClaimError::UnknownKind { kind: name.to_owned(), hint: hint(name) }),
         }
     }
@@ -334,6 +346,16 @@ pub(super) fn all_scopes(intake: &Intake<'_>, kind: ListKind) -> Vec<String> {
     let keys = handles.into_iter().map(|handle| intake.builder.key_of(handle).to_owned());
     // A licence subscription is no scope of Azure access.
     keys.filter(|key| wanted != "Subscription" || key.starts_with("/subscriptions/")).collect()
+}
+
+/// Tells whether some file named the scope of a claim.
+pub(super) fn is_known(intake: &Intake<'_>, kind: ListKind, scope: &str) -> bool {
+    let root = match kind.lists().0 {
+        "Subscription" => "Scope",
+        "Group" => "Principal",
+        holder => holder,
+    };
+    intake.builder.find(root, scope).is_some()
 }
 
 /// Brings the scope of a claim or request to canonical form.

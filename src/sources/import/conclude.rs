@@ -44,6 +44,8 @@ fn describe_delegations(intake: &mut Intake<'_>, tally: &mut Tally) -> Taken {
     for (delegation, definition) in intake.later.delegations.clone() {
         let Some(definitions) = intake.later.definitions.get(&definition).cloned() else {
             tally.note(format!("{} names {definition}, which no file holds", intake.builder.key_of(delegation)));
+            let open = crate::model::Completeness::open(Some("its definition was not read".to_owned()), None);
+            intake.builder.claim(delegation, "authorizations", open)?;
             continue;
         };
         for (definition, source) in definitions {
@@ -149,12 +151,13 @@ fn state_settings(intake: &mut Intake<'_>, tally: &mut Tally) -> Taken {
         ];
         intake.copy_all(tenant, &fields, &pairs, source)?;
         if fields.get("exemptedPrincipals").is_some_and(serde_json::Value::is_array) {
-            for id in fields.list("exemptedPrincipals").iter().filter_map(serde_json::Value::as_str) {
+            let ids = fields.list("exemptedPrincipals");
+            for id in ids.iter().filter_map(serde_json::Value::as_str) {
                 let principal = intake.principal(id, None)?;
                 intake.builder.link(tenant, "subscription_policy_exemptions", principal, crate::model::Interval::CURRENT, source)?;
             }
-            let whole = crate::model::Completeness::now(Some(source));
-            intake.builder.claim(tenant, "subscription_policy_exemptions", whole)?;
+            let whole = ids.iter().all(serde_json::Value::is_string);
+            intake.claim_inner(tenant, "subscription_policy_exemptions", whole, source)?;
         }
     }
     Ok(())

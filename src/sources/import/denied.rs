@@ -16,7 +16,8 @@ pub(super) fn take(intake: &mut Intake<'_>, exchange: &Exchange, asked: &Asked, 
             let url = Some(exchange.url.clone());
             let gap = Some(reason.clone());
             let scope = scope.clone();
-            lists.push(Page { kind: *kind, scope, at_scope: false, url, next: Next::Last, gap, unproved: None, source });
+            let read_at = intake.origin.read_at;
+            lists.push(Page { kind: *kind, scope, at_scope: false, url, next: Next::Last, gap, unproved: None, source, read_at });
             reason
         }
         Asked::One { kind, id } => {

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{Fields, ImportOptions};
-use crate::model::{Base, FactSource, Interval, SourceId, SourceKind, canonical_arm_id, canonical_guid, parent_path, parse_instant};
+use crate::model::{Base, Completeness, FactSource, Interval, SourceId, SourceKind, canonical_arm_id, canonical_guid, parent_path, parse_instant};
 use crate::snapshot::{BuildError, Handle, SnapshotBuilder};
 
 /// Why an object was not taken.
@@ -71,6 +71,8 @@ pub(in crate::sources) struct Later {
     pub(in crate::sources) foreign: BTreeSet<Handle>,
     /// Lists of the whole directory that are whole.
     pub(in crate::sources) whole: BTreeMap<super::ListKind, SourceId>,
+    /// The source that stands for the user's word.
+    user: Option<SourceId>,
     /// Management groups that are the root of their directory.
     pub(in crate::sources) roots: BTreeSet<Handle>,
     /// Directories named in the cross-tenant policy.
@@ -134,8 +136,15 @@ impl<'b> Intake<'b> {
     }
 
     /// Tells whether a source is the user's word for a list.
-    pub(in crate::sources) fn is_user_claim(&mut self, source: SourceId) -> bool {
-        self.builder.source(user_claim()) == source
+    pub(in crate::sources) fn is_user_claim(&self, source: SourceId) -> bool {
+        self.later.user == Some(source)
+    }
+
+    /// Returns the source that stands for the user's word.
+    pub(in crate::sources) fn user_claim(&mut self) -> SourceId {
+        let source = self.builder.source(FactSource::new(SourceKind::Register, "claim of the user"));
+        self.later.user = Some(source);
+        source
     }
 
     /// Returns the permission that reading such a list takes, as the schema states it.
@@ -223,7 +232,7 @@ impl<'b> Intake<'b> {
         Ok(())
     }
 
-    /// Adds texts to a set; `change` brings each to the form the set holds.
+    /// Adds texts to a set; `change` brings each to the form the set holds. Tells whether all members were texts.
     pub(in crate::sources) fn add_texts(
         &mut self,
         handle: Handle,
@@ -231,11 +240,18 @@ impl<'b> Intake<'b> {
         texts: &[Value],
         change: fn(&str) -> String,
         source: SourceId,
-    ) -> Taken {
+    ) -> Result<bool, Refusal> {
         for text in texts.iter().filter_map(Value::as_str) {
             self.builder.add_value(handle, name, crate::model::Value::text(change(text)), source)?;
         }
-        Ok(())
+        Ok(texts.iter().all(Value::is_string))
+    }
+
+    /// Claims of a list that came inside an object that it is whole, or that some of it could not be read.
+    pub(in crate::sources) fn claim_inner(&mut self, handle: Handle, name: &str, whole: bool, source: SourceId) -> Taken {
+        let reason = || Some("a part of the list could not be read".to_owned());
+        let claim = if whole { Completeness::now(Some(source)) } else { Completeness::open(reason(), Some(source)) };
+        Ok(self.builder.claim(handle, name, claim)?)
     }
 
     /// States since when an entity exists.
@@ -257,11 +273,6 @@ impl<'b> Intake<'b> {
 /// Returns the source of which directory is the one at hand.
 pub(in crate::sources) fn home_source() -> FactSource {
     FactSource::new(SourceKind::Derived, "home directory")
-}
-
-/// Returns the source that stands for the user's word.
-pub(in crate::sources) fn user_claim() -> FactSource {
-    FactSource::new(SourceKind::Register, "claim of the user")
 }
 
 /// Returns the type of a scope by the shape of its canonical id.

@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
+
 use super::claims::{self, ListKind};
-use super::intake::{Intake, Refusal, user_claim};
+use super::intake::{Intake, Refusal};
 use super::page::Next;
 use super::{CompleteClaim, Tally};
 use crate::model::{Completeness, SourceId};
@@ -25,6 +27,7 @@ pub(in crate::sources) struct Page {
     /// What keeps it from being proved whole.
     pub(super) unproved: Option<String>,
     pub(super) source: SourceId,
+    pub(super) read_at: Option<Timestamp>,
 }
 
 /// All pages of an import.
@@ -61,6 +64,7 @@ impl Lists {
             gap: None,
             unproved: Some(reason.to_owned()),
             source,
+            read_at: None,
         };
         self.push(page);
     }
@@ -87,10 +91,14 @@ impl Lists {
 
     fn put_together(&self) -> Vec<Whole> {
         let mut by_url: BTreeMap<&str, &Page> = BTreeMap::new();
+        let mut again: BTreeSet<&str> = BTreeSet::new();
         for page in self.pages.iter().filter(|page| page.url.is_some()) {
             let url = page.url.as_deref().unwrap_or_default();
             // A page recorded twice counts by the reading that succeeded.
             let slot = by_url.entry(url).or_insert(page);
+            if slot.gap.is_none() && page.gap.is_none() && slot.read_at != page.read_at {
+                again.insert(url);
+            }
             if slot.gap.is_some() && page.gap.is_none() {
                 *slot = page;
             }
@@ -100,21 +108,25 @@ impl Lists {
             _ => None,
         };
         let continued: BTreeSet<String> = by_url.values().filter_map(follows).collect();
-        let heads = by_url.iter().filter(|(url, _)| !continued.contains(**url)).map(|(_, page)| walk(page, &by_url));
-        let loose = self.pages.iter().filter(|page| page.url.is_none()).map(|page| walk(page, &BTreeMap::new()));
+        let heads = by_url.iter().filter(|(url, _)| !continued.contains(**url)).map(|(_, page)| walk(page, &by_url, &again));
+        let loose = self.pages.iter().filter(|page| page.url.is_none()).map(|page| walk(page, &BTreeMap::new(), &BTreeSet::new()));
         heads.chain(loose).collect()
     }
 
     /// Takes a user's word for a list, unless the files themselves show a gap in it.
     fn vouch(&self, intake: &mut Intake<'_>, claim: &CompleteClaim, lists: &[Whole], tally: &mut Tally) -> Result<(), Refusal> {
         let wanted = claim.scope.as_deref().map(claims::canonical_scope);
+        if let Some(scope) = wanted.as_deref().filter(|scope| !claims::is_known(intake, claim.kind, scope)) {
+            tally.note(format!("the claim about {} of {scope} is not taken: no file names that scope", claim.kind.name()));
+            return Ok(());
+        }
         let meets = |list: &&Whole| {
             let same_scope = wanted.is_none() || list.scope.is_none() || list.scope == wanted;
             list.kind == claim.kind && same_scope
         };
         let gap = lists.iter().filter(meets).find_map(|list| list.gap.clone());
         let broken = self.broken.first().map(|file| format!("{file} could not be read"));
-        let source = intake.builder.source(user_claim());
+        let source = intake.user_claim();
         if let Some(reason) = gap.or(broken) {
             let name = claim.kind.name();
             tally.note(format!("the claim that {name} are complete is not taken: {reason}"));
@@ -136,7 +148,7 @@ impl Lists {
 }
 
 /// Follows the pages of a list from its first one.
-fn walk(head: &Page, by_url: &BTreeMap<&str, &Page>) -> Whole {
+fn walk(head: &Page, by_url: &BTreeMap<&str, &Page>, again: &BTreeSet<&str>) -> Whole {
     let mut whole = Whole {
         kind: head.kind,
         scope: head.scope.clone(),
@@ -148,6 +160,10 @@ fn walk(head: &Page, by_url: &BTreeMap<&str, &Page>) -> Whole {
     let mut seen: BTreeSet<&str> = head.url.as_deref().into_iter().collect();
     let mut page = head;
     loop {
+        if page.url.as_deref().is_some_and(|url| again.contains(url)) {
+            // Members of either reading may be gone at the time of the other.
+            whole.gap = whole.gap.or_else(|| Some("the request was recorded more than once, at different times".to_owned()));
+        }
         let missing = match &page.next {
             Next::Last => return whole,
             Next::Token => PAGE_MISSING,

@@ -79,7 +79,11 @@ fn is_page(value: &Value) -> bool {
 fn answer(value: Value) -> Answer {
     if let Some(exchange) = recorded(&value) {
         let body = value.pointer("/response/body").cloned().unwrap_or(Value::Null);
-        return Answer { exchange: Some(exchange), ..unwrapped(body) };
+        let mut answer = Answer { exchange: Some(exchange), ..unwrapped(body) };
+        if let Some(time) = value.get("time").filter(|time| instant(time).is_none()) {
+            answer.notes.push(format!("the time {time} of the exchange is no time and was left out"));
+        }
+        return answer;
     }
     if value.get("responses").is_some_and(Value::is_object) {
         return example(&value);
@@ -91,9 +95,17 @@ fn recorded(value: &Value) -> Option<Exchange> {
     let url = value.pointer("/request/url")?.as_str()?.trim().to_owned();
     let response = value.get("response")?;
     let method = value.pointer("/request/method").and_then(Value::as_str).unwrap_or("GET").to_ascii_uppercase();
-    let status = response.get("status").and_then(Value::as_u64).unwrap_or(200);
-    let stated = value.get("time").and_then(Value::as_str).and_then(|text| parse_instant(text).ok().flatten());
+    // A status that cannot be read is none of success.
+    let status = response.get("status").map_or(200, |status| match status {
+        Value::String(text) => text.trim().parse().unwrap_or(0),
+        other => other.as_u64().unwrap_or(0),
+    });
+    let stated = value.get("time").and_then(instant);
     Some(Exchange { method, url, status, time: stated.or_else(|| date_header(response)) })
+}
+
+fn instant(value: &Value) -> Option<Timestamp> {
+    value.as_str().and_then(|text| parse_instant(text).ok().flatten())
 }
 
 fn date_header(response: &Value) -> Option<Timestamp> {

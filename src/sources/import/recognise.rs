@@ -114,17 +114,23 @@ impl Kind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Recognised {
     Take(Kind),
-    Pass { what: String, why: &'static str },
+    Pass {
+        what: String,
+        why: &'static str,
+        /// Whether it may have been something a list needs.
+        lost: bool,
+    },
 }
 
 const NO_PLACE: &str = "nothing in a snapshot holds it";
 const NO_HISTORY: &str = "activity log events are not turned into history by import";
 const UNKNOWN: &str = "its kind is not known";
+const NO_OBJECT: &str = "it is no JSON object";
 
 /// Recognises an object by what it says of itself, then by what was asked.
 pub(super) fn recognise(item: &Value, context: Option<&str>, asked: &Asked) -> Recognised {
     if !item.is_object() {
-        return pass("value", "it is no JSON object");
+        return pass("value", NO_OBJECT);
     }
     let by_type = item.get("type").and_then(Value::as_str).and_then(|ty| by_type(&ty.to_lowercase(), item));
     by_type
@@ -141,7 +147,7 @@ pub(super) fn recognise(item: &Value, context: Option<&str>, asked: &Asked) -> R
 }
 
 fn pass(what: &str, why: &'static str) -> Recognised {
-    Recognised::Pass { what: what.to_owned(), why }
+    Recognised::Pass { what: what.to_owned(), why, lost: matches!(why, UNKNOWN | NO_OBJECT) }
 }
 
 fn by_type(ty: &str, item: &Value) -> Option<Recognised> {
@@ -161,6 +167,9 @@ fn by_type(ty: &str, item: &Value) -> Option<Recognised> {
         "microsoft.managedservices/registrationdefinitions" => Kind::RegistrationDefinition,
         "microsoft.billing/billingproperty" => Kind::BillingProperty,
         "microsoft.billing/billingaccounts" => Kind::BillingAccount,
+        "microsoft.billing/billingaccounts/billingsubscriptions" if no_subscription(item) => {
+            return Some(pass("billed product", "it is no Azure subscription"));
+        }
         "microsoft.billing/billingaccounts/billingsubscriptions" => Kind::BillingSubscription,
         "microsoft.billing/billingaccounts/enrollmentaccounts"
         | "microsoft.billing/billingaccounts/departments/enrollmentaccounts" => Kind::EnrollmentAccount,
@@ -171,6 +180,11 @@ fn by_type(ty: &str, item: &Value) -> Option<Recognised> {
         _ => return None,
     };
     Some(Recognised::Take(kind))
+}
+
+/// Seats, reservations and other products are billed like subscriptions.
+fn no_subscription(item: &Value) -> bool {
+    item.get("properties").unwrap_or(item).get("subscriptionId").is_none_or(Value::is_null)
 }
 
 /// Objects that other rules would take for something they are not.

@@ -76,15 +76,16 @@ fn take_answer(intake: &mut Intake<'_>, file: &str, answer: &Answer, lists: &mut
         tally.note(note.clone());
     }
     if let Some(exchange) = exchange {
-        if exchange.status >= 400 {
+        if !(200..400).contains(&exchange.status) {
             return denied::take(intake, exchange, &asked, lists, tally);
         }
         if !is_read(exchange) {
             return tally.skip("answer", &format!("the answer of a {} is no reading", exchange.method));
         }
     }
-    if answer.items.is_empty() && !answer.is_list {
-        return tally.skip("answer", "it has no body");
+    if answer.items.is_empty() && !answer.is_list && !answer.is_query {
+        tally.skip("answer", "it has no body");
+        return push_pages(intake, answer, &asked, &Read::default(), lists, tally);
     }
     let read = take_items(intake, answer, &asked, tally);
     push_pages(intake, answer, &asked, &read, lists, tally);
@@ -125,8 +126,8 @@ fn is_read(exchange: &Exchange) -> bool {
 #[derive(Debug, Default)]
 struct Read {
     kinds: Vec<(Kind, Option<String>)>,
-    refused: usize,
-    passed: usize,
+    /// Objects that could not be read.
+    lost: usize,
 }
 
 fn take_items(intake: &mut Intake<'_>, answer: &Answer, asked: &Asked, tally: &mut Tally) -> Read {
@@ -144,15 +145,15 @@ fn take_items(intake: &mut Intake<'_>, answer: &Answer, asked: &Asked, tally: &m
                     }
                     Err(Refusal(why)) => {
                         tally.skip(kind.name(), &why);
-                        read.refused += 1;
+                        read.lost += 1;
                         read.kinds.push((kind, None));
                     }
                 }
             }
             (Recognised::Pass { .. }, Some(Ok(()))) => tally.take("members"),
-            (Recognised::Pass { what, why }, _) => {
+            (Recognised::Pass { what, why, lost }, _) => {
                 tally.skip(&what, why);
-                read.passed += 1;
+                read.lost += usize::from(lost);
             }
         }
     }
@@ -170,9 +171,10 @@ fn take_member(intake: &mut Intake<'_>, item: &Value, asked: &Asked) -> Option<R
 }
 
 fn push_pages(intake: &mut Intake<'_>, answer: &Answer, asked: &Asked, read: &Read, lists: &mut Lists, tally: &mut Tally) {
-    let lost = read.refused + read.passed;
+    let lost = read.lost;
     let gap = (lost > 0).then(|| format!("{lost} of the objects in {} could not be read", intake.origin.file));
-    if let (Asked::List { kind, scope, narrowed }, true) = (asked, answer.is_list) {
+    if let Asked::List { kind, scope, narrowed } = asked {
+        let gap = gap.or_else(|| (!answer.is_list).then(|| format!("the answer in {} holds no list", intake.origin.file)));
         let source = intake.source(kind.source());
         let url = answer.exchange.as_ref().map(|exchange| exchange.url.clone());
         let unproved = match narrowed {
@@ -180,8 +182,11 @@ fn push_pages(intake: &mut Intake<'_>, answer: &Answer, asked: &Asked, read: &Re
             _ => None,
         };
         let at_scope = *narrowed == Narrowed::AtScope;
-        let page = Page { kind: *kind, scope: scope.clone(), at_scope, url, next: answer.next.clone(), gap, unproved, source };
-        return lists.push(page);
+        let (scope, next, read_at) = (scope.clone(), answer.next.clone(), intake.origin.read_at);
+        return lists.push(Page { kind: *kind, scope, at_scope, url, next, gap, unproved, source, read_at });
+    }
+    if answer.is_query && answer.next != page::Next::Last {
+        tally.note("more rows follow on another page; make sure that its file is here too");
     }
     if !answer.is_list {
         return;
@@ -198,7 +203,7 @@ fn push_pages(intake: &mut Intake<'_>, answer: &Answer, asked: &Asked, read: &Re
         let next = answer.next.clone();
         let gap = gap.clone();
         let unproved = Some(unrecorded());
-        lists.push(Page { kind, scope, at_scope: false, url: None, next, gap, unproved, source });
+        lists.push(Page { kind, scope, at_scope: false, url: None, next, gap, unproved, source, read_at: None });
     }
 }
 

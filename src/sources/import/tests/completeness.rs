@@ -109,3 +109,52 @@ fn a_claim_for_one_scope_stays_there() {
     assert_eq!(list(&snapshot, "Scope", SUB, "role_assignments"), "r1 (whole)");
     assert!(list(&snapshot, "Scope", other, "role_assignments").contains("open"));
 }
+
+#[test]
+fn a_listing_recorded_twice_at_different_times_is_open() {
+    let one = exchange(USERS, 200, r#"{"value":[{"id":"u1","userType":"Member"}]}"#);
+    let two = one.replace("2026-11-01T10", "2026-11-02T10").replace("u1", "u2");
+    let (snapshot, _) = arm(&[("1.json", &one), ("2.json", &two)], &ImportOptions::default());
+    assert!(extent(&snapshot, "User").contains("open: the request was recorded more than once"));
+}
+
+#[test]
+fn a_recorded_answer_without_a_list_proves_nothing() {
+    for body in ["null", r#"{"value":null}"#] {
+        let page = exchange(USERS, 200, body);
+        let (snapshot, _) = arm(&[("1.json", &page)], &complete(&["users"]));
+        assert!(extent(&snapshot, "User").contains("open: "), "{body}");
+    }
+    let page = exchange(USERS, 200, r#"{"value":[]}"#).replace("200", "\"403\"");
+    let (snapshot, _) = arm(&[("1.json", &page)], &ImportOptions::default());
+    assert_eq!(extent(&snapshot, "User"), " (open: denied: needs User.Read.All)");
+}
+
+#[test]
+fn a_claim_about_a_scope_nobody_named_makes_no_scope() {
+    let body = format!(r#"{{"value":[{}]}}"#, assignment(SUB, "r1", "p1", ""));
+    let (snapshot, reports) = arm(&[("a.json", &body)], &complete(&["roleAssignments@/subscriptions/typo"]));
+    assert!(extent(&snapshot, "Subscription").starts_with("aaaaaaaa-0000-0000-0000-000000000001 ("));
+    assert!(reports.iter().any(|report| report.notes.iter().any(|note| note.contains("no file names that scope"))));
+    assert!("users@/x".parse::<super::super::CompleteClaim>().is_err());
+    assert!("roleAssignments@guid".parse::<super::super::CompleteClaim>().is_err());
+}
+
+#[test]
+fn members_of_groups_and_roles_come_with_their_request() {
+    let group = exchange("https://graph.microsoft.com/v1.0/groups/g1/members", 200, r##"{"value":[{"id":"x1"},
+        {"@odata.type":"#microsoft.graph.user","id":"u1","userPrincipalName":"a@example.org"}]}"##);
+    let roles = exchange("https://graph.microsoft.com/v1.0/directoryRoles", 200, r#"{"value":[{"id":"o1","roleTemplateId":"t1","displayName":"GA"}]}"#);
+    let members = exchange("https://graph.microsoft.com/v1.0/directoryRoles/o1/members", 200, r##"{"value":[{"id":"u1"}]}"##);
+    let plain = r##"{"@odata.context":"https://g/$metadata#roleManagement/directory/roleAssignments","value":[
+        {"id":"abc","principalId":"u1","roleDefinitionId":"t1","directoryScopeId":"/"}]}"##;
+    let files = [("1.json", group.as_str()), ("2.json", members.as_str()), ("3.json", roles.as_str()), ("4.json", plain)];
+    let (snapshot, reports) = arm(&files, &ImportOptions::default());
+    assert_eq!(skipped(&reports), "");
+    assert_eq!(list(&snapshot, "Group", "g1", "members"), "u1 x1 (whole)");
+    let holders = list(&snapshot, "DirectoryRole", "t1", "assignments");
+    assert_eq!(holders.matches("t1|u1|").count(), 0, "{holders}");
+    assert!(holders.ends_with("(whole)"), "{holders}");
+    let ty = snapshot.schema().entity_named("DirectoryRoleAssignment").unwrap().id;
+    assert_eq!(snapshot.extent(ty).count(), 1);
+}
