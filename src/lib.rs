@@ -1,5 +1,7 @@
 //! `tenet`: policy compliance for partner-of-record governance in Microsoft cloud tenants.
 
+pub mod check;
 pub mod model;
-// pub mod syntax;
+pub mod snapshot;
+pub mod syntax;
 pub mod text;

@@ -72,6 +72,10 @@ pub struct EntityType {
     pub docs: Vec<String>,
     /// The module that declares it.
     pub module: String,
+    /// The attribute that says since when an entity exists, where there is one.
+    pub lifetime_from: Option<PropertyId>,
+    /// The attribute that says until when an entity exists, where there is one.
+    pub lifetime_to: Option<PropertyId>,
 }
 
 /// How a navigation follows from another one.

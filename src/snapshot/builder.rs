@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use thiserror::Error;
 
-use super::records::{CellState, SnapshotMeta};
+use super::records::{CellState, Record, Records, SnapshotMeta};
 use crate::model::{
     Base, Bound, Completeness, EntityId, EntityTypeId, FactSource, Interval, Property, PropertyId, Schema, SourceId, Value,
     ValueError, canonical_key, parse_scalar,
@@ -99,6 +99,27 @@ impl SnapshotBuilder {
             by_key: HashMap::new(),
             extents: BTreeMap::new(),
         }
+    }
+
+    /// Takes up the facts of finished records again, to add to them or to change them.
+    ///
+    /// Handles are numbered as the entities of `records` are.
+    #[must_use]
+    pub fn from_records(schema: Arc<Schema>, records: Records) -> Self {
+        let mut builder = Self::new(schema);
+        builder.meta = records.meta;
+        let ids = (0_u32..).map(SourceId);
+        builder.source_ids = records.sources.iter().cloned().zip(ids).collect();
+        builder.sources = records.sources;
+        for (at, record) in (0_u32..).zip(records.entities) {
+            let root = builder.schema.entity(record.entity_type).map_or(record.entity_type, |ty| ty.root);
+            builder.by_key.insert((root, Arc::clone(&record.key)), Handle(at));
+            builder.nodes.push(Node::from_record(record));
+        }
+        for extent in records.extents {
+            builder.claim_extent(extent.entity_type, extent.completeness);
+        }
+        builder
     }
 
     /// Returns the schema facts are checked against.
@@ -307,6 +328,19 @@ impl SnapshotBuilder {
         })
     }
 
+    /// Puts a value in place of everything said of an attribute before, for simulations.
+    ///
+    /// # Errors
+    /// If the entity has no such single-valued property.
+    pub fn overwrite(&mut self, handle: Handle, name: &str, value: Option<Value>, source: SourceId) -> Result<(), BuildError> {
+        let property = self.single(handle, name)?;
+        if let Some(node) = self.nodes.get_mut(handle.0 as usize) {
+            let state = value.map_or(CellState::None, CellState::Known);
+            node.facts.insert(property.id, vec![(state, source)]);
+        }
+        Ok(())
+    }
+
     /// States that an optional attribute has no value. For a required one it makes the fact unknown: the source left out
     /// what every entity has.
     ///
@@ -433,7 +467,39 @@ impl Node {
     }
 }
 
+impl Node {
+    fn from_record(record: Record) -> Self {
+        let mut node = Self::new(record.entity_type, record.key);
+        node.lifetimes.push(record.lifetime);
+        for (property, cell) in record.cells {
+            if let Some(source) = cell.source {
+                node.facts.insert(property, vec![(cell.state, source)]);
+            }
+        }
+        for (property, entry) in record.history {
+            if let Some(source) = entry.source {
+                node.history.push((property, entry.interval, entry.state, source));
+            }
+        }
+        for (property, edge) in record.edges {
+            if let Some(source) = edge.source {
+                node.edges.push((property, edge.member, edge.interval, source));
+            }
+        }
+        for (property, claim) in record.completeness {
+            node.claims.insert(property, vec![claim]);
+        }
+        node
+    }
+}
+
 impl Handle {
+    /// Returns the handle of an entity of the records a builder was made from.
+    #[must_use]
+    pub fn of(id: EntityId) -> Self {
+        Self(id.0)
+    }
+
     /// Returns the entity as a value, for [`SnapshotBuilder::set`] and [`SnapshotBuilder::had`].
     #[must_use]
     pub fn value(self) -> Value {
