@@ -521,11 +521,14 @@ impl<'a> Checker<'a> {
             self.error("T0106", set.span, format!("{} is not a set", self.type_name(set.ty)));
             return failed(span, set.ty);
         }
-        let ty = set.ty;
+        let wide = set.ty;
         self.scoped(|this| {
-            let slot = this.declare(var, ty.member());
+            let slot = this.declare(var, wide.member());
             let condition = this.condition(condition);
             this.warn_unmentioned(&[slot], condition.span);
+            let mut known = Vec::new();
+            facts(&condition, true, &mut known);
+            let ty = Type { set: true, ..narrowed(this.globals.schema, wide.member(), &vec![slot.0], &known) };
             let binder = Binder { var: slot, set, filter: Some(condition) };
             Expr { kind: ExprKind::Filter(Box::new(binder)), ty, span }
         })
