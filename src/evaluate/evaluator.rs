@@ -58,6 +58,21 @@ impl<'a> Evaluator<'a> {
         }
     }
 
+    /// Returns the snapshot it reads.
+    #[must_use]
+    pub fn snapshot(&self) -> &'a Snapshot {
+        self.snapshot
+    }
+
+    /// Returns an evaluator of the same policies, instant and parameters over another snapshot.
+    #[must_use]
+    pub fn over<'b>(&self, snapshot: &'b Snapshot) -> Evaluator<'b>
+    where
+        'a: 'b,
+    {
+        Evaluator::new(self.policies, snapshot, self.now, self.params.clone())
+    }
+
     /// Starts counting steps and attested facts anew.
     pub fn begin(&self) {
         self.steps.set(0);
@@ -299,7 +314,8 @@ impl<'a> Evaluator<'a> {
         }
         let meta = self.snapshot.meta();
         let after_capture = meta.captured_to.is_some_and(|captured| captured <= at);
-        let closed_world = meta.closed_world && last_end.is_none_or(|end| end <= at);
+        let recorded = self.snapshot.history(id, property).next().is_some();
+        let closed_world = meta.closed_world && (!recorded || last_end.is_some_and(|end| end <= at));
         if !uncertain && (after_capture || closed_world) {
             return self.current_state(id, property);
         }
