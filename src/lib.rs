@@ -87,10 +87,8 @@ pub fn compile(builtin: BuiltinModules, files: &[PolicyFile]) -> Compiled {
         reader.take(&file.name, &file.path, &file.text, false);
     }
     let Reader { sources, mut diagnostics, parsed } = reader;
-    let modules: Vec<ModuleFile<'_>> = parsed
-        .iter()
-        .map(|(name, builtin, file)| ModuleFile { fallback_name: name.clone(), builtin: *builtin, file })
-        .collect();
+    let modules: Vec<ModuleFile<'_>> =
+        parsed.iter().map(|(name, builtin, file)| ModuleFile { fallback_name: name.clone(), builtin: *builtin, file }).collect();
     let (policies, found) = check(&modules);
     diagnostics.extend(found);
     sort_diagnostics(&mut diagnostics);

@@ -1,2 +1,4 @@
 //! tenet
-fn main() { std::process::exit(tenet::cli::main_temp()) }
+fn main() {
+    std::process::exit(tenet::cli::main_temp())
+}

@@ -4,12 +4,21 @@ pub fn main_temp() -> i32 {
     let mut files = Vec::new();
     for path in &args {
         let text = std::fs::read_to_string(path).unwrap();
-        files.push(crate::PolicyFile { name: path.clone(), path: path.trim_start_matches("policies/").trim_end_matches(".tenet").to_owned(), text });
+        files.push(crate::PolicyFile {
+            name: path.clone(),
+            path: path.trim_start_matches("policies/").trim_end_matches(".tenet").to_owned(),
+            text,
+        });
     }
     let compiled = crate::compile(crate::BuiltinModules::All, &files);
-    print!("{}", crate::report::render_diagnostics(&compiled.sources, &compiled.diagnostics, crate::report::DiagnosticFormat::Full { color: false }));
+    print!(
+        "{}",
+        crate::report::render_diagnostics(&compiled.sources, &compiled.diagnostics, crate::report::DiagnosticFormat::Full { color: false })
+    );
     println!("{} diagnostics", compiled.diagnostics.len());
-    if compiled.has_errors() { return 1; }
+    if compiled.has_errors() {
+        return 1;
+    }
     let mut failed = 0;
     for test in &compiled.policies.tests {
         for failure in crate::testing::run_test(&compiled.policies, test) {

@@ -191,9 +191,7 @@ impl<'a> Evaluator<'a> {
             ExprKind::Now => Val::Known(Value::Instant(self.now)),
             ExprKind::Var(var) => frame.get(var.0 as usize).cloned().unwrap_or(Val::Unknown),
             ExprKind::Param(id) => self.params.get(id.0 as usize).cloned().unwrap_or(Val::Unknown),
-            ExprKind::Call(def, args) => {
-                self.call(*def, args, frame, |this, body, frame| this.value(body, frame)).unwrap_or(Val::Unknown)
-            }
+            ExprKind::Call(def, args) => self.call(*def, args, frame, |this, body, frame| this.value(body, frame)).unwrap_or(Val::Unknown),
             ExprKind::Attribute { base, property, at, .. } => {
                 let base = self.value(base, frame);
                 match self.instant_of(at.as_deref(), frame) {

@@ -138,7 +138,11 @@ impl<'a> Trial<'a> {
         if let Some((var, ty, filter)) = &action.actor {
             let binder = Binder {
                 var: *var,
-                set: Expr { kind: crate::check::ExprKind::Extent(*ty), ty: crate::model::Type::set_of(Base::Entity(*ty)), span: action.span },
+                set: Expr {
+                    kind: crate::check::ExprKind::Extent(*ty),
+                    ty: crate::model::Type::set_of(Base::Entity(*ty)),
+                    span: action.span,
+                },
                 filter: filter.clone(),
             };
             match certain_members(evaluator, &binder, &mut inner).into_iter().next() {
@@ -255,7 +259,11 @@ impl<'a> Trial<'a> {
                 Some(was) => verdict > was,
             };
             if worse {
-                let id = self.policies.rules.get(before.runs.get(key.0).map_or(usize::MAX, |run| run.rule.0 as usize)).map_or("?", |rule| rule.id.as_str());
+                let id = self
+                    .policies
+                    .rules
+                    .get(before.runs.get(key.0).map_or(usize::MAX, |run| run.rule.0 as usize))
+                    .map_or("?", |rule| rule.id.as_str());
                 self.problems.push(format!("{id} would become {} on {}", verdict.name(), key.2));
             }
         }

@@ -63,9 +63,8 @@ fn severity(diagnostic: &Diagnostic) -> &'static str {
 fn full(sources: &SourceSet, diagnostic: &Diagnostic, color: bool) -> String {
     let Some(file) = sources.get(diagnostic.span.file) else { return concise(sources, diagnostic) };
     let level = if diagnostic.is_error() { Level::ERROR } else { Level::WARNING };
-    let mut snippet = Snippet::source(&*file.text)
-        .path(&*file.name)
-        .annotation(AnnotationKind::Primary.span(in_text(&file.text, diagnostic.span)));
+    let mut snippet =
+        Snippet::source(&*file.text).path(&*file.name).annotation(AnnotationKind::Primary.span(in_text(&file.text, diagnostic.span)));
     for label in diagnostic.labels.iter().filter(|label| label.span.file == diagnostic.span.file) {
         snippet = snippet.annotation(AnnotationKind::Context.span(in_text(&file.text, label.span)).label(&*label.text));
     }
@@ -159,9 +158,7 @@ fn github(sources: &SourceSet, diagnostic: &Diagnostic) -> String {
 
 fn azure(sources: &SourceSet, diagnostic: &Diagnostic) -> String {
     let at = place(sources, diagnostic.span);
-    let escape = |text: &str| {
-        text.replace('%', "%AZP25").replace('\r', "%0D").replace('\n', "%0A").replace(';', "%3B").replace(']', "%5D")
-    };
+    let escape = |text: &str| text.replace('%', "%AZP25").replace('\r', "%0D").replace('\n', "%0A").replace(';', "%3B").replace(']', "%5D");
     format!(
         "##vso[task.logissue type={};sourcepath={};linenumber={};columnnumber={};code={}]{}\n",
         severity(diagnostic),

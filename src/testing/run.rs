@@ -34,9 +34,12 @@ pub fn run_test(policies: &Policies, test: &Test) -> Vec<TestFailure> {
     let params: BTreeMap<ParamId, Val> = test
         .params
         .iter()
-        .map(|(id, value)| (*id, crate::evaluate::Evaluator::new(policies, &snapshot, test_instant(test), values.clone()).value(value, &mut Vec::new())))
+        .map(|(id, value)| {
+            (*id, crate::evaluate::Evaluator::new(policies, &snapshot, test_instant(test), values.clone()).value(value, &mut Vec::new()))
+        })
         .collect();
-    let named: Vec<&str> = test.expects.iter().filter_map(|expect| policies.rules.get(expect.rule.0 as usize)).map(|rule| rule.id.as_str()).collect();
+    let named: Vec<&str> =
+        test.expects.iter().filter_map(|expect| policies.rules.get(expect.rule.0 as usize)).map(|rule| rule.id.as_str()).collect();
     let select = |rule: &Rule| named.contains(&rule.id.as_str());
     let bare = Policies { packs: Vec::new(), ..policies.clone() };
     let options = Options { now: test_instant(test), params: &params, packs: None, select: &select, subject: None, waivers: true };
@@ -120,7 +123,8 @@ impl Judge<'_> {
             let names = places.iter().filter_map(|at| rule?.requirements.get(*at)).map(|requirement| requirement.name.as_str());
             names.collect::<Vec<_>>().join(", ")
         };
-        let reasons_fit = expect.because.is_empty() || expect.because.iter().all(|at| because.contains(at)) && because.len() == expect.because.len();
+        let reasons_fit =
+            expect.because.is_empty() || expect.because.iter().all(|at| because.contains(at)) && because.len() == expect.because.len();
         if verdict == expect.verdict && reasons_fit {
             return None;
         }
