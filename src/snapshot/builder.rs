@@ -8,8 +8,8 @@ use thiserror::Error;
 
 use super::records::{CellState, Record, Records, SnapshotMeta};
 use crate::model::{
-    Base, Bound, Completeness, EntityId, EntityTypeId, FactSource, Interval, Property, PropertyId, Schema, SourceId, Value,
-    ValueError, canonical_key, parse_scalar,
+    Base, Bound, Completeness, EntityId, EntityTypeId, FactSource, Interval, Property, PropertyId, Schema, SourceId, Value, ValueError,
+    canonical_key, parse_scalar,
 };
 
 /// An entity of a builder under construction.
@@ -260,10 +260,9 @@ impl SnapshotBuilder {
         let ty = self.type_of(handle).unwrap_or(EntityTypeId(u32::MAX));
         let own = self.schema.property_named(ty, name);
         let below = || self.schema.subtypes(ty).find_map(|sub| self.schema.property_named(sub.id, name));
-        own.or_else(below).cloned().ok_or_else(|| BuildError::NoProperty {
-            entity: self.schema.entity_name(ty).to_owned(),
-            property: name.to_owned(),
-        })
+        own.or_else(below)
+            .cloned()
+            .ok_or_else(|| BuildError::NoProperty { entity: self.schema.entity_name(ty).to_owned(), property: name.to_owned() })
     }
 
     fn shape_error(&self, property: &Property, wanted: &'static str) -> BuildError {
@@ -328,6 +327,17 @@ impl SnapshotBuilder {
         })
     }
 
+    /// Ends an entity at `at`, and its membership in every list, for simulations.
+    pub fn end(&mut self, handle: Handle, at: Timestamp) {
+        self.existed(handle, Interval { from: Bound::Unknown, to: Bound::At(at) });
+        let member = handle.value();
+        for node in &mut self.nodes {
+            for (_, _, interval, _) in node.edges.iter_mut().filter(|(_, value, _, _)| *value == member) {
+                interval.to = Bound::At(at);
+            }
+        }
+    }
+
     /// Puts a value in place of everything said of an attribute before, for simulations.
     ///
     /// # Errors
@@ -337,6 +347,18 @@ impl SnapshotBuilder {
         if let Some(node) = self.nodes.get_mut(handle.0 as usize) {
             let state = value.map_or(CellState::None, CellState::Known);
             node.facts.insert(property.id, vec![(state, source)]);
+        }
+        Ok(())
+    }
+
+    /// Puts *unknown* in place of everything said of an attribute before, for simulations.
+    ///
+    /// # Errors
+    /// If the entity has no such single-valued property.
+    pub fn overwrite_unknown(&mut self, handle: Handle, name: &str, source: SourceId) -> Result<(), BuildError> {
+        let property = self.single(handle, name)?;
+        if let Some(node) = self.nodes.get_mut(handle.0 as usize) {
+            node.facts.insert(property.id, vec![(CellState::Unknown(Some(Arc::from("the simulation does not know it"))), source)]);
         }
         Ok(())
     }
@@ -379,7 +401,14 @@ impl SnapshotBuilder {
     ///
     /// # Errors
     /// If the entity has no such single-valued property.
-    pub fn had(&mut self, handle: Handle, name: &str, value: Option<Value>, interval: Interval, source: SourceId) -> Result<(), BuildError> {
+    pub fn had(
+        &mut self,
+        handle: Handle,
+        name: &str,
+        value: Option<Value>,
+        interval: Interval,
+        source: SourceId,
+    ) -> Result<(), BuildError> {
         let property = self.single(handle, name)?;
         let state = value.map_or(CellState::None, CellState::Known);
         if let Some(node) = self.nodes.get_mut(handle.0 as usize) {
