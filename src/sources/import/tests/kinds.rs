@@ -58,10 +58,10 @@ fn a_role_definition_unites_its_permissions_and_knows_its_credit() {
 
 #[test]
 fn guests_members_and_missing_fields() {
-    let users = r##"{"@odata.context":"https://graph.example/v1.0/$metadata#users(id)","value":[
+    let users = r#"{"@odata.context":"https://graph.example/v1.0/$metadata#users(id)","value":[
         {"id":"u1","userPrincipalName":"a@example.org","userType":"Member","creationType":null,"accountEnabled":true},
         {"id":"u2","userPrincipalName":"b_x.org#EXT#@example.org","userType":"Guest","creationType":"Invitation"},
-        {"displayName":"no id"}]}"##;
+        {"displayName":"no id"}]}"#;
     let organization = format!(r#"{{"id":"{TENANT}","displayName":"Org","verifiedDomains":[{{"name":"example.org","isDefault":true}}]}}"#);
     let (snapshot, reports) = arm(&[("u.json", users), ("o.json", &organization)], &ImportOptions::default());
     assert_eq!(cell(&snapshot, "User", "u1", "home_tenant"), TENANT);
