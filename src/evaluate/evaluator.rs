@@ -34,6 +34,21 @@ pub struct Evaluator<'a> {
 }
 
 impl<'a> Evaluator<'a> {
+    /// Prepares the same evaluation over another snapshot.
+    #[must_use]
+    pub fn over<'b>(&self, snapshot: &'b Snapshot) -> Evaluator<'b>
+    where
+        'a: 'b,
+    {
+        Evaluator::new(self.policies, snapshot, self.now, self.params.clone())
+    }
+
+    /// Returns the snapshot it reads.
+    #[must_use]
+    pub fn snapshot(&self) -> &'a Snapshot {
+        self.snapshot
+    }
+
     /// Prepares an evaluation; `params` has a value for each parameter (unknown for one that is not set).
     #[must_use]
     pub fn new(policies: &'a Policies, snapshot: &'a Snapshot, now: Timestamp, params: Vec<Val>) -> Self {
@@ -287,7 +302,9 @@ impl<'a> Evaluator<'a> {
         }
         let mut uncertain = false;
         let mut last_end = None;
+        let mut starts_later = false;
         for entry in self.snapshot.history(id, property) {
+            starts_later |= matches!(entry.interval.from, crate::model::Bound::At(from) if from > at);
             match entry.interval.contains(at) {
                 Some(true) if self.rely_on(entry.source) => return entry.state.clone(),
                 Some(false) => {}
@@ -299,7 +316,7 @@ impl<'a> Evaluator<'a> {
         }
         let meta = self.snapshot.meta();
         let after_capture = meta.captured_to.is_some_and(|captured| captured <= at);
-        let closed_world = meta.closed_world && last_end.is_none_or(|end| end <= at);
+        let closed_world = meta.closed_world && !starts_later && last_end.is_none_or(|end| end <= at);
         if !uncertain && (after_capture || closed_world) {
             return self.current_state(id, property);
         }

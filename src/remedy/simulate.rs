@@ -3,7 +3,7 @@
 //! The obligations are those of the language document, section 7: what an action requires holds; the requirements named by
 //! the fix pass afterwards; no verdict gets worse; doing it twice equals doing it once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::check::{ActionId, Binder, Effect, Expr, FixStep, Policies, Rule};
@@ -146,13 +146,7 @@ impl<'a> Trial<'a> {
                 None => self.problems.push(format!("{call}: nobody is known who may do it")),
             }
         }
-        for requires in &action.requires {
-            match evaluator.truth(requires, &mut inner) {
-                Truth::True => {}
-                Truth::False => self.problems.push(format!("{call}: what it requires does not hold")),
-                Truth::Unknown => self.problems.push(format!("{call}: whether what it requires holds is unknown")),
-            }
-        }
+        self.requires(evaluator, &action.requires, &mut inner, &call);
         for effect in &action.effects {
             if let Err(error) = self.apply(evaluator, effect, &mut inner) {
                 self.problems.push(format!("{call}: {error}"));
@@ -160,6 +154,27 @@ impl<'a> Trial<'a> {
         }
         let remedy = action.remedy.as_ref().map(|remedy| evaluator.message(remedy, &mut inner));
         self.steps.push(Step { action: id, arguments, remedy });
+    }
+
+    /// Obligation one. What an action requires must hold after the steps before it: two removals may each be harmless.
+    fn requires(&mut self, evaluator: &Evaluator<'_>, requires: &[Expr], frame: &mut Frame, call: &str) {
+        let before = evaluator.snapshot();
+        let so_far = (!self.steps.is_empty()).then(|| self.freeze(before));
+        let mut moved = so_far.as_ref().map(|world| {
+            let values: Frame = frame.iter().map(|value| in_world(value, before, world)).collect();
+            (evaluator.over(world), values)
+        });
+        for condition in requires {
+            let truth = match &mut moved {
+                Some((later, values)) => later.truth(condition, values),
+                None => evaluator.truth(condition, frame),
+            };
+            match truth {
+                Truth::True => {}
+                Truth::False => self.problems.push(format!("{call}: what it requires does not hold")),
+                Truth::Unknown => self.problems.push(format!("{call}: whether what it requires holds is unknown")),
+            }
+        }
     }
 
     fn apply(&mut self, evaluator: &Evaluator<'_>, effect: &Effect, frame: &mut Frame) -> Result<(), BuildError> {
@@ -228,8 +243,11 @@ impl<'a> Trial<'a> {
                 self.problems.push(format!("{name} would be {now} afterwards, not pass"));
             }
         }
+        let assessed: BTreeSet<(usize, &str)> = old.keys().map(|key| (key.0, key.2.as_str())).collect();
         for (key, verdict) in &new {
-            let was = old.get(key).copied().unwrap_or(Verdict::Pass);
+            // A new subject must not fail; that it is still unknown or pending is no harm.
+            let unheard = if assessed.contains(&(key.0, key.2.as_str())) { Verdict::Pass } else { Verdict::NotApplicable };
+            let was = old.get(key).copied().unwrap_or(unheard);
             if *verdict > was && was != Verdict::NotApplicable || (was == Verdict::NotApplicable && *verdict == Verdict::Fail) {
                 let id = self.policies.rules.get(before.runs.get(key.0).map_or(usize::MAX, |run| run.rule.0 as usize)).map_or("?", |rule| rule.id.as_str());
                 self.problems.push(format!("{id} would become {} on {}", verdict.name(), key.2));
@@ -275,6 +293,18 @@ fn rule_frame(evaluator: &Evaluator<'_>, rule: &Rule, subject: EntityId) -> Fram
         set_slot(&mut frame, var.0, value);
     }
     frame
+}
+
+/// Finds the same entity in another snapshot, where it may bear another number.
+fn in_world(value: &Val, from: &Snapshot, to: &Snapshot) -> Val {
+    match value {
+        Val::Known(Value::Entity(id)) => {
+            let found = from.entity_type(*id).and_then(|ty| to.find(ty, from.key(*id)));
+            found.map_or(Val::Unknown, |id| Val::Known(Value::Entity(id)))
+        }
+        Val::Set(_) => Val::Unknown,
+        other => other.clone(),
+    }
 }
 
 fn set_slot(frame: &mut Frame, at: u32, value: Val) {
