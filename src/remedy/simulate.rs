@@ -3,10 +3,10 @@
 //! The obligations are those of the language document, section 7: what an action requires holds; the requirements named by
 //! the fix pass afterwards; no verdict gets worse; doing it twice equals doing it once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::check::{ActionId, Binder, Effect, Expr, FixStep, Policies, Rule};
+use crate::check::{Action, ActionId, Binder, Effect, Expr, FixStep, Policies, Rule};
 use crate::evaluate::{Evaluator, Frame, Scan, Truth, Val, scan_again};
 use crate::model::{Base, Completeness, EntityId, FactSource, SourceId, SourceKind, Value, Verdict};
 use crate::snapshot::{BuildError, Handle, Snapshot, SnapshotBuilder};
@@ -138,7 +138,11 @@ impl<'a> Trial<'a> {
         if let Some((var, ty, filter)) = &action.actor {
             let binder = Binder {
                 var: *var,
-                set: Expr { kind: crate::check::ExprKind::Extent(*ty), ty: crate::model::Type::set_of(Base::Entity(*ty)), span: action.span },
+                set: Expr {
+                    kind: crate::check::ExprKind::Extent(*ty),
+                    ty: crate::model::Type::set_of(Base::Entity(*ty)),
+                    span: action.span,
+                },
                 filter: filter.clone(),
             };
             match certain_members(evaluator, &binder, &mut inner).into_iter().next() {
@@ -146,7 +150,7 @@ impl<'a> Trial<'a> {
                 None => self.problems.push(format!("{call}: nobody is known who may do it")),
             }
         }
-        self.requires(evaluator, &action.requires, &mut inner, &call);
+        self.required(evaluator, action, &inner, &call);
         for effect in &action.effects {
             if let Err(error) = self.apply(evaluator, effect, &mut inner) {
                 self.problems.push(format!("{call}: {error}"));
@@ -156,25 +160,29 @@ impl<'a> Trial<'a> {
         self.steps.push(Step { action: id, arguments, remedy });
     }
 
-    /// Obligation one. What an action requires must hold after the steps before it: two removals may each be harmless.
-    fn requires(&mut self, evaluator: &Evaluator<'_>, requires: &[Expr], frame: &mut Frame, call: &str) {
-        let before = evaluator.snapshot();
-        let so_far = (!self.steps.is_empty()).then(|| self.freeze(before));
-        let mut moved = so_far.as_ref().map(|world| {
-            let values: Frame = frame.iter().map(|value| in_world(value, before, world)).collect();
-            (evaluator.over(world), values)
-        });
-        for condition in requires {
-            let truth = match &mut moved {
-                Some((later, values)) => later.truth(condition, values),
-                None => evaluator.truth(condition, frame),
-            };
-            match truth {
+    /// Obligation one, on the world as the earlier steps leave it.
+    fn required(&mut self, evaluator: &Evaluator<'_>, action: &Action, frame: &Frame, call: &str) {
+        if action.requires.is_empty() {
+            return;
+        }
+        let so_far = self.freeze(evaluator.snapshot());
+        let evaluator = evaluator.over(&so_far);
+        let mut frame: Frame = frame.iter().map(|value| self.moved(value, &so_far)).collect();
+        for requires in &action.requires {
+            match evaluator.truth(requires, &mut frame) {
                 Truth::True => {}
                 Truth::False => self.problems.push(format!("{call}: what it requires does not hold")),
                 Truth::Unknown => self.problems.push(format!("{call}: whether what it requires holds is unknown")),
             }
         }
+    }
+
+    /// Finds an entity of the builder in a snapshot made of it, which numbers entities anew.
+    fn moved(&self, value: &Val, to: &Snapshot) -> Val {
+        let Val::Known(Value::Entity(id)) = value else { return value.clone() };
+        let handle = Handle::of(*id);
+        let found = self.builder.type_of(handle).and_then(|ty| to.find(ty, self.builder.key_of(handle)));
+        found.map_or(Val::Unknown, |id| Val::Known(Value::Entity(id)))
     }
 
     fn apply(&mut self, evaluator: &Evaluator<'_>, effect: &Effect, frame: &mut Frame) -> Result<(), BuildError> {
@@ -236,20 +244,26 @@ impl<'a> Trial<'a> {
         let old = verdicts(snapshot, before);
         let new = verdicts(after, &rescan);
         for at in failing.iter().filter(|at| self.repaired.contains(at)) {
-            let key = (self.run, *at + 1, snapshot.key(subject).to_owned());
-            if new.get(&key) != Some(&Verdict::Pass) {
+            let key = subject_key(self.run, Some(*at), snapshot.key(subject));
+            let whole = subject_key(self.run, None, snapshot.key(subject));
+            // A subject that is gone, or that the rule no longer speaks about, is mended too.
+            let now = new.get(&key).or_else(|| new.get(&whole)).copied().unwrap_or(Verdict::NotApplicable);
+            if !matches!(now, Verdict::Pass | Verdict::NotApplicable) {
                 let name = rule.requirements.get(*at).map_or("?", |requirement| requirement.name.as_str());
-                let now = new.get(&key).map_or("not assessed", |verdict| verdict.name());
-                self.problems.push(format!("{name} would be {now} afterwards, not pass"));
+                self.problems.push(format!("{name} would be {} afterwards, not pass", now.name()));
             }
         }
-        let assessed: BTreeSet<(usize, &str)> = old.keys().map(|key| (key.0, key.2.as_str())).collect();
         for (key, verdict) in &new {
-            // A new subject must not fail; that it is still unknown or pending is no harm.
-            let unheard = if assessed.contains(&(key.0, key.2.as_str())) { Verdict::Pass } else { Verdict::NotApplicable };
-            let was = old.get(key).copied().unwrap_or(unheard);
-            if *verdict > was && was != Verdict::NotApplicable || (was == Verdict::NotApplicable && *verdict == Verdict::Fail) {
-                let id = self.policies.rules.get(before.runs.get(key.0).map_or(usize::MAX, |run| run.rule.0 as usize)).map_or("?", |rule| rule.id.as_str());
+            let worse = match old.get(key) {
+                Some(Verdict::NotApplicable) | None => *verdict == Verdict::Fail,
+                Some(was) => verdict > was,
+            };
+            if worse {
+                let id = self
+                    .policies
+                    .rules
+                    .get(before.runs.get(key.0).map_or(usize::MAX, |run| run.rule.0 as usize))
+                    .map_or("?", |rule| rule.id.as_str());
                 self.problems.push(format!("{id} would become {} on {}", verdict.name(), key.2));
             }
         }
@@ -279,9 +293,14 @@ type Key = (usize, usize, String);
 fn verdicts(snapshot: &Snapshot, scan: &Scan) -> BTreeMap<Key, Verdict> {
     let keyed = scan.findings.iter().map(|finding| {
         let subject = finding.subject.map_or("", |id| snapshot.key(id));
-        ((finding.run, finding.requirement.map_or(0, |at| at + 1), subject.to_owned()), finding.verdict)
+        (subject_key(finding.run, finding.requirement, subject), finding.verdict)
     });
     keyed.collect()
+}
+
+/// The key of a verdict; place 0 is the rule as a whole.
+fn subject_key(run: usize, requirement: Option<usize>, subject: &str) -> Key {
+    (run, requirement.map_or(0, |at| at + 1), subject.to_owned())
 }
 
 fn rule_frame(evaluator: &Evaluator<'_>, rule: &Rule, subject: EntityId) -> Frame {
@@ -293,18 +312,6 @@ fn rule_frame(evaluator: &Evaluator<'_>, rule: &Rule, subject: EntityId) -> Fram
         set_slot(&mut frame, var.0, value);
     }
     frame
-}
-
-/// Finds the same entity in another snapshot, where it may bear another number.
-fn in_world(value: &Val, from: &Snapshot, to: &Snapshot) -> Val {
-    match value {
-        Val::Known(Value::Entity(id)) => {
-            let found = from.entity_type(*id).and_then(|ty| to.find(ty, from.key(*id)));
-            found.map_or(Val::Unknown, |id| Val::Known(Value::Entity(id)))
-        }
-        Val::Set(_) => Val::Unknown,
-        other => other.clone(),
-    }
 }
 
 fn set_slot(frame: &mut Frame, at: u32, value: Val) {
