@@ -23,6 +23,7 @@ pub mod model;
 pub mod remedy;
 pub mod report;
 pub mod snapshot;
+pub mod sources;
 pub mod syntax;
 pub mod testing;
 pub mod text;
