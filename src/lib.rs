@@ -2,5 +2,6 @@
 
 pub mod model;
 pub mod snapshot;
+pub mod sources;
 // pub mod syntax;
 pub mod text;
