@@ -4,9 +4,9 @@
 //! - `register`: attested facts of the governance repo, YAML and CSV
 //! - `config`: `tenet.toml`
 
-// pub mod config;
+pub mod config;
 pub mod disk;
-// pub mod register;
+pub mod register;
 
 #[cfg(test)]
 mod sample;
