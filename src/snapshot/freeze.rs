@@ -119,6 +119,10 @@ impl Snapshot {
                 continue;
             }
             for id in self.extent(list.owner) {
+                // Somebody who tried and failed knows better than a conclusion.
+                if self.records.entities.get(id.0 as usize).is_some_and(|record| claim_of(record, list.id).is_some()) {
+                    continue;
+                }
                 if let Some(map) = navs.get_mut(id.0 as usize) {
                     let nav = map.entry(list.id).or_insert_with(|| self.open_nav.clone());
                     grown |= !nav.completeness.complete;
@@ -230,12 +234,12 @@ fn is_complete(extents: &[Option<Completeness>], ty: EntityTypeId) -> bool {
 
 fn mark_complete(extents: &mut [Option<Completeness>], ty: EntityTypeId) -> bool {
     match extents.get_mut(ty.0 as usize) {
-        Some(Some(claim)) if claim.complete => false,
+        // An explicit claim stays: somebody who tried and failed knows better than a conclusion.
+        Some(Some(_)) | None => false,
         Some(slot) => {
             *slot = Some(Completeness::now(None));
             true
         }
-        None => false,
     }
 }
 
