@@ -294,6 +294,30 @@ impl SnapshotBuilder {
         }
     }
 
+    /// States a cell as [`Records`](super::Records) hold it, when a stored snapshot is read again.
+    pub fn restate(&mut self, handle: Handle, property: PropertyId, state: CellState, source: SourceId) {
+        self.push(handle, property, state, source);
+    }
+
+    /// States an earlier value as records hold it.
+    pub fn restate_history(&mut self, handle: Handle, property: PropertyId, interval: Interval, state: CellState, source: SourceId) {
+        if let Some(node) = self.nodes.get_mut(handle.0 as usize) {
+            node.history.push((property, interval, state, source));
+        }
+    }
+
+    /// States a member of a set as records hold it: such a set has no single-valued other side.
+    pub fn restate_edge(&mut self, handle: Handle, property: PropertyId, member: Value, interval: Interval, source: SourceId) {
+        self.add_edge(handle, property, member, interval, source);
+    }
+
+    /// States a claim as records hold it.
+    pub fn restate_claim(&mut self, handle: Handle, property: PropertyId, completeness: Completeness) {
+        if let Some(node) = self.nodes.get_mut(handle.0 as usize) {
+            node.claims.entry(property).or_default().push(completeness);
+        }
+    }
+
     /// States the value of an attribute.
     ///
     /// # Errors
@@ -328,6 +352,17 @@ impl SnapshotBuilder {
         })
     }
 
+    /// Ends an entity at `at`, and its membership in every list, for simulations.
+    pub fn end(&mut self, handle: Handle, at: Timestamp) {
+        self.existed(handle, Interval { from: Bound::Unknown, to: Bound::At(at) });
+        let member = handle.value();
+        for node in &mut self.nodes {
+            for (_, _, interval, _) in node.edges.iter_mut().filter(|(_, value, _, _)| *value == member) {
+                interval.to = Bound::At(at);
+            }
+        }
+    }
+
     /// Puts a value in place of everything said of an attribute before, for simulations.
     ///
     /// # Errors
@@ -337,6 +372,18 @@ impl SnapshotBuilder {
         if let Some(node) = self.nodes.get_mut(handle.0 as usize) {
             let state = value.map_or(CellState::None, CellState::Known);
             node.facts.insert(property.id, vec![(state, source)]);
+        }
+        Ok(())
+    }
+
+    /// Puts *unknown* in place of everything said of an attribute before, for simulations.
+    ///
+    /// # Errors
+    /// If the entity has no such single-valued property.
+    pub fn overwrite_unknown(&mut self, handle: Handle, name: &str, source: SourceId) -> Result<(), BuildError> {
+        let property = self.single(handle, name)?;
+        if let Some(node) = self.nodes.get_mut(handle.0 as usize) {
+            node.facts.insert(property.id, vec![(CellState::Unknown(Some(Arc::from("the simulation does not know it"))), source)]);
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::tables::{
     COMPLETENESS, ColumnKind, Datum, EDGES, FACTS, HISTORY, KEY, LIFETIME_FROM, LIFETIME_TO, PropertyColumn, SIDE_TABLES, SOURCES,
-    Table, entity_layout, property_columns, side_layout,
+    Table, entity_layout, property_columns, property_name, side_layout,
 };
 use crate::model::{Bound, Completeness, EntityTypeId, FactSource, Interval, PropertyId, Schema, SourceId, SourceKind, Value};
 use crate::snapshot::{CellState, Record, Records};
@@ -57,11 +57,10 @@ impl Encoder<'_> {
         for (property, cell) in &record.cells {
             self.cell(&kind, record, *property, &cell.state, cell.source);
         }
-        let key = Datum::Text(Arc::clone(&record.key));
         for (property, edge) in &record.edges {
             let (member_kind, member) = self.encode(&edge.member);
             let [from, to] = bounds(edge.interval);
-            let subject = self.subject(&kind, &key, *property);
+            let subject = self.subject(record, *property);
             let rest = [
                 ("member_kind", member_kind),
                 ("member", Some(member)),
@@ -74,7 +73,7 @@ impl Encoder<'_> {
         for (property, entry) in &record.history {
             let [from, to] = bounds(entry.interval);
             let (value_kind, value) = self.state_value(&entry.state);
-            let subject = self.subject(&kind, &key, *property);
+            let subject = self.subject(record, *property);
             let rest = [
                 ("from", Some(from)),
                 ("to", Some(to)),
@@ -86,7 +85,7 @@ impl Encoder<'_> {
             self.push(HISTORY, subject.into_iter().chain(rest));
         }
         for (property, claim) in &record.completeness {
-            let name = self.property_name(*property);
+            let name = property_name(self.schema, record.entity_type, *property);
             self.completeness(&kind, Some(&record.key), Some(&name), claim);
         }
     }
@@ -101,7 +100,7 @@ impl Encoder<'_> {
 
     /// Puts a known value into its typed column, and says in `_facts` what is known and who says so.
     fn cell(&mut self, kind: &str, record: &Record, property: PropertyId, state: &CellState, source: Option<SourceId>) {
-        let name = self.property_name(property);
+        let name = property_name(self.schema, record.entity_type, property);
         let mut exact = None;
         if let CellState::Known(value) = state {
             let (value_kind, text) = self.encode(value);
@@ -122,7 +121,7 @@ impl Encoder<'_> {
             CellState::Unknown(Some(reason)) => Some(Datum::Text(Arc::clone(reason))),
             _ => None,
         };
-        let subject = self.subject(kind, &Datum::Text(Arc::clone(&record.key)), property);
+        let subject = self.subject(record, property);
         let rest = [
             ("state", Some(Datum::text(state_name(state)))),
             ("reason", reason),
@@ -154,13 +153,10 @@ impl Encoder<'_> {
         }
     }
 
-    fn property_name(&self, property: PropertyId) -> String {
-        self.schema.property(property).map_or_else(|| "?".to_owned(), |property| property.name.clone())
-    }
-
-    fn subject(&self, kind: &str, key: &Datum, property: PropertyId) -> [(&'static str, Option<Datum>); 3] {
-        let name = Datum::Text(Arc::from(self.property_name(property)));
-        [("kind", Some(Datum::text(kind))), ("key", Some(key.clone())), ("property", Some(name))]
+    fn subject(&self, record: &Record, property: PropertyId) -> [(&'static str, Option<Datum>); 3] {
+        let kind = Datum::text(self.schema.entity_name(record.entity_type));
+        let name = Datum::text(property_name(self.schema, record.entity_type, property));
+        [("kind", Some(kind)), ("key", Some(Datum::Text(Arc::clone(&record.key)))), ("property", Some(name))]
     }
 
     fn state_value(&self, state: &CellState) -> (Option<Datum>, Option<Datum>) {
