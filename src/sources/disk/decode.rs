@@ -101,7 +101,7 @@ impl<'t> Row<'t> {
     }
 
     fn optional(self, column: &str) -> Option<String> {
-        self.text(column).map(|text| text.to_string())
+        self.text(column).map(ToString::to_string)
     }
 }
 
@@ -494,7 +494,7 @@ fn table_error(table: &Table, message: impl Into<String>) -> DiskError {
     DiskError::Table { table: table.name.clone(), row: 0, message: message.into() }
 }
 
-fn hint<'a>(word: &str, candidates: Vec<&'a str>) -> String {
+fn hint(word: &str, candidates: Vec<&str>) -> String {
     did_you_mean(word, candidates).map_or_else(
         || "read it together with the governance repo that declares it".to_owned(),
         |near| format!("did you mean {near}?"),

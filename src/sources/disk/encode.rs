@@ -1,6 +1,6 @@
 //! Records to tables.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::tables::{
@@ -14,7 +14,8 @@ use crate::snapshot::{CellState, Record, Records};
 #[must_use]
 pub fn to_tables(schema: &Schema, records: &Records) -> Vec<Table> {
     let side = SIDE_TABLES.iter().filter_map(|name| Some((*name, Table::empty(name, side_layout(name)?)))).collect();
-    let mut encoder = Encoder { schema, records, kinds: BTreeMap::new(), side };
+    let states = ["value", "none", "unknown"].map(Datum::text);
+    let mut encoder = Encoder { schema, records, kinds: BTreeMap::new(), side, names: HashMap::new(), kind_names: HashMap::new(), states };
     encoder.sources();
     for record in &records.entities {
         encoder.record(record);
@@ -36,6 +37,10 @@ struct Encoder<'a> {
     records: &'a Records,
     kinds: BTreeMap<String, KindTable>,
     side: BTreeMap<&'static str, Table>,
+    /// Texts that repeat in each row: names of types, properties and states.
+    names: HashMap<(EntityTypeId, PropertyId), Datum>,
+    kind_names: HashMap<EntityTypeId, Datum>,
+    states: [Datum; 3],
 }
 
 impl Encoder<'_> {
@@ -77,7 +82,7 @@ impl Encoder<'_> {
             let rest = [
                 ("from", Some(from)),
                 ("to", Some(to)),
-                ("state", Some(Datum::text(state_name(&entry.state)))),
+                ("state", Some(self.state_name(&entry.state))),
                 ("value_kind", value_kind),
                 ("value", value),
                 ("source", source_cell(entry.source)),
@@ -123,7 +128,7 @@ impl Encoder<'_> {
         };
         let subject = self.subject(record, property);
         let rest = [
-            ("state", Some(Datum::text(state_name(state)))),
+            ("state", Some(self.state_name(state))),
             ("reason", reason),
             ("exact", exact),
             ("source", source_cell(source)),
@@ -153,10 +158,20 @@ impl Encoder<'_> {
         }
     }
 
-    fn subject(&self, record: &Record, property: PropertyId) -> [(&'static str, Option<Datum>); 3] {
-        let kind = Datum::text(self.schema.entity_name(record.entity_type));
-        let name = Datum::text(property_name(self.schema, record.entity_type, property));
+    fn subject(&mut self, record: &Record, property: PropertyId) -> [(&'static str, Option<Datum>); 3] {
+        let (schema, ty) = (self.schema, record.entity_type);
+        let kind = self.kind_names.entry(ty).or_insert_with(|| Datum::text(schema.entity_name(ty))).clone();
+        let name = self.names.entry((ty, property)).or_insert_with(|| Datum::text(property_name(schema, ty, property))).clone();
         [("kind", Some(kind)), ("key", Some(Datum::Text(Arc::clone(&record.key)))), ("property", Some(name))]
+    }
+
+    fn state_name(&self, state: &CellState) -> Datum {
+        let [value, none, unknown] = &self.states;
+        match state {
+            CellState::Known(_) => value.clone(),
+            CellState::None => none.clone(),
+            CellState::Unknown(_) => unknown.clone(),
+        }
     }
 
     fn state_value(&self, state: &CellState) -> (Option<Datum>, Option<Datum>) {
@@ -205,14 +220,6 @@ fn typed(kind: ColumnKind, value: &Value, text: &Datum) -> Option<Datum> {
         }
         (ColumnKind::Text, Value::Text(_) | Value::Enum(..) | Value::Entity(_)) => Some(text.clone()),
         _ => None,
-    }
-}
-
-fn state_name(state: &CellState) -> &'static str {
-    match state {
-        CellState::Known(_) => "value",
-        CellState::None => "none",
-        CellState::Unknown(_) => "unknown",
     }
 }
 

@@ -380,3 +380,34 @@ fn all_forms_fit_the_real_schema() {
     let snapshot = crate::snapshot::Snapshot::freeze(schema, records);
     assert!(snapshot.len() >= 10);
 }
+
+#[test]
+fn altered_bytes_are_never_a_panic() {
+    let yaml = format!("{HEAD}complete: {{subjects: [{SUB}], from: 2025-01-01}}\nrows:\n  - {{subscription: {SUB}, removed_on: none, evidence: {{file: \"ä.png\"}}}}\n");
+    let csv = format!("id;subscription;designated_by\n\"a\"\"b\";{SUB};none\n");
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let mut roll = |sides: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state % sides as u64) as usize
+    };
+    let letters: Vec<char> = "\"'[]{}:,;-#&*!|>%@`\t\n\r \u{feff}\u{0}äx1~?<".chars().collect();
+    for _ in 0..2_000 {
+        for (name, text) in [("r.yaml", &yaml), ("r.csv", &csv)] {
+            let mut altered: Vec<char> = text.chars().collect();
+            for _ in 0..=roll(4) {
+                let at = roll(altered.len());
+                match roll(3) {
+                    0 => altered[at] = letters[roll(letters.len())],
+                    1 => altered.insert(at, letters[roll(letters.len())]),
+                    _ => drop(altered.remove(at)),
+                }
+            }
+            let altered: String = altered.into_iter().collect();
+            let _ = load(RegisterForm::Designations, name, &altered);
+            let _ = load(RegisterForm::PartnerLinks, name, &altered);
+            let _ = crate::sources::config::load_config(&altered, "tenet.toml");
+        }
+    }
+}

@@ -32,6 +32,14 @@ impl Node {
         }
     }
 
+    /// Returns the entries of a mapping.
+    pub(super) fn entries(&self) -> &[(Spanned<String>, Self)] {
+        match &self.kind {
+            NodeKind::Map(entries) => entries,
+            _ => &[],
+        }
+    }
+
     /// Returns a scalar's text.
     pub(super) fn text(&self) -> Option<&str> {
         match &self.kind {
