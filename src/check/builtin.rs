@@ -22,7 +22,33 @@ macro_rules! builtin {
     };
 }
 
-const FILES: &[Builtin] = builtin!["tenant/core.tenet", "tenant/roles.tenet"];
+const FILES: &[Builtin] = builtin![
+    "tenant/core.tenet",
+    "tenant/roles.tenet",
+    "lib/access.tenet",
+    "lib/dpor.tenet",
+    "lib/partner_link.tenet",
+    "actions/access.tenet",
+    "actions/partner.tenet",
+    "access/partner.tenet",
+    "delegations/delegations.tenet",
+    "dpor/azure.tenet",
+    "dpor/claims.tenet",
+    "dpor/customer.tenet",
+    "dpor/licences.tenet",
+    "dpor/register.tenet",
+    "dpor/time.tenet",
+    "guests/guests.tenet",
+    "owners/count.tenet",
+    "owners/people.tenet",
+    "pal/identity.tenet",
+    "pal/partner.tenet",
+    "reviews/reviews.tenet",
+    "roles/azure.tenet",
+    "roles/directory.tenet",
+    "settings/tenant.tenet",
+    "packs.tenet",
+];
 
 /// Returns all files that ship with the program: the schema first, then libraries, actions and rules.
 #[must_use]

@@ -415,7 +415,11 @@ impl<'a> Checker<'a> {
     fn builtin(&mut self, name: &str, args: &[ast::Expr], span: Span) -> Expr {
         let wanted = if name == "interval" { 2 } else { 1 };
         if args.len() != wanted {
-            self.error("T0105", span, format!("`{name}` takes {wanted} argument{}, not {}", if wanted == 1 { "" } else { "s" }, args.len()));
+            self.error(
+                "T0105",
+                span,
+                format!("`{name}` takes {wanted} argument{}, not {}", if wanted == 1 { "" } else { "s" }, args.len()),
+            );
             return failed(span, BOOL);
         }
         let base = match name {
@@ -431,9 +435,7 @@ impl<'a> Checker<'a> {
         }
         let mut checked = checked.into_iter();
         match (checked.next(), checked.next()) {
-            (Some(from), Some(to)) => {
-                Expr { kind: ExprKind::Interval(Box::new(from), Box::new(to)), ty: Type::of(Base::Interval), span }
-            }
+            (Some(from), Some(to)) => Expr { kind: ExprKind::Interval(Box::new(from), Box::new(to)), ty: Type::of(Base::Interval), span },
             (Some(id), None) => Expr { span, ..id },
             _ => failed(span, BOOL),
         }
@@ -465,9 +467,17 @@ impl<'a> Checker<'a> {
     }
 
     /// Checks arguments against the parameters of a definition or action.
-    pub(super) fn arguments(&mut self, name: &str, formals: &[(String, Type)], declared: Span, args: &[ast::Expr], span: Span) -> Vec<Expr> {
+    pub(super) fn arguments(
+        &mut self,
+        name: &str,
+        formals: &[(String, Type)],
+        declared: Span,
+        args: &[ast::Expr],
+        span: Span,
+    ) -> Vec<Expr> {
         if formals.len() != args.len() {
-            let text = format!("`{name}` takes {} argument{}, not {}", formals.len(), if formals.len() == 1 { "" } else { "s" }, args.len());
+            let text =
+                format!("`{name}` takes {} argument{}, not {}", formals.len(), if formals.len() == 1 { "" } else { "s" }, args.len());
             self.diagnostics.push(Diagnostic::error("T0105", span, text).label(declared, "declared here"));
         }
         let mut checked = Vec::new();

@@ -3,10 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::Context;
-use super::typed::{
-    Expectation, ExprKind, GivenEntity, GivenHistory, GivenLink, GivenMissing, GivenValue, MissingTarget, ParamId, Test,
-};
 use super::scope::Global;
+use super::typed::{Expectation, ExprKind, GivenEntity, GivenHistory, GivenLink, GivenMissing, GivenValue, MissingTarget, ParamId, Test};
 use crate::model::{Base, EntityTypeId, Property, Type};
 use crate::syntax::ast::{self, GivenStep};
 use crate::text::{Diagnostic, did_you_mean};
@@ -143,7 +141,13 @@ impl Context<'_> {
         self.given_property(names, path).map(|(at, property)| MissingTarget::Property(at, property.id))
     }
 
-    fn given_fields(&mut self, module: usize, names: &Names, ty: EntityTypeId, fields: &[(ast::Ident, ast::Expr)]) -> Vec<(crate::model::PropertyId, GivenValue)> {
+    fn given_fields(
+        &mut self,
+        module: usize,
+        names: &Names,
+        ty: EntityTypeId,
+        fields: &[(ast::Ident, ast::Expr)],
+    ) -> Vec<(crate::model::PropertyId, GivenValue)> {
         let mut checked = Vec::new();
         for (name, value) in fields {
             let Some(entity) = self.globals.schema.entity(ty) else { continue };

@@ -100,12 +100,14 @@ impl Context<'_> {
             if part.len() < 2 && !selfish {
                 continue;
             }
-            let names: Vec<String> = part.iter().filter_map(|node| self.policies.defs.get(node.index())).map(|def| format!("`{}`", def.name)).collect();
+            let names: Vec<String> =
+                part.iter().filter_map(|node| self.policies.defs.get(node.index())).map(|def| format!("`{}`", def.name)).collect();
             for node in &part {
                 let Some(def) = self.policies.defs.get_mut(node.index()) else { continue };
                 def.body = failed(def.span, def.result);
                 let text = format!("definitions may not lead back to themselves: {}", names.join(", "));
-                let diagnostic = Diagnostic::error("T0112", def.span, text).help("to follow a navigation any number of steps, write `^+` or `^*`");
+                let diagnostic =
+                    Diagnostic::error("T0112", def.span, text).help("to follow a navigation any number of steps, write `^+` or `^*`");
                 self.diagnostics.push(diagnostic);
             }
         }
@@ -130,7 +132,11 @@ impl Context<'_> {
                 ActionMode::Human
             }
             None => {
-                self.error("T0201", action.name.span, format!("action `{}` does not say its mode; write `mode api` or `mode human`", action.name.value));
+                self.error(
+                    "T0201",
+                    action.name.span,
+                    format!("action `{}` does not say its mode; write `mode api` or `mode human`", action.name.value),
+                );
                 ActionMode::Human
             }
         };
@@ -273,7 +279,8 @@ impl Context<'_> {
         let mut params = Vec::new();
         for (name, value) in &used.params {
             let Some(id) = self.param_named(&name.value) else {
-                let names: Vec<String> = self.policies.params.iter().filter(|param| !param.is_const).map(|param| param.name.clone()).collect();
+                let names: Vec<String> =
+                    self.policies.params.iter().filter(|param| !param.is_const).map(|param| param.name.clone()).collect();
                 let help = did_you_mean(&name.value, names.iter().map(String::as_str)).map(|near| format!("did you mean `{near}`?"));
                 let text = format!("there is no parameter `{}`, or more than one", name.value);
                 self.diagnostics.push(Diagnostic::error("T0211", name.span, text).maybe_help(help));
@@ -327,7 +334,8 @@ impl Context<'_> {
         let filter = waive.filter.as_ref().map(|filter| checker.condition(filter));
         let (n_slots, _, _) = self.finish(checker, module);
         self.waiver_limits(&rule, waive);
-        let missing = [("until", waive.until.is_none()), ("because", waive.because.is_none()), ("approved by", waive.approved_by.is_empty())];
+        let missing =
+            [("until", waive.until.is_none()), ("because", waive.because.is_none()), ("approved by", waive.approved_by.is_empty())];
         for (field, _) in missing.iter().filter(|(_, missing)| *missing) {
             self.error("T0205", waive.rule.span, format!("the waiver does not say `{field}`"));
         }
@@ -349,7 +357,8 @@ impl Context<'_> {
     fn waiver_limits(&mut self, rule: &super::typed::Rule, waive: &ast::Waive) {
         let Waivable::UpTo { limit, .. } = &rule.waivable else {
             self.diagnostics.push(
-                Diagnostic::error("T0207", waive.rule.span, format!("rule `{}` is not waivable", rule.id)).label(rule.span, "it says so here"),
+                Diagnostic::error("T0207", waive.rule.span, format!("rule `{}` is not waivable", rule.id))
+                    .label(rule.span, "it says so here"),
             );
             return;
         };
@@ -384,7 +393,13 @@ fn require_constant(checker: &mut Checker<'_>, value: &Expr) {
     super::walk::walk(value, &mut |expr| {
         reads |= !matches!(
             expr.kind,
-            ExprKind::Value(_) | ExprKind::None | ExprKind::Param(_) | ExprKind::Set(_) | ExprKind::Add(..) | ExprKind::Subtract(..) | ExprKind::Error
+            ExprKind::Value(_)
+                | ExprKind::None
+                | ExprKind::Param(_)
+                | ExprKind::Set(_)
+                | ExprKind::Add(..)
+                | ExprKind::Subtract(..)
+                | ExprKind::Error
         );
     });
     if reads {

@@ -35,9 +35,9 @@ pub(super) fn unused(context: &mut Context<'_>) {
 /// Reports characters that change how a text looks without being seen: a reviewer would approve something else.
 #[must_use]
 pub fn invisible_characters(file: FileId, text: &str) -> Vec<Diagnostic> {
-    let hidden = text.char_indices().filter(|(_, c)| {
-        matches!(c, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}' | '\u{00AD}')
-    });
+    let hidden = text.char_indices().filter(
+        |(_, c)| matches!(c, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}' | '\u{00AD}'),
+    );
     hidden
         .filter(|(at, c)| !(*at == 0 && *c == '\u{FEFF}'))
         .map(|(at, c)| {

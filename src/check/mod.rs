@@ -32,16 +32,16 @@ mod walk;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+pub use crate::syntax::ast::{Aggregate, Quantifier};
 pub use builtin::{Builtin, builtin_files, core_schema};
 pub use codes::{CODES, CodePage, code_page};
 pub use lints::invisible_characters;
 pub use print::Printer;
 pub use typed::{
-    Action, ActionId, ActionMode, Binder, Comparison, Def, DefId, Effect, Expectation, Expr, ExprKind, Fix, FixStep,
-    GivenEntity, GivenHistory, GivenLink, GivenMissing, GivenValue, MissingTarget, Pack, PackUse, Param, ParamId, Policies,
-    Requirement, Rule, RuleId, Template, TemplatePart, Test, VarId, Waivable, Waiver,
+    Action, ActionId, ActionMode, Binder, Comparison, Def, DefId, Effect, Expectation, Expr, ExprKind, Fix, FixStep, GivenEntity,
+    GivenHistory, GivenLink, GivenMissing, GivenValue, MissingTarget, Pack, PackUse, Param, ParamId, Policies, Requirement, Rule, RuleId,
+    Template, TemplatePart, Test, VarId, Waivable, Waiver,
 };
-pub use crate::syntax::ast::{Aggregate, Quantifier};
 pub use walk::{children, walk};
 
 use crate::model::Type;

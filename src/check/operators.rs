@@ -118,9 +118,8 @@ impl Checker<'_> {
         }
         for side in [left, right] {
             if side.ty.base == Base::Nothing {
-                self.diagnostics.push(
-                    Diagnostic::error("T0104", side.span, "`none` is not compared").help("write `is none` or `is not none`"),
-                );
+                self.diagnostics
+                    .push(Diagnostic::error("T0104", side.span, "`none` is not compared").help("write `is none` or `is not none`"));
                 return false;
             }
             if side.ty.set {
@@ -193,9 +192,8 @@ impl Checker<'_> {
             }
         }
         let scope = self.globals.schema.entity_named("Scope").map(|ty| ty.id);
-        let is_scope = |ty: Type| {
-            !ty.set && ty.entity().zip(scope).is_some_and(|(entity, scope)| self.globals.schema.is_subtype(entity, scope))
-        };
+        let is_scope =
+            |ty: Type| !ty.set && ty.entity().zip(scope).is_some_and(|(entity, scope)| self.globals.schema.is_subtype(entity, scope));
         let interval = |ty: Type| !ty.set && ty.base == Base::Interval;
         let instant = |ty: Type| !ty.set && ty.base == Base::Instant;
         let fits = match op {

@@ -81,9 +81,7 @@ impl Printer<'_> {
             ExprKind::And(parts) => self.joined(parts, " and "),
             ExprKind::Or(parts) => self.joined(parts, " or "),
             ExprKind::Implies(a, b) => format!("{} implies {}", self.group(a), self.group(b)),
-            ExprKind::Branches(branches) => {
-                branches.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(" or ")
-            }
+            ExprKind::Branches(branches) => branches.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(" or "),
             ExprKind::Compare(op, a, b) => format!("{} {} {}", self.group(a), comparison(*op), self.group(b)),
             ExprKind::In { item, set, negated } => {
                 let not = if *negated { "not " } else { "" };

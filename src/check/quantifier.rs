@@ -49,8 +49,13 @@ impl Checker<'_> {
                 return failed(span, Type::of(Base::Int));
             };
             this.restrict(&binders, Some(&body), span);
-            if !matches!(body.kind, ExprKind::Error) && (body.ty.set || !matches!(body.ty.base, Base::Int | Base::Instant | Base::Duration)) {
-                this.error("T0104", body.span, format!("{} has no order; `{word}` takes numbers, instants and durations", this.type_name(body.ty)));
+            if !matches!(body.kind, ExprKind::Error) && (body.ty.set || !matches!(body.ty.base, Base::Int | Base::Instant | Base::Duration))
+            {
+                this.error(
+                    "T0104",
+                    body.span,
+                    format!("{} has no order; `{word}` takes numbers, instants and durations", this.type_name(body.ty)),
+                );
                 return failed(span, body.ty.member());
             }
             // Members without a value do not count; the smallest of nothing is none.

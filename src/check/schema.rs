@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use regex::Regex;
 
 use crate::model::{
-    AliasId, AliasType, Base, DerivedFrom, EntityType, EntityTypeId, EnumId, EnumType, NamedType, Property, PropertyId,
-    Provenance, Schema, Type,
+    AliasId, AliasType, Base, DerivedFrom, EntityType, EntityTypeId, EnumId, EnumType, NamedType, Property, PropertyId, Provenance, Schema,
+    Type,
 };
 use crate::syntax::ast;
 use crate::text::{Diagnostic, Span, did_you_mean};
@@ -153,8 +153,12 @@ impl<'a> Builder<'a> {
                     }
                 }
                 Some((_, false)) => self.diagnostics.push(
-                    Diagnostic::error("T0103", parent.span(), format!("`{}` is not abstract, so nothing can inherit from it", parent.name.value))
-                        .help("only abstract entities are inherited from: a fact about a concrete type must not turn out to be about another"),
+                    Diagnostic::error(
+                        "T0103",
+                        parent.span(),
+                        format!("`{}` is not abstract, so nothing can inherit from it", parent.name.value),
+                    )
+                    .help("only abstract entities are inherited from: a fact about a concrete type must not turn out to be about another"),
                 ),
                 None => self.unknown_type(&parent.name),
             }
@@ -195,7 +199,9 @@ impl<'a> Builder<'a> {
                 }
                 (None, Some(_)) => continue,
                 (Some((name, key_type)), None) => match self.type_of(key_type) {
-                    Some(resolved) if !resolved.set && !resolved.optional && resolved.entity().is_none() => (name.value.clone(), resolved, name.span),
+                    Some(resolved) if !resolved.set && !resolved.optional && resolved.entity().is_none() => {
+                        (name.value.clone(), resolved, name.span)
+                    }
                     Some(_) => {
                         self.diagnostics.push(Diagnostic::error("T0103", key_type.span, "a key is a single required scalar"));
                         continue;
@@ -314,7 +320,8 @@ impl<'a> Builder<'a> {
             let (Some(other), true) = (other, fits) else {
                 let text = format!("`{}` is not the other side of `{}`", inverse.value, property.name);
                 self.diagnostics.push(
-                    Diagnostic::error("T0119", inverse.span, text).help("both sides refer to the entity of the other, and each property has one inverse"),
+                    Diagnostic::error("T0119", inverse.span, text)
+                        .help("both sides refer to the entity of the other, and each property has one inverse"),
                 );
                 continue;
             };

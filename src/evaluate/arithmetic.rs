@@ -15,12 +15,7 @@ pub(super) fn subtract(left: &Val, right: &Val) -> Val {
 
 type Bounds = (Option<Value>, Option<Value>);
 
-fn combine(
-    left: &Val,
-    right: &Val,
-    exact: fn(&Value, &Value) -> Option<Value>,
-    bounds: fn(&Range, &Range) -> Bounds,
-) -> Val {
+fn combine(left: &Val, right: &Val, exact: fn(&Value, &Value) -> Option<Value>, bounds: fn(&Range, &Range) -> Bounds) -> Val {
     if let (Val::Known(left), Val::Known(right)) = (left, right) {
         return exact(left, right).map_or(Val::Unknown, Val::Known);
     }

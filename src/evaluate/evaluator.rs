@@ -58,6 +58,21 @@ impl<'a> Evaluator<'a> {
         }
     }
 
+    /// Returns the snapshot it reads.
+    #[must_use]
+    pub fn snapshot(&self) -> &'a Snapshot {
+        self.snapshot
+    }
+
+    /// Returns an evaluator of the same policies, instant and parameters over another snapshot.
+    #[must_use]
+    pub fn over<'b>(&self, snapshot: &'b Snapshot) -> Evaluator<'b>
+    where
+        'a: 'b,
+    {
+        Evaluator::new(self.policies, snapshot, self.now, self.params.clone())
+    }
+
     /// Starts counting steps and attested facts anew.
     pub fn begin(&self) {
         self.steps.set(0);
@@ -176,9 +191,7 @@ impl<'a> Evaluator<'a> {
             ExprKind::Now => Val::Known(Value::Instant(self.now)),
             ExprKind::Var(var) => frame.get(var.0 as usize).cloned().unwrap_or(Val::Unknown),
             ExprKind::Param(id) => self.params.get(id.0 as usize).cloned().unwrap_or(Val::Unknown),
-            ExprKind::Call(def, args) => {
-                self.call(*def, args, frame, |this, body, frame| this.value(body, frame)).unwrap_or(Val::Unknown)
-            }
+            ExprKind::Call(def, args) => self.call(*def, args, frame, |this, body, frame| this.value(body, frame)).unwrap_or(Val::Unknown),
             ExprKind::Attribute { base, property, at, .. } => {
                 let base = self.value(base, frame);
                 match self.instant_of(at.as_deref(), frame) {
@@ -299,7 +312,8 @@ impl<'a> Evaluator<'a> {
         }
         let meta = self.snapshot.meta();
         let after_capture = meta.captured_to.is_some_and(|captured| captured <= at);
-        let closed_world = meta.closed_world && last_end.is_none_or(|end| end <= at);
+        let recorded = self.snapshot.history(id, property).next().is_some();
+        let closed_world = meta.closed_world && (!recorded || last_end.is_some_and(|end| end <= at));
         if !uncertain && (after_capture || closed_world) {
             return self.current_state(id, property);
         }

@@ -168,7 +168,9 @@ impl Writer<'_> {
                 }
                 self.why(&target.body, truth, &mut body_frame, inner, depth + 1);
             }
-            ExprKind::Quantified(kind, binders, body) => self.quantified(expr, *kind, binders, body.as_deref(), truth, frame, printer, depth),
+            ExprKind::Quantified(kind, binders, body) => {
+                self.quantified(expr, *kind, binders, body.as_deref(), truth, frame, printer, depth)
+            }
             _ => {
                 let evidence = self.evidence(expr, frame);
                 self.push(depth, printer.print(expr), Some(truth), evidence);
@@ -230,7 +232,11 @@ impl Writer<'_> {
                 let names = binders.iter().filter_map(|binder| Some((binder, frame.get(binder.var.0 as usize)?)));
                 let names: Vec<String> = names
                     .map(|(binder, value)| {
-                        let value = if unseen && !matches!(value, Val::Known(_)) { "one that was not read".to_owned() } else { evaluator.show(value) };
+                        let value = if unseen && !matches!(value, Val::Known(_)) {
+                            "one that was not read".to_owned()
+                        } else {
+                            evaluator.show(value)
+                        };
                         format!("{} = {value}", printer.variable(binder.var))
                     })
                     .collect();

@@ -68,9 +68,7 @@ impl Evaluator<'_> {
             ExprKind::Or(parts) => self.all_of(parts.iter(), false, frame),
             ExprKind::Branches(branches) if wanted => self.one_of(branches.iter().map(|(_, branch)| branch), true, frame),
             ExprKind::Branches(branches) => self.all_of(branches.iter().map(|(_, branch)| branch), false, frame),
-            ExprKind::Implies(left, right) if wanted => {
-                smaller(self.deciding(left, false, frame), self.deciding(right, true, frame))
-            }
+            ExprKind::Implies(left, right) if wanted => smaller(self.deciding(left, false, frame), self.deciding(right, true, frame)),
             ExprKind::Implies(left, right) => both(self.deciding(left, true, frame), self.deciding(right, false, frame)),
             ExprKind::Call(def, args) => self.call(*def, args, frame, |this, body, frame| this.deciding(body, wanted, frame))?,
             ExprKind::Quantified(Quantifier::Some, binders, body) => self.deciding_some(binders, body.as_deref(), false, wanted, frame),
@@ -116,13 +114,14 @@ impl Evaluator<'_> {
             let membership = if sure { Facts::new() } else { doubts.clone() };
             if wanted {
                 // What an unseen member is like comes with the list it is in.
-                let inner = if is_unseen && filter(self, true, frame).is_some() && self.deciding_some(rest, body, negated, true, frame).is_some() {
-                    Some(Facts::new())
-                } else if is_unseen {
-                    None
-                } else {
-                    both(filter(self, true, frame), self.deciding_some(rest, body, negated, true, frame))
-                };
+                let inner =
+                    if is_unseen && filter(self, true, frame).is_some() && self.deciding_some(rest, body, negated, true, frame).is_some() {
+                        Some(Facts::new())
+                    } else if is_unseen {
+                        None
+                    } else {
+                        both(filter(self, true, frame), self.deciding_some(rest, body, negated, true, frame))
+                    };
                 best = smaller(best, both(Some(membership), inner));
                 continue;
             }
@@ -169,9 +168,15 @@ impl Evaluator<'_> {
                 facts.extend(self.set_unknowns(expr, frame));
             }
             ExprKind::Call(def, args) => {
-                let inner = self.call(*def, args, frame, |this, body, frame| {
-                    if body.ty.set { this.set_unknowns(body, frame) } else { this.unknowns(body, frame) }
-                });
+                let inner =
+                    self.call(
+                        *def,
+                        args,
+                        frame,
+                        |this, body, frame| {
+                            if body.ty.set { this.set_unknowns(body, frame) } else { this.unknowns(body, frame) }
+                        },
+                    );
                 facts.extend(inner.unwrap_or_default());
                 args.iter().for_each(|arg| self.add_unknowns(arg, frame, facts));
             }
@@ -187,7 +192,8 @@ impl Evaluator<'_> {
                 self.add_unknowns(inner, frame, facts);
             }
             ExprKind::Covers(left, right) => {
-                if let (Val::Known(Value::Entity(_)), Val::Known(Value::Entity(lower))) = (self.value(left, frame), self.value(right, frame))
+                if let (Val::Known(Value::Entity(_)), Val::Known(Value::Entity(lower))) =
+                    (self.value(left, frame), self.value(right, frame))
                     && let Some(scope) = self.snapshot.schema().entity_named("Scope")
                     && let Some(parent) = self.snapshot.schema().property_named(scope.id, "parent")
                 {

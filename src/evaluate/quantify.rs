@@ -40,9 +40,7 @@ impl Evaluator<'_> {
                 all.min(at_least(self.count(any, frame), 1))
             }
             Quantifier::Exactly(n) => exactly(self.count(ask(false, size(n).saturating_add(1)), frame), size(n)),
-            Quantifier::AtMost(n) => {
-                at_least(self.count(ask(false, size(n).saturating_add(1)), frame), size(n).saturating_add(1)).negate()
-            }
+            Quantifier::AtMost(n) => at_least(self.count(ask(false, size(n).saturating_add(1)), frame), size(n).saturating_add(1)).negate(),
             Quantifier::AtLeast(n) => at_least(self.count(ask(false, size(n)), frame), size(n)),
         }
     }

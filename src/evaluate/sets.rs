@@ -98,9 +98,9 @@ impl Evaluator<'_> {
             None => nav.completeness.complete,
             Some(at) => self.covers_time(&nav.completeness, at),
         } && self.is_reliable(&nav.completeness);
-        let origin = property.inverse.filter(|inverse| {
-            self.snapshot.schema().property(*inverse).is_some_and(|inverse| !inverse.ty.set && !inverse.history)
-        });
+        let origin = property
+            .inverse
+            .filter(|inverse| self.snapshot.schema().property(*inverse).is_some_and(|inverse| !inverse.ty.set && !inverse.history));
         let unseen = Unseen { base: property.ty.base, origin: origin.map(|inverse| (inverse, id)) };
         SetValue { members, unseen: if whole { Vec::new() } else { vec![unseen] } }.normalized()
     }

@@ -58,9 +58,7 @@ pub fn parent_path(id: &str) -> Option<String> {
     let segments: Vec<&str> = id.split('/').skip(1).collect();
     match segments.as_slice() {
         ["subscriptions", sub, "resourcegroups", _] => Some(format!("/subscriptions/{sub}")),
-        ["subscriptions", sub, "resourcegroups", group, _, ..] => {
-            Some(format!("/subscriptions/{sub}/resourcegroups/{group}"))
-        }
+        ["subscriptions", sub, "resourcegroups", group, _, ..] => Some(format!("/subscriptions/{sub}/resourcegroups/{group}")),
         ["subscriptions", sub, "providers", _, ..] => Some(format!("/subscriptions/{sub}")),
         _ => None,
     }

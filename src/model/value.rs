@@ -107,13 +107,10 @@ fn check_pattern(schema: &Schema, ty: Type, text: &str) -> Result<(), ValueError
 }
 
 fn parse_enum(schema: &Schema, id: EnumId, text: &str) -> Result<Value, ValueError> {
-    let fold = |text: &str| -> String {
-        text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
-    };
+    let fold = |text: &str| -> String { text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect() };
     let wanted = fold(text);
     let found = schema.enumeration(id).and_then(|e| e.values.iter().position(|value| fold(value) == wanted));
     let at = found.and_then(|at| u32::try_from(at).ok());
     let name = schema.enumeration(id).map_or("?", |e| e.name.as_str());
-    at.map(|at| Value::Enum(id, at))
-        .ok_or_else(|| ValueError::Misfit(format!("`{text}` is a value of {name} that is not known here")))
+    at.map(|at| Value::Enum(id, at)).ok_or_else(|| ValueError::Misfit(format!("`{text}` is a value of {name} that is not known here")))
 }

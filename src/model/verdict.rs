@@ -31,9 +31,7 @@ impl Verdict {
     /// Reads a name as written by [`Verdict::name`].
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Pass, Self::Fail, Self::Unknown, Self::Pending, Self::NotApplicable]
-            .into_iter()
-            .find(|verdict| verdict.name() == name)
+        [Self::Pass, Self::Fail, Self::Unknown, Self::Pending, Self::NotApplicable].into_iter().find(|verdict| verdict.name() == name)
     }
 }
 

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::check::{ActionId, Binder, Effect, Expr, FixStep, Policies, Rule};
+use crate::check::{Action, ActionId, Binder, Effect, Expr, FixStep, Policies, Rule};
 use crate::evaluate::{Evaluator, Frame, Scan, Truth, Val, scan_again};
 use crate::model::{Base, Completeness, EntityId, FactSource, SourceId, SourceKind, Value, Verdict};
 use crate::snapshot::{BuildError, Handle, Snapshot, SnapshotBuilder};
@@ -138,7 +138,11 @@ impl<'a> Trial<'a> {
         if let Some((var, ty, filter)) = &action.actor {
             let binder = Binder {
                 var: *var,
-                set: Expr { kind: crate::check::ExprKind::Extent(*ty), ty: crate::model::Type::set_of(Base::Entity(*ty)), span: action.span },
+                set: Expr {
+                    kind: crate::check::ExprKind::Extent(*ty),
+                    ty: crate::model::Type::set_of(Base::Entity(*ty)),
+                    span: action.span,
+                },
                 filter: filter.clone(),
             };
             match certain_members(evaluator, &binder, &mut inner).into_iter().next() {
@@ -146,13 +150,7 @@ impl<'a> Trial<'a> {
                 None => self.problems.push(format!("{call}: nobody is known who may do it")),
             }
         }
-        for requires in &action.requires {
-            match evaluator.truth(requires, &mut inner) {
-                Truth::True => {}
-                Truth::False => self.problems.push(format!("{call}: what it requires does not hold")),
-                Truth::Unknown => self.problems.push(format!("{call}: whether what it requires holds is unknown")),
-            }
-        }
+        self.required(evaluator, action, &inner, &call);
         for effect in &action.effects {
             if let Err(error) = self.apply(evaluator, effect, &mut inner) {
                 self.problems.push(format!("{call}: {error}"));
@@ -160,6 +158,34 @@ impl<'a> Trial<'a> {
         }
         let remedy = action.remedy.as_ref().map(|remedy| evaluator.message(remedy, &mut inner));
         self.steps.push(Step { action: id, arguments, remedy });
+    }
+
+    /// Obligation one, on the world as the earlier steps leave it.
+    fn required(&mut self, evaluator: &Evaluator<'_>, action: &Action, frame: &Frame, call: &str) {
+        if action.requires.is_empty() {
+            return;
+        }
+        let so_far = self.freeze(evaluator.snapshot());
+        let evaluator = evaluator.over(&so_far);
+        let mut frame: Frame = frame.iter().map(|value| self.moved(value, &so_far)).collect();
+        for requires in &action.requires {
+            match evaluator.truth(requires, &mut frame) {
+                Truth::True => {}
+                Truth::False => self.problems.push(format!("{call}: what it requires does not hold")),
+                Truth::Unknown => self.problems.push(format!("{call}: whether what it requires holds is unknown")),
+            }
+        }
+    }
+
+    /// Finds an entity of the builder in a snapshot made of it, which numbers entities anew.
+    fn moved(&self, value: &Val, to: &Snapshot) -> Val {
+        if matches!(value, Val::Set(_)) {
+            return Val::Unknown;
+        }
+        let Val::Known(Value::Entity(id)) = value else { return value.clone() };
+        let handle = Handle::of(*id);
+        let found = self.builder.type_of(handle).and_then(|ty| to.find(ty, self.builder.key_of(handle)));
+        found.map_or(Val::Unknown, |id| Val::Known(Value::Entity(id)))
     }
 
     fn apply(&mut self, evaluator: &Evaluator<'_>, effect: &Effect, frame: &mut Frame) -> Result<(), BuildError> {
@@ -221,17 +247,26 @@ impl<'a> Trial<'a> {
         let old = verdicts(snapshot, before);
         let new = verdicts(after, &rescan);
         for at in failing.iter().filter(|at| self.repaired.contains(at)) {
-            let key = (self.run, *at + 1, snapshot.key(subject).to_owned());
-            if new.get(&key) != Some(&Verdict::Pass) {
+            let key = subject_key(self.run, Some(*at), snapshot.key(subject));
+            let whole = subject_key(self.run, None, snapshot.key(subject));
+            // A subject that is gone, or that the rule no longer speaks about, is mended too.
+            let now = new.get(&key).or_else(|| new.get(&whole)).copied().unwrap_or(Verdict::NotApplicable);
+            if !matches!(now, Verdict::Pass | Verdict::NotApplicable) {
                 let name = rule.requirements.get(*at).map_or("?", |requirement| requirement.name.as_str());
-                let now = new.get(&key).map_or("not assessed", |verdict| verdict.name());
-                self.problems.push(format!("{name} would be {now} afterwards, not pass"));
+                self.problems.push(format!("{name} would be {} afterwards, not pass", now.name()));
             }
         }
         for (key, verdict) in &new {
-            let was = old.get(key).copied().unwrap_or(Verdict::Pass);
-            if *verdict > was && was != Verdict::NotApplicable || (was == Verdict::NotApplicable && *verdict == Verdict::Fail) {
-                let id = self.policies.rules.get(before.runs.get(key.0).map_or(usize::MAX, |run| run.rule.0 as usize)).map_or("?", |rule| rule.id.as_str());
+            let worse = match old.get(key) {
+                Some(Verdict::NotApplicable) | None => *verdict == Verdict::Fail,
+                Some(was) => verdict > was,
+            };
+            if worse {
+                let id = self
+                    .policies
+                    .rules
+                    .get(before.runs.get(key.0).map_or(usize::MAX, |run| run.rule.0 as usize))
+                    .map_or("?", |rule| rule.id.as_str());
                 self.problems.push(format!("{id} would become {} on {}", verdict.name(), key.2));
             }
         }
@@ -261,9 +296,14 @@ type Key = (usize, usize, String);
 fn verdicts(snapshot: &Snapshot, scan: &Scan) -> BTreeMap<Key, Verdict> {
     let keyed = scan.findings.iter().map(|finding| {
         let subject = finding.subject.map_or("", |id| snapshot.key(id));
-        ((finding.run, finding.requirement.map_or(0, |at| at + 1), subject.to_owned()), finding.verdict)
+        (subject_key(finding.run, finding.requirement, subject), finding.verdict)
     });
     keyed.collect()
+}
+
+/// The key of a verdict; place 0 is the rule as a whole.
+fn subject_key(run: usize, requirement: Option<usize>, subject: &str) -> Key {
+    (run, requirement.map_or(0, |at| at + 1), subject.to_owned())
 }
 
 fn rule_frame(evaluator: &Evaluator<'_>, rule: &Rule, subject: EntityId) -> Frame {

@@ -8,8 +8,8 @@ use thiserror::Error;
 
 use super::records::{CellState, Record, Records, SnapshotMeta};
 use crate::model::{
-    Base, Bound, Completeness, EntityId, EntityTypeId, FactSource, Interval, Property, PropertyId, Schema, SourceId, Value,
-    ValueError, canonical_key, parse_scalar,
+    Base, Bound, Completeness, EntityId, EntityTypeId, FactSource, Interval, Property, PropertyId, Schema, SourceId, Value, ValueError,
+    canonical_key, parse_scalar,
 };
 
 /// An entity of a builder under construction.
@@ -260,10 +260,9 @@ impl SnapshotBuilder {
         let ty = self.type_of(handle).unwrap_or(EntityTypeId(u32::MAX));
         let own = self.schema.property_named(ty, name);
         let below = || self.schema.subtypes(ty).find_map(|sub| self.schema.property_named(sub.id, name));
-        own.or_else(below).cloned().ok_or_else(|| BuildError::NoProperty {
-            entity: self.schema.entity_name(ty).to_owned(),
-            property: name.to_owned(),
-        })
+        own.or_else(below)
+            .cloned()
+            .ok_or_else(|| BuildError::NoProperty { entity: self.schema.entity_name(ty).to_owned(), property: name.to_owned() })
     }
 
     fn shape_error(&self, property: &Property, wanted: &'static str) -> BuildError {
@@ -426,7 +425,14 @@ impl SnapshotBuilder {
     ///
     /// # Errors
     /// If the entity has no such single-valued property.
-    pub fn had(&mut self, handle: Handle, name: &str, value: Option<Value>, interval: Interval, source: SourceId) -> Result<(), BuildError> {
+    pub fn had(
+        &mut self,
+        handle: Handle,
+        name: &str,
+        value: Option<Value>,
+        interval: Interval,
+        source: SourceId,
+    ) -> Result<(), BuildError> {
         let property = self.single(handle, name)?;
         let state = value.map_or(CellState::None, CellState::Known);
         if let Some(node) = self.nodes.get_mut(handle.0 as usize) {

@@ -66,9 +66,10 @@ impl Snapshot {
     /// In a test's world an opened type opens the abstract types above it.
     fn close_supertypes(&self, extents: &mut [Option<Completeness>]) {
         for above in &self.schema.entities {
-            let opened = self.schema.subtypes(above.id).find_map(|sub| {
-                extents.get(sub.id.0 as usize).cloned().flatten().filter(|claim| !claim.complete)
-            });
+            let opened = self
+                .schema
+                .subtypes(above.id)
+                .find_map(|sub| extents.get(sub.id.0 as usize).cloned().flatten().filter(|claim| !claim.complete));
             if let (Some(claim), Some(slot @ None)) = (opened, extents.get_mut(above.id.0 as usize)) {
                 *slot = Some(claim);
             }
@@ -118,6 +119,10 @@ impl Snapshot {
                 continue;
             }
             for id in self.extent(list.owner) {
+                // Somebody who tried and failed knows better than a conclusion.
+                if self.records.entities.get(id.0 as usize).is_some_and(|record| claim_of(record, list.id).is_some()) {
+                    continue;
+                }
                 if let Some(map) = navs.get_mut(id.0 as usize) {
                     let nav = map.entry(list.id).or_insert_with(|| self.open_nav.clone());
                     grown |= !nav.completeness.complete;
@@ -206,7 +211,9 @@ impl Snapshot {
     /// Scopes that contain themselves cannot be right; they stay, and the snapshot says so.
     fn note_circles(&mut self) {
         let parents = self.schema.properties.iter().filter(|property| {
-            !property.ty.set && property.ty.entity().is_some_and(|ty| self.schema.is_subtype(property.owner, ty)) && property.inverse.is_some()
+            !property.ty.set
+                && property.ty.entity().is_some_and(|ty| self.schema.is_subtype(property.owner, ty))
+                && property.inverse.is_some()
         });
         let mut notes = Vec::new();
         for property in parents {
@@ -227,12 +234,12 @@ fn is_complete(extents: &[Option<Completeness>], ty: EntityTypeId) -> bool {
 
 fn mark_complete(extents: &mut [Option<Completeness>], ty: EntityTypeId) -> bool {
     match extents.get_mut(ty.0 as usize) {
-        Some(Some(claim)) if claim.complete => false,
+        // An explicit claim stays: somebody who tried and failed knows better than a conclusion.
+        Some(Some(_)) | None => false,
         Some(slot) => {
             *slot = Some(Completeness::now(None));
             true
         }
-        None => false,
     }
 }
 
@@ -307,11 +314,7 @@ fn stated_navs(schema: &Schema, records: &Records) -> Vec<NavMap> {
             }
         }
     }
-    members
-        .into_iter()
-        .zip(&records.entities)
-        .map(|(map, record)| settle_navs(schema, map, record, records.meta.closed_world))
-        .collect()
+    members.into_iter().zip(&records.entities).map(|(map, record)| settle_navs(schema, map, record, records.meta.closed_world)).collect()
 }
 
 /// Single-valued references with an inverse set, each with the time for which it holds.
@@ -322,7 +325,9 @@ fn references<'a>(
 ) -> impl Iterator<Item = (PropertyId, &'a CellState, Interval, Option<SourceId>)> {
     let single = move |id: &PropertyId| schema.property(*id).is_some_and(|p| !p.ty.set && p.inverse.is_some());
     let keeps_history = move |id: PropertyId| schema.property(id).is_some_and(|p| p.history);
-    let recorded = move |id: PropertyId| record.history.iter().any(|(known, entry)| *known == id && entry.interval.to == crate::model::Bound::Unbounded);
+    let recorded = move |id: PropertyId| {
+        record.history.iter().any(|(known, entry)| *known == id && entry.interval.to == crate::model::Bound::Unbounded)
+    };
     let current = record.cells.iter().filter(move |(id, _)| single(id) && !recorded(*id)).map(move |(id, cell)| {
         let interval = match (keeps_history(*id), closed_world) {
             (true, true) => Interval::ALWAYS,
@@ -331,7 +336,8 @@ fn references<'a>(
         };
         (*id, &cell.state, interval, cell.source)
     });
-    let earlier = record.history.iter().filter(move |(id, _)| single(id)).map(|(id, entry)| (*id, &entry.state, entry.interval, entry.source));
+    let earlier =
+        record.history.iter().filter(move |(id, _)| single(id)).map(|(id, entry)| (*id, &entry.state, entry.interval, entry.source));
     current.chain(earlier)
 }
 

@@ -51,8 +51,7 @@ impl NavigationGraph {
         if origin.index() >= self.graph.node_count() {
             return Vec::new();
         }
-        let mut found: Vec<EntityId> =
-            Bfs::new(&self.graph, origin).iter(&self.graph).filter(|node| *node != origin).map(entity).collect();
+        let mut found: Vec<EntityId> = Bfs::new(&self.graph, origin).iter(&self.graph).filter(|node| *node != origin).map(entity).collect();
         if self.graph.neighbors_directed(origin, petgraph::Incoming).any(|from| from == origin || found.contains(&entity(from))) {
             found.push(start);
         }

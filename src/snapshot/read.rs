@@ -4,9 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::records::{Cell, CellState, Edge, HistoryEntry, Records, SnapshotMeta};
-use crate::model::{
-    Completeness, EntityId, EntityTypeId, FactSource, Interval, PropertyId, Schema, SourceId, canonical_key,
-};
+use crate::model::{Completeness, EntityId, EntityTypeId, FactSource, Interval, PropertyId, Schema, SourceId, canonical_key};
 
 /// One set navigation of one entity.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,9 +5,7 @@ use std::sync::Arc;
 
 use super::builder::{Node, SnapshotBuilder};
 use super::records::{Cell, CellState, Edge, Extent, HistoryEntry, Record, Records};
-use crate::model::{
-    Bound, Completeness, EntityId, FactSource, Interval, PropertyId, Schema, SourceId, SourceKind, Value,
-};
+use crate::model::{Bound, Completeness, EntityId, FactSource, Interval, PropertyId, Schema, SourceId, SourceKind, Value};
 
 /// Maps builder numbers to canonical ones.
 struct Renumbering {
@@ -114,9 +112,7 @@ fn record(node: &Node, numbers: &Renumbering, sources: &[FactSource], schema: &S
     let completeness = node
         .claims
         .iter()
-        .filter_map(|(property, claims)| {
-            Some((*property, merge_claims(claims.iter().map(|claim| numbers.completeness(claim)))?))
-        })
+        .filter_map(|(property, claims)| Some((*property, merge_claims(claims.iter().map(|claim| numbers.completeness(claim)))?)))
         .collect();
     Record {
         entity_type: node.entity_type,
@@ -186,9 +182,7 @@ fn agree(
     let candidates = if read.is_empty() { said } else { read };
     let candidates = latest(&candidates, sources);
     match candidates.split_first() {
-        Some((first, rest)) if rest.iter().all(|fact| fact.0 == first.0) => {
-            Cell { state: first.0.clone(), source: Some(first.1) }
-        }
+        Some((first, rest)) if rest.iter().all(|fact| fact.0 == first.0) => Cell { state: first.0.clone(), source: Some(first.1) },
         _ => {
             let shown: Vec<String> = candidates.iter().map(|fact| show(fact, sources, schema)).collect();
             let reason = format!("readings disagree: {}", shown.join(", "));
@@ -238,10 +232,7 @@ fn merge_lifetimes(lifetimes: &[Interval]) -> Interval {
     let from = lifetimes.iter().map(|life| life.from).filter(|from| matches!(from, Bound::At(_))).min();
     let to = lifetimes.iter().map(|life| life.to).filter(|to| matches!(to, Bound::At(_))).min();
     let always = lifetimes.iter().any(|life| life.from == Bound::Unbounded);
-    Interval {
-        from: from.unwrap_or(if always { Bound::Unbounded } else { Bound::Unknown }),
-        to: to.unwrap_or(Bound::Unbounded),
-    }
+    Interval { from: from.unwrap_or(if always { Bound::Unbounded } else { Bound::Unknown }), to: to.unwrap_or(Bound::Unbounded) }
 }
 
 /// Folds repeated edges; one that says since when goes before one that only says *now*.

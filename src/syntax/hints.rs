@@ -14,16 +14,14 @@ use crate::text::{Diagnostic, FileId, Span};
 const MAX_EXPECTATIONS: usize = 4;
 
 /// Words of expressions, for suggestions.
-const EXPRESSION_WORDS: &[&str] = &[
-    "and", "or", "not", "implies", "some", "all", "exactly", "where", "none", "covers", "overlaps", "matches", "else",
-    "for", "when",
-];
+const EXPRESSION_WORDS: &[&str] =
+    &["and", "or", "not", "implies", "some", "all", "exactly", "where", "none", "covers", "overlaps", "matches", "else", "for", "when"];
 
 /// Other words of items, for suggestions.
 const ITEM_WORDS: &[&str] = &[
-    "mode", "actor", "needs", "requires", "effect", "create", "delete", "undo", "remedy", "inverse", "history", "key",
-    "matching", "use", "from", "until", "because", "approved", "ticket", "given", "expect", "missing", "link", "before",
-    "title", "entity", "waivable", "after",
+    "mode", "actor", "needs", "requires", "effect", "create", "delete", "undo", "remedy", "inverse", "history", "key", "matching", "use",
+    "from", "until", "because", "approved", "ticket", "given", "expect", "missing", "link", "before", "title", "entity", "waivable",
+    "after",
 ];
 
 /// Only one thread at a time may ask the parser for details: the switch for them is one for the whole process.

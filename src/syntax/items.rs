@@ -1,8 +1,8 @@
 //! Schema, parameters, definitions and actions: from pairs to the tree.
 
 use super::ast::{
-    Action, Annotation, Attribute, Def, DefBody, Effect, Entity, Enum, Expr, Extend, Formal, Head, Ident, Import,
-    ItemKind, Param, TypeAlias,
+    Action, Annotation, Attribute, Def, DefBody, Effect, Entity, Enum, Expr, Extend, Formal, Head, Ident, Import, ItemKind, Param,
+    TypeAlias,
 };
 use super::builder::{Builder, Outcome};
 use super::grammar::{Pair, Parts, Rule};

@@ -52,9 +52,8 @@ impl Builder {
     pub(super) fn instant(&self, pair: &Pair<'_>) -> Outcome<Spanned<Timestamp>> {
         let span = self.span(pair);
         let text = pair.as_str();
-        let value = parse_instant(text).map_err(|message| {
-            bad(span, message, "write a day as `2026-12-31` and an instant as `2026-12-31T10:00:00Z`")
-        })?;
+        let value = parse_instant(text)
+            .map_err(|message| bad(span, message, "write a day as `2026-12-31` and an instant as `2026-12-31T10:00:00Z`"))?;
         Ok(Spanned::new(value, span))
     }
 

@@ -97,10 +97,9 @@ impl Operators {
         let loose = matches!(operator, Operator::Binary(BinaryOp::Or | BinaryOp::Implies));
         let Some((tail, quantifier)) = self.tail.take_if(|_| loose) else { return Ok(()) };
         let (message, help) = match tail {
-            Tail::Body => (
-                "a body with `or` or `implies` needs parentheses",
-                "write `… : (a or b)`, or put the whole quantifier in parentheses",
-            ),
+            Tail::Body => {
+                ("a body with `or` or `implies` needs parentheses", "write `… : (a or b)`, or put the whole quantifier in parentheses")
+            }
             Tail::Where => (
                 "a condition with `or` or `implies` needs parentheses",
                 "write `where (a or b)`, or put the whole quantifier in parentheses",
@@ -115,15 +114,10 @@ impl Operators {
         let Some((top, before)) = self.pending.last() else { return Ok(()) };
         let diagnostic = match (top, operator) {
             (Operator::Binary(BinaryOp::And), Operator::Binary(BinaryOp::Or))
-            | (Operator::Binary(BinaryOp::Or), Operator::Binary(BinaryOp::And)) => error(
-                "T0006",
-                span,
-                "`and` and `or` are mixed without parentheses",
-                "put the part that belongs together in parentheses",
-            ),
-            _ if operator.precedence() == COMPARISON => {
-                error("T0011", span, "comparisons cannot be chained", "write `a < b and b < c`")
+            | (Operator::Binary(BinaryOp::Or), Operator::Binary(BinaryOp::And)) => {
+                error("T0006", span, "`and` and `or` are mixed without parentheses", "put the part that belongs together in parentheses")
             }
+            _ if operator.precedence() == COMPARISON => error("T0011", span, "comparisons cannot be chained", "write `a < b and b < c`"),
             _ => return Ok(()),
         };
         Err(Box::new(diagnostic.label(*before, "the other operator")))

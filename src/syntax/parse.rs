@@ -13,9 +13,8 @@ use super::troubles::Troubles;
 use crate::text::{Diagnostic, FileId, SourceFile, Span, Spanned};
 
 /// The words that begin a clause of a rule.
-pub(super) const RULE_CLAUSES: &[&str] = &[
-    "title", "why", "severity", "refs", "tags", "let", "due", "require", "fix", "remedy", "waivable", "not",
-];
+pub(super) const RULE_CLAUSES: &[&str] =
+    &["title", "why", "severity", "refs", "tags", "let", "due", "require", "fix", "remedy", "waivable", "not"];
 
 /// The newest edition of the language that is understood.
 const EDITION: i64 = 1;
@@ -293,9 +292,9 @@ impl Reader<'_> {
         let header = pieces.first_mut()?;
         let rest = (body + 1, header.1);
         header.1 = body;
-        if !self.text.get(rest.0..rest.1)?.trim().is_empty() && tokens.iter().any(|token| {
-            !token.is_comment() && token.start >= rest.0 && token.end <= rest.1
-        }) {
+        if !self.text.get(rest.0..rest.1)?.trim().is_empty()
+            && tokens.iter().any(|token| !token.is_comment() && token.start >= rest.0 && token.end <= rest.1)
+        {
             pieces.insert(1, rest);
         }
         Some(pieces)

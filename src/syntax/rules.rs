@@ -3,8 +3,7 @@
 use jiff::Timestamp;
 
 use super::ast::{
-    Expect, Fix, FixStep, GivenPath, GivenStep, Head, Ident, ItemKind, Pack, PackUse, Rule as RuleItem, RuleClause, Test,
-    Waive,
+    Expect, Fix, FixStep, GivenPath, GivenStep, Head, Ident, ItemKind, Pack, PackUse, Rule as RuleItem, RuleClause, Test, Waive,
 };
 use super::builder::{Builder, Outcome};
 use super::grammar::{Pair, Parts, Rule};

@@ -441,8 +441,8 @@ fn closer_help(opened: char) -> &'static str {
 /// Tells whether the word can never be a name.
 pub(super) fn is_reserved(word: &str) -> bool {
     const RESERVED: &[&str] = &[
-        "and", "or", "not", "implies", "some", "no", "all", "exactly", "in", "is", "as", "where", "for", "none", "true",
-        "false", "now", "covers", "overlaps", "matches",
+        "and", "or", "not", "implies", "some", "no", "all", "exactly", "in", "is", "as", "where", "for", "none", "true", "false", "now",
+        "covers", "overlaps", "matches",
     ];
     (2..=8).contains(&word.len()) && RESERVED.contains(&word)
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::world::{test_instant, world};
 use crate::check::{Expectation, ExprKind, ParamId, Policies, Rule, Test, walk};
-use crate::evaluate::{Options, Scan, Val, parameter_values, scan};
+use crate::evaluate::{Options, Scan, Val, parameter_values, scan, scan_again};
 use crate::model::{EntityId, Verdict};
 use crate::remedy::propose;
 use crate::snapshot::Snapshot;
@@ -34,9 +34,12 @@ pub fn run_test(policies: &Policies, test: &Test) -> Vec<TestFailure> {
     let params: BTreeMap<ParamId, Val> = test
         .params
         .iter()
-        .map(|(id, value)| (*id, crate::evaluate::Evaluator::new(policies, &snapshot, test_instant(test), values.clone()).value(value, &mut Vec::new())))
+        .map(|(id, value)| {
+            (*id, crate::evaluate::Evaluator::new(policies, &snapshot, test_instant(test), values.clone()).value(value, &mut Vec::new()))
+        })
         .collect();
-    let named: Vec<&str> = test.expects.iter().filter_map(|expect| policies.rules.get(expect.rule.0 as usize)).map(|rule| rule.id.as_str()).collect();
+    let named: Vec<&str> =
+        test.expects.iter().filter_map(|expect| policies.rules.get(expect.rule.0 as usize)).map(|rule| rule.id.as_str()).collect();
     let select = |rule: &Rule| named.contains(&rule.id.as_str());
     let bare = Policies { packs: Vec::new(), ..policies.clone() };
     let options = Options { now: test_instant(test), params: &params, packs: None, select: &select, subject: None, waivers: true };
@@ -94,19 +97,23 @@ impl Judge<'_> {
         self.matches(expect, &verdict, &because)
     }
 
+    /// Judges the world after the fixes; a fix that may not be shown, or does not apply, leaves it as it is.
     fn after_fix(&self, expect: &Expectation, run: usize, subject: EntityId) -> Option<TestFailure> {
-        let fail = |message: String| Some(TestFailure { span: expect.span, message });
+        let unchanged = |why: String| {
+            let (verdict, because) = outcome(self.scan, run, subject, expect.requirement);
+            let failure = self.matches(expect, &verdict, &because)?;
+            Some(TestFailure { message: format!("{}: {why}", failure.message), ..failure })
+        };
         let Some(proposal) = propose(self.policies, self.snapshot, self.scan, run, subject) else {
-            return fail("no fix applies".to_owned());
+            return unchanged("no fix applies".to_owned());
         };
         if !proposal.problems.is_empty() {
-            return fail(format!("the fix may not be shown: {}", proposal.problems.join("; ")));
+            return unchanged(format!("the fix may not be shown: {}", proposal.problems.join("; ")));
         }
-        let key = self.snapshot.key(subject);
         let ty = self.snapshot.entity_type(subject)?;
-        let Some(subject) = proposal.after.find(ty, key) else { return fail("the fix takes the subject away".to_owned()) };
-        let after = crate::evaluate::scan_again(self.policies, &proposal.after, self.scan);
-        let (verdict, because) = outcome(&after, run, subject, expect.requirement);
+        let after = scan_again(self.policies, &proposal.after, self.scan);
+        let moved = proposal.after.find(ty, self.snapshot.key(subject));
+        let (verdict, because) = moved.map_or_else(gone, |subject| outcome(&after, run, subject, expect.requirement));
         self.matches(expect, &verdict, &because)
     }
 
@@ -116,7 +123,8 @@ impl Judge<'_> {
             let names = places.iter().filter_map(|at| rule?.requirements.get(*at)).map(|requirement| requirement.name.as_str());
             names.collect::<Vec<_>>().join(", ")
         };
-        let reasons_fit = expect.because.is_empty() || expect.because.iter().all(|at| because.contains(at)) && because.len() == expect.because.len();
+        let reasons_fit =
+            expect.because.is_empty() || expect.because.iter().all(|at| because.contains(at)) && because.len() == expect.because.len();
         if verdict == expect.verdict && reasons_fit {
             return None;
         }
@@ -124,6 +132,11 @@ impl Judge<'_> {
         let wanted = if expect.because.is_empty() { String::new() } else { format!(" because {}", names(&expect.because)) };
         Some(TestFailure { span: expect.span, message: format!("expected {}{wanted}, got {verdict}{why}", expect.verdict) })
     }
+}
+
+/// What is said of a subject that is not among the rule's subjects.
+fn gone() -> (String, Vec<usize>) {
+    (Verdict::NotApplicable.name().to_owned(), Vec::new())
 }
 
 /// Returns the worst verdict of a rule on a subject and the requirements that have it.
@@ -134,7 +147,7 @@ fn outcome(scan: &Scan, run: usize, subject: EntityId, requirement: Option<usize
         .filter(|finding| finding.run == run && finding.subject == Some(subject))
         .filter(|finding| requirement.is_none() || finding.requirement == requirement || finding.requirement.is_none())
         .collect();
-    let Some(worst) = findings.iter().map(|finding| finding.verdict).max() else { return ("nothing".to_owned(), Vec::new()) };
+    let Some(worst) = findings.iter().map(|finding| finding.verdict).max() else { return gone() };
     let deciding: Vec<_> = findings.iter().filter(|finding| finding.verdict == worst).collect();
     let waived = worst == Verdict::Fail && deciding.iter().all(|finding| finding.waiver.is_some());
     let name = if waived { "waived" } else { worst.name() };

@@ -109,7 +109,9 @@ impl Given<'_> {
         let test = self.test;
         let bound = |at: Option<Timestamp>| at.map_or(Bound::Unbounded, Bound::At);
         for link in &test.links {
-            let (Some(handle), Some(member), Some(property)) = (self.handle(link.entity), self.handle(link.member), self.property(link.property)) else {
+            let (Some(handle), Some(member), Some(property)) =
+                (self.handle(link.entity), self.handle(link.member), self.property(link.property))
+            else {
                 continue;
             };
             let interval = Interval { from: bound(link.from), to: bound(link.until) };
@@ -132,7 +134,8 @@ impl Given<'_> {
             for (name, id) in &ty.properties {
                 let Some(property) = schema.property(*id) else { continue };
                 let given = entity.fields.iter().any(|(known, _)| known == id);
-                let missing = test.missing.iter().any(|missing| missing.target == MissingTarget::Property(at, *id) && missing.before.is_none());
+                let missing =
+                    test.missing.iter().any(|missing| missing.target == MissingTarget::Property(at, *id) && missing.before.is_none());
                 if property.ty.optional && !property.ty.set && !given && !missing && !self.implied(handle, property) {
                     self.builder.set_none(handle, name, self.source)?;
                 }
@@ -157,11 +160,7 @@ impl Given<'_> {
             let open = Completeness::open(Some(missing.because.clone()), Some(self.source));
             let claim = match missing.before {
                 None => open,
-                Some(before) => Completeness {
-                    complete: true,
-                    covered: vec![Interval::since(before)],
-                    ..open
-                },
+                Some(before) => Completeness { complete: true, covered: vec![Interval::since(before)], ..open },
             };
             match missing.target {
                 MissingTarget::Extent(ty) => self.builder.claim_extent(ty, claim),
