@@ -60,24 +60,33 @@ fn data_type(kind: ColumnKind) -> DataType {
 fn array(column: &Column, from: usize, to: usize) -> ArrayRef {
     let cells = column.cells.iter().skip(from).take(to - from);
     match column.kind {
-        ColumnKind::Text => Arc::new(LargeStringArray::from_iter(cells.map(|cell| match cell {
-            Some(Datum::Text(text)) => Some(&**text),
-            _ => None,
-        }))),
-        ColumnKind::Int => Arc::new(Int64Array::from_iter(cells.map(|cell| match cell {
-            Some(Datum::Int(value)) => Some(*value),
-            _ => None,
-        }))),
-        ColumnKind::Bool => Arc::new(BooleanArray::from_iter(cells.map(|cell| match cell {
-            Some(Datum::Bool(value)) => Some(*value),
-            _ => None,
-        }))),
+        ColumnKind::Text => {
+            let texts = cells.map(|cell| match cell {
+                Some(Datum::Text(text)) => Some(&**text),
+                _ => None,
+            });
+            Arc::new(texts.collect::<LargeStringArray>())
+        }
+        ColumnKind::Int => {
+            let numbers = cells.map(|cell| match cell {
+                Some(Datum::Int(value)) => Some(*value),
+                _ => None,
+            });
+            Arc::new(numbers.collect::<Int64Array>())
+        }
+        ColumnKind::Bool => {
+            let truths = cells.map(|cell| match cell {
+                Some(Datum::Bool(value)) => Some(*value),
+                _ => None,
+            });
+            Arc::new(truths.collect::<BooleanArray>())
+        }
         ColumnKind::Instant => {
             let micros = cells.map(|cell| match cell {
                 Some(Datum::Instant(instant)) => Some(instant.as_microsecond()),
                 _ => None,
             });
-            Arc::new(TimestampMicrosecondArray::from_iter(micros).with_timezone("UTC"))
+            Arc::new(micros.collect::<TimestampMicrosecondArray>().with_timezone("UTC"))
         }
     }
 }

@@ -472,7 +472,7 @@ impl Checker<'_> {
         match &mut fact.state {
             State::Unknown(reason) => *reason = format!("only the name {name} is stated, not the object id"),
             State::Refers(person) if has_user => {
-                person.entity = "User".to_owned();
+                "User".clone_into(&mut person.entity);
                 let of = person.clone();
                 facts.push(Fact { of, property: "user_principal_name".to_owned(), state: State::Value(Value::text(name)), span });
             }
