@@ -113,6 +113,12 @@ pub enum DiskError {
 }
 
 impl DiskError {
+    /// Tells whether the files differ from what their manifest vouches for.
+    #[must_use]
+    pub fn is_tampering(&self) -> bool {
+        matches!(self, Self::Altered { .. })
+    }
+
     fn io(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Io { path, action, source }
