@@ -346,7 +346,8 @@ impl SnapshotBuilder {
         }
         Ok(match parse_scalar(&self.schema, property.ty, text) {
             Ok(value) => CellState::Known(value),
-            Err(ValueError::Unset) => CellState::None,
+            Err(ValueError::Unset) if property.ty.optional => CellState::None,
+            Err(ValueError::Unset) => CellState::Unknown(Some(Arc::from("the source says none where a value is required"))),
             Err(ValueError::Misfit(reason)) => CellState::Unknown(Some(Arc::from(reason))),
         })
     }
