@@ -115,16 +115,7 @@ impl<'s> Lexer<'s> {
         let at = if source.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
         // Most policies have a token for every six bytes or more.
         let tokens = Vec::with_capacity(source.len() / 6);
-        Self {
-            source,
-            bytes: source.as_bytes(),
-            at,
-            tokens,
-            flaws: Vec::new(),
-            recent: [None; 3],
-            plain_list: false,
-            annotation: false,
-        }
+        Self { source, bytes: source.as_bytes(), at, tokens, flaws: Vec::new(), recent: [None; 3], plain_list: false, annotation: false }
     }
 
     fn peek(&self) -> Option<u8> {
@@ -260,10 +251,7 @@ impl<'s> Lexer<'s> {
             let names = self.recent.iter().skip(1).flatten().all(|token| token.kind == Kind::Word);
             names && self.recent_text(0) == "=" && !matches!(self.recent_text(2), "let" | "param")
         };
-        let after_word = matches!(
-            self.recent_text(0),
-            "title" | "why" | "because" | "ticket" | "by" | "needs" | "import" | "test"
-        );
+        let after_word = matches!(self.recent_text(0), "title" | "why" | "because" | "ticket" | "by" | "needs" | "import" | "test");
         let after_bracket = self.recent_text(0) == "[" && matches!(self.recent_text(1), "refs" | "tags");
         after_word || after_bracket || self.plain_list || self.annotation || given_key()
     }

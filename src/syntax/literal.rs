@@ -33,7 +33,7 @@ impl Builder {
             "\\}" => '}',
             other => {
                 let message = format!("`{}` is no escape", other.escape_debug().to_string().replace("\\\\", "\\"));
-                return Err(bad(self.span(piece), message, "the escapes are `\\\"`, `\\\\`, `\\n`, `\\t`, `\\{` and `\\}`"));
+                return Err(bad(self.span(piece), message, "the escapes are `\\\"`, `\\\\`, `\\n`, `\\t`, `\\{` and `\\}`").into());
             }
         });
         Ok(())
@@ -45,16 +45,15 @@ impl Builder {
             let help = format!("numbers lie between {} and {}", i64::MIN, i64::MAX);
             bad(self.span(pair), "this number is too large", &help)
         };
-        pair.as_str().parse().map_err(|_| too_large())
+        Ok(pair.as_str().parse().map_err(|_| too_large())?)
     }
 
     /// Reads a day or an instant.
     pub(super) fn instant(&self, pair: &Pair<'_>) -> Outcome<Spanned<Timestamp>> {
         let span = self.span(pair);
         let text = pair.as_str();
-        let value = parse_instant(text).map_err(|message| {
-            bad(span, message, "write a day as `2026-12-31` and an instant as `2026-12-31T10:00:00Z`")
-        })?;
+        let value = parse_instant(text)
+            .map_err(|message| bad(span, message, "write a day as `2026-12-31` and an instant as `2026-12-31T10:00:00Z`"))?;
         Ok(Spanned::new(value, span))
     }
 
@@ -83,8 +82,8 @@ pub(super) fn regex_pattern(text: &str) -> String {
     inner.replace("\\/", "/")
 }
 
-fn bad(span: Span, message: impl Into<String>, help: &str) -> Box<Diagnostic> {
-    Box::new(Diagnostic::error("T0010", span, message).help(help))
+fn bad(span: Span, message: impl Into<String>, help: &str) -> Diagnostic {
+    Diagnostic::error("T0010", span, message).help(help)
 }
 
 fn parse_instant(text: &str) -> Result<Timestamp, String> {

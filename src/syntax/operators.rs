@@ -67,7 +67,7 @@ impl Operators {
     pub(super) fn push_not(&mut self, span: Span) -> Outcome<()> {
         if self.pending.last().is_some_and(|(operator, _)| operator.precedence() > NOT) {
             let message = "`not` behind this operator needs parentheses";
-            return Err(error("T0001", span, message, "write `(not …)`"));
+            return Err(error("T0001", span, message, "write `(not …)`").into());
         }
         self.pending.push((Operator::Not, span));
         Ok(())
@@ -97,10 +97,9 @@ impl Operators {
         let loose = matches!(operator, Operator::Binary(BinaryOp::Or | BinaryOp::Implies));
         let Some((tail, quantifier)) = self.tail.take_if(|_| loose) else { return Ok(()) };
         let (message, help) = match tail {
-            Tail::Body => (
-                "a body with `or` or `implies` needs parentheses",
-                "write `… : (a or b)`, or put the whole quantifier in parentheses",
-            ),
+            Tail::Body => {
+                ("a body with `or` or `implies` needs parentheses", "write `… : (a or b)`, or put the whole quantifier in parentheses")
+            }
             Tail::Where => (
                 "a condition with `or` or `implies` needs parentheses",
                 "write `where (a or b)`, or put the whole quantifier in parentheses",
@@ -115,15 +114,10 @@ impl Operators {
         let Some((top, before)) = self.pending.last() else { return Ok(()) };
         let diagnostic = match (top, operator) {
             (Operator::Binary(BinaryOp::And), Operator::Binary(BinaryOp::Or))
-            | (Operator::Binary(BinaryOp::Or), Operator::Binary(BinaryOp::And)) => error(
-                "T0006",
-                span,
-                "`and` and `or` are mixed without parentheses",
-                "put the part that belongs together in parentheses",
-            ),
-            _ if operator.precedence() == COMPARISON => {
-                error("T0011", span, "comparisons cannot be chained", "write `a < b and b < c`")
+            | (Operator::Binary(BinaryOp::Or), Operator::Binary(BinaryOp::And)) => {
+                error("T0006", span, "`and` and `or` are mixed without parentheses", "put the part that belongs together in parentheses")
             }
+            _ if operator.precedence() == COMPARISON => error("T0011", span, "comparisons cannot be chained", "write `a < b and b < c`"),
             _ => return Ok(()),
         };
         Err(Box::new(diagnostic.label(*before, "the other operator")))
@@ -164,14 +158,14 @@ impl Operators {
         while !self.pending.is_empty() {
             self.reduce()?;
         }
-        self.operands.pop().ok_or_else(|| missing(Span::default()))
+        Ok(self.operands.pop().ok_or_else(|| missing(Span::default()))?)
     }
 }
 
-fn missing(span: Span) -> Box<Diagnostic> {
+fn missing(span: Span) -> Diagnostic {
     error("T0001", span, "an operand is missing", "write an expression on both sides")
 }
 
-fn error(code: &'static str, span: Span, message: &str, help: &str) -> Box<Diagnostic> {
-    Box::new(Diagnostic::error(code, span, message).help(help))
+fn error(code: &'static str, span: Span, message: &str, help: &str) -> Diagnostic {
+    Diagnostic::error(code, span, message).help(help)
 }

@@ -23,8 +23,8 @@ pub(super) enum ItemWord {
 
 /// Every word that begins an item, for suggestions.
 const ITEM_WORDS: &[&str] = &[
-    "edition", "module", "import", "enum", "type", "abstract", "entity", "extend", "param", "const", "def", "action",
-    "rule", "pack", "waive", "test",
+    "edition", "module", "import", "enum", "type", "abstract", "entity", "extend", "param", "const", "def", "action", "rule", "pack",
+    "waive", "test",
 ];
 
 impl ItemWord {
@@ -129,9 +129,7 @@ fn distance(left: &str, right: &str) -> usize {
         let mut next = vec![line + 1];
         for (column, other) in right.iter().enumerate() {
             let at = |row: &[usize], column: usize| row.get(column).copied().unwrap_or(usize::MAX / 2);
-            let mut best = (at(&row, column) + usize::from(letter != *other))
-                .min(at(&row, column + 1) + 1)
-                .min(at(&next, column) + 1);
+            let mut best = (at(&row, column) + usize::from(letter != *other)).min(at(&row, column + 1) + 1).min(at(&next, column) + 1);
             let swapped = column > 0 && last == Some(*other) && right.get(column - 1) == Some(&letter);
             if swapped {
                 best = best.min(at(&before, column - 1) + 1);
