@@ -1,5 +1,117 @@
 //! `tenet`: policy compliance for partner-of-record governance in Microsoft cloud tenants.
+//!
+//! The rooms in reading order, each using only those before it (`docs/architecture.md` has the map and the invariants):
+//!
+//! - [`text`]: source files, spans, diagnostics
+//! - [`model`]: schema, values, facts, verdicts
+//! - [`syntax`]: text to tree, and back to canonical text
+//! - [`check`]: tree to checked policies
+//! - [`snapshot`]: facts to an immutable tenant graph
+//! - [`evaluate`]: checked policies over a snapshot, with explanations
+//! - [`remedy`]: fixes tried on a copy of the snapshot
+//! - [`report`]: results and diagnostics as text and JSON
+//! - [`testing`]: tests written in policy files
+//! - [`sources`]: edge; files in and out
+//! - [`cli`]: edge; the program
+//!
+//! The pipeline is [`compile`], [`evaluate::scan`], [`evaluate::explain`].
 
+pub mod check;
+pub mod cli;
+pub mod evaluate;
 pub mod model;
+pub mod remedy;
+pub mod report;
+pub mod snapshot;
+pub mod sources;
 pub mod syntax;
+pub mod testing;
 pub mod text;
+
+use check::{ModuleFile, Policies, builtin_files, check, invisible_characters};
+use syntax::{ast, parse};
+use text::{Diagnostic, FileId, SourceFile, SourceSet, sort_diagnostics};
+
+/// One policy file as it was read.
+#[derive(Debug, Clone)]
+pub struct PolicyFile {
+    /// The name shown to people.
+    pub name: String,
+    /// Its path from the top of the repository without `.tenet`, with slashes: the name of its module if it does not say.
+    pub path: String,
+    /// Its text.
+    pub text: String,
+}
+
+/// Policies, and everything that is wrong with them.
+#[derive(Debug)]
+pub struct Compiled {
+    /// All files, the built-in ones first.
+    pub sources: SourceSet,
+    /// How many of them are built in.
+    pub n_builtin: usize,
+    /// What was understood; not to be evaluated if there is an error among the diagnostics.
+    pub policies: Policies,
+    /// What is wrong, sorted by place.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Compiled {
+    /// Tells whether anything is wrong enough that nothing may be evaluated.
+    #[must_use]
+    pub fn has_errors(&self) -> bool {
+        self.diagnostics.iter().any(Diagnostic::is_error)
+    }
+}
+
+/// Which of the built-in modules take part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BuiltinModules {
+    /// Schema, libraries, actions and rules.
+    All,
+    /// Schema, libraries and actions; the rules come from the caller.
+    WithoutRules,
+}
+
+/// Parses and checks policy files together with the built-in modules.
+#[must_use]
+pub fn compile(builtin: BuiltinModules, files: &[PolicyFile]) -> Compiled {
+    let mut reader = Reader::default();
+    for file in builtin_files() {
+        let library = ["tenant/", "lib/", "actions/"].iter().any(|room| file.path.starts_with(room));
+        if library || builtin == BuiltinModules::All {
+            reader.take(&format!("builtin:{}", file.path), file.path.trim_end_matches(".tenet"), file.text, true);
+        }
+    }
+    let n_builtin = reader.parsed.len();
+    for file in files {
+        reader.take(&file.name, &file.path, &file.text, false);
+    }
+    let Reader { sources, mut diagnostics, parsed } = reader;
+    let modules: Vec<ModuleFile<'_>> =
+        parsed.iter().map(|(name, builtin, file)| ModuleFile { fallback_name: name.clone(), builtin: *builtin, file }).collect();
+    let (policies, found) = check(&modules);
+    diagnostics.extend(found);
+    sort_diagnostics(&mut diagnostics);
+    Compiled { sources, n_builtin, policies, diagnostics }
+}
+
+#[derive(Default)]
+struct Reader {
+    sources: SourceSet,
+    diagnostics: Vec<Diagnostic>,
+    parsed: Vec<(String, bool, ast::File)>,
+}
+
+impl Reader {
+    fn take(&mut self, name: &str, path: &str, text: &str, builtin: bool) {
+        let file = SourceFile::new(name, text);
+        let id: FileId = self.sources.add(file.clone());
+        let (tree, found) = parse(id, &file);
+        self.diagnostics.extend(found);
+        if !builtin {
+            self.diagnostics.extend(invisible_characters(id, text));
+        }
+        self.parsed.push((path.replace('/', "."), builtin, tree));
+    }
+}

@@ -1,2 +1,4 @@
 //! tenet
-fn main() {}
+fn main() {
+    std::process::exit(tenet::cli::main_temp())
+}

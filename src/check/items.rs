@@ -1,0 +1,419 @@
+//! Parameters, definitions, actions, packs and waivers.
+
+use std::collections::BTreeSet;
+
+use super::Context;
+use super::expression::{Checker, failed};
+use super::scope::Global;
+use super::typed::{
+    Action, ActionMode, Def, DefId, Effect, Expr, ExprKind, Pack, PackUse, Param, ParamId, RuleId, VarId, Waivable, Waiver,
+};
+use crate::model::{Base, Type};
+use crate::syntax::ast;
+use crate::text::{Diagnostic, did_you_mean};
+
+impl Context<'_> {
+    pub(super) fn params(&mut self) {
+        for (module, item) in self.items() {
+            let ast::ItemKind::Param(param) = &item.kind else { continue };
+            let ty = self.type_of(&param.ty).unwrap_or(Type::of(Base::Nothing).or_none());
+            let mut checker = self.checker(module);
+            let value = param.value.as_ref().map(|value| {
+                let value = checker.expr(value, Some(ty));
+                let value = checker.require(value, ty);
+                require_constant(&mut checker, &value);
+                require_earlier(&mut checker, &value, self.policies.params.len());
+                value
+            });
+            self.finish(checker, module);
+            self.policies.params.push(Param {
+                module: self.globals.modules.get(module).map_or_else(String::new, |names| names.name.clone()),
+                name: param.name.value.clone(),
+                ty,
+                value,
+                is_const: param.is_const,
+                docs: item.head.docs.clone(),
+                span: param.name.span,
+            });
+        }
+    }
+
+    pub(super) fn defs(&mut self) {
+        let mut calls: Vec<BTreeSet<DefId>> = Vec::new();
+        for (module, item) in self.items() {
+            let ast::ItemKind::Def(def) = &item.kind else { continue };
+            let result = self.type_of(&def.result).unwrap_or(Type::of(Base::Nothing).or_none());
+            let mut checker = self.checker(module);
+            let formals = declare_formals(&mut checker, &def.formals);
+            let body = match &def.body {
+                ast::DefBody::Expr(expr) => {
+                    let body = checker.expr(expr, Some(result));
+                    checker.require(body, result)
+                }
+                ast::DefBody::Branches(branches) => self.branches(&mut checker, branches, result, def),
+            };
+            let (n_slots, slot_names, used) = self.finish(checker, module);
+            calls.push(used);
+            self.policies.defs.push(Def {
+                module: self.globals.modules.get(module).map_or_else(String::new, |names| names.name.clone()),
+                name: def.name.value.clone(),
+                formals,
+                result,
+                body,
+                n_slots,
+                slot_names,
+                docs: item.head.docs.clone(),
+                span: def.name.span,
+            });
+        }
+        self.refuse_recursion(&calls);
+    }
+
+    fn branches(&mut self, checker: &mut Checker<'_>, branches: &[(ast::Ident, ast::Expr)], result: Type, def: &ast::Def) -> Expr {
+        if result.base != Base::Bool || result.set || result.optional {
+            self.error("T0103", def.result.span, "named branches give a Bool: they say in which of several ways something holds");
+        }
+        let mut names: BTreeSet<&str> = BTreeSet::new();
+        let mut checked = Vec::new();
+        for (name, branch) in branches {
+            if !names.insert(&name.value) {
+                self.error("T0109", name.span, format!("there are two branches `{}`", name.value));
+            }
+            checked.push((name.value.clone(), checker.scoped(|checker| checker.condition(branch))));
+        }
+        Expr { kind: ExprKind::Branches(checked), ty: Type::of(Base::Bool), span: def.name.span }
+    }
+
+    /// A definition that leads back to itself would have no end; its body is taken out so that nothing follows it.
+    fn refuse_recursion(&mut self, calls: &[BTreeSet<DefId>]) {
+        let mut graph = petgraph::graph::DiGraph::<(), ()>::new();
+        let nodes: Vec<_> = calls.iter().map(|_| graph.add_node(())).collect();
+        for (from, targets) in calls.iter().enumerate() {
+            for to in targets {
+                if let (Some(from), Some(to)) = (nodes.get(from), nodes.get(to.0 as usize)) {
+                    graph.add_edge(*from, *to, ());
+                }
+            }
+        }
+        for part in petgraph::algo::tarjan_scc(&graph) {
+            let selfish = part.iter().any(|node| graph.contains_edge(*node, *node));
+            if part.len() < 2 && !selfish {
+                continue;
+            }
+            let names: Vec<String> =
+                part.iter().filter_map(|node| self.policies.defs.get(node.index())).map(|def| format!("`{}`", def.name)).collect();
+            for node in &part {
+                let Some(def) = self.policies.defs.get_mut(node.index()) else { continue };
+                def.body = failed(def.span, def.result);
+                let text = format!("definitions may not lead back to themselves: {}", names.join(", "));
+                let diagnostic =
+                    Diagnostic::error("T0112", def.span, text).help("to follow a navigation any number of steps, write `^+` or `^*`");
+                self.diagnostics.push(diagnostic);
+            }
+        }
+    }
+
+    pub(super) fn actions(&mut self) {
+        for (module, item) in self.items() {
+            let ast::ItemKind::Action(action) = &item.kind else { continue };
+            let checked = self.action(module, item, action);
+            self.policies.actions.push(checked);
+        }
+    }
+
+    fn action(&mut self, module: usize, item: &ast::Item, action: &ast::Action) -> Action {
+        let mut checker = self.checker(module);
+        let formals = declare_formals(&mut checker, &action.formals);
+        let mode = match action.mode.as_ref().map(|mode| (mode.value.as_str(), mode.span)) {
+            Some(("api", _)) => ActionMode::Api,
+            Some(("human", _)) => ActionMode::Human,
+            Some((other, span)) => {
+                self.error("T0201", span, format!("`{other}` is no mode; write `api` or `human`"));
+                ActionMode::Human
+            }
+            None => {
+                self.error(
+                    "T0201",
+                    action.name.span,
+                    format!("action `{}` does not say its mode; write `mode api` or `mode human`", action.name.value),
+                );
+                ActionMode::Human
+            }
+        };
+        let actor = action.actor.as_ref().and_then(|(name, entity, filter)| {
+            let ty = self.globals.schema.entity_named(&entity.name.value).map(|ty| ty.id);
+            let Some(ty) = ty else {
+                self.error("T0116", entity.span(), format!("there is no entity `{}`", entity.name.value));
+                return None;
+            };
+            let var = checker.declare(name, Type::of(Base::Entity(ty)));
+            let filter = filter.as_ref().map(|filter| checker.condition(filter));
+            Some((var, ty, filter))
+        });
+        let requires = action.requires.iter().map(|requires| checker.scoped(|checker| checker.condition(requires))).collect();
+        let effects = action.effects.iter().filter_map(|effect| self.effect(&mut checker, effect)).collect();
+        if let Some((name, _)) = &action.undo {
+            let known = self.globals.modules.get(module).and_then(|names| names.get(&name.value));
+            if !matches!(known, Some((Global::Action(_), _))) {
+                self.error("T0208", name.span, format!("there is no action `{}` here", name.value));
+            }
+        }
+        let remedy = action.remedy.as_ref().map(|remedy| checker.template(remedy));
+        let (n_slots, slot_names, _) = self.finish(checker, module);
+        Action {
+            module: self.globals.modules.get(module).map_or_else(String::new, |names| names.name.clone()),
+            name: action.name.value.clone(),
+            formals,
+            mode,
+            actor,
+            needs: action.needs.iter().map(|needs| needs.value.clone()).collect(),
+            requires,
+            effects,
+            undo: action.undo.as_ref().map(|(name, _)| name.value.clone()),
+            remedy,
+            n_slots,
+            slot_names,
+            docs: item.head.docs.clone(),
+            span: action.name.span,
+        }
+    }
+
+    fn effect(&mut self, checker: &mut Checker<'_>, effect: &ast::Effect) -> Option<Effect> {
+        let schema = self.globals.schema;
+        match effect {
+            ast::Effect::Create(entity, fields) => {
+                let Some(ty) = schema.entity_named(&entity.name.value) else {
+                    self.error("T0116", entity.span(), format!("there is no entity `{}`", entity.name.value));
+                    return None;
+                };
+                let mut values = Vec::new();
+                for (name, value) in fields {
+                    let Some(property) = schema.property_named(ty.id, &name.value) else {
+                        self.no_property(&ty.name, name, ty.properties.keys());
+                        continue;
+                    };
+                    let value = checker.expr(value, Some(property.ty));
+                    values.push((property.id, checker.require(value, property.ty.or_none())));
+                }
+                Some(Effect::Create(ty.id, values))
+            }
+            ast::Effect::Delete(target) => {
+                let target = checker.expr(target, None);
+                if target.ty.entity().is_none() && !matches!(target.kind, ExprKind::Error) {
+                    checker.error("T0103", target.span, "only an entity can be deleted");
+                }
+                Some(Effect::Delete(target))
+            }
+            ast::Effect::Set(target, value) => {
+                let target = checker.expr(target, None);
+                let ExprKind::Attribute { base, property, at: None, .. } = target.kind else {
+                    checker.error("T0103", target.span, "only an attribute of an entity can be set");
+                    return None;
+                };
+                let ty = schema.property(property).map_or(target.ty, |property| property.ty);
+                let value = checker.expr(value, Some(ty));
+                let value = checker.require(value, ty);
+                Some(Effect::Set(*base, property, value))
+            }
+        }
+    }
+
+    pub(super) fn no_property<'n>(&mut self, entity: &str, name: &ast::Ident, names: impl Iterator<Item = &'n String>) {
+        let help = did_you_mean(&name.value, names.map(String::as_str)).map(|near| format!("did you mean `{near}`?"));
+        let diagnostic = Diagnostic::error("T0102", name.span, format!("{entity} has no property `{}`", name.value));
+        self.diagnostics.push(diagnostic.maybe_help(help));
+    }
+
+    /// Finds a rule by its present or a former id.
+    pub(super) fn rule_named(&mut self, id: &ast::Ident) -> Option<RuleId> {
+        if let Some(rule) = self.globals.rules.get(&id.value) {
+            return Some(*rule);
+        }
+        let help = did_you_mean(&id.value, self.globals.rules.keys().map(String::as_str)).map(|near| format!("did you mean `{near}`?"));
+        self.diagnostics.push(Diagnostic::error("T0202", id.span, format!("there is no rule `{}`", id.value)).maybe_help(help));
+        None
+    }
+
+    /// Finds a requirement of a rule by name.
+    pub(super) fn requirement_named(&mut self, rule: RuleId, name: &ast::Ident) -> Option<usize> {
+        let rule = self.policies.rules.get(rule.0 as usize)?;
+        let found = rule.requirements.iter().position(|requirement| requirement.name == name.value);
+        if found.is_none() {
+            let names = rule.requirements.iter().map(|requirement| requirement.name.as_str());
+            let help = did_you_mean(&name.value, names).map(|near| format!("did you mean `{near}`?"));
+            let text = format!("rule `{}` has no requirement `{}`", rule.id, name.value);
+            self.diagnostics.push(Diagnostic::error("T0203", name.span, text).maybe_help(help));
+        }
+        found
+    }
+
+    pub(super) fn packs(&mut self) {
+        for (module, item) in self.items() {
+            let ast::ItemKind::Pack(pack) = &item.kind else { continue };
+            let uses = pack.uses.iter().filter_map(|used| self.pack_use(module, used)).collect();
+            if let Some(other) = self.policies.packs.iter().find(|other| other.name == pack.name.value) {
+                let text = format!("there are two packs `{}`", pack.name.value);
+                let diagnostic = Diagnostic::error("T0109", pack.name.span, text).label(other.span, "the other one");
+                self.diagnostics.push(diagnostic);
+            }
+            self.policies.packs.push(Pack {
+                name: pack.name.value.clone(),
+                title: pack.title.as_ref().map(|title| title.value.clone()),
+                uses,
+                span: pack.name.span,
+            });
+        }
+        self.policies.packs.sort_by(|a, b| a.name.cmp(&b.name));
+    }
+
+    fn pack_use(&mut self, module: usize, used: &ast::PackUse) -> Option<PackUse> {
+        let rule = self.rule_named(&used.rule)?;
+        let blocking = match used.level.as_ref().map(|level| (level.value.as_str(), level.span)) {
+            None | Some(("blocking", _)) => true,
+            Some(("advisory", _)) => false,
+            Some((other, span)) => {
+                self.error("T0211", span, format!("`{other}` is no level; write `blocking` or `advisory`"));
+                true
+            }
+        };
+        let mut params = Vec::new();
+        for (name, value) in &used.params {
+            let Some(id) = self.param_named(&name.value) else {
+                let names: Vec<String> =
+                    self.policies.params.iter().filter(|param| !param.is_const).map(|param| param.name.clone()).collect();
+                let help = did_you_mean(&name.value, names.iter().map(String::as_str)).map(|near| format!("did you mean `{near}`?"));
+                let text = format!("there is no parameter `{}`, or more than one", name.value);
+                self.diagnostics.push(Diagnostic::error("T0211", name.span, text).maybe_help(help));
+                continue;
+            };
+            params.extend(self.param_value(module, id, value).map(|value| (id, value)));
+        }
+        Some(PackUse { rule, params, blocking })
+    }
+
+    /// Finds a parameter that can be set by its name alone; `None` if there is none or more than one.
+    fn param_named(&self, name: &str) -> Option<ParamId> {
+        let mut found = (0_u32..).zip(&self.policies.params).filter(|(_, param)| param.name == name && !param.is_const);
+        let first = found.next()?;
+        found.next().is_none().then_some(ParamId(first.0))
+    }
+
+    pub(super) fn param_value(&mut self, module: usize, id: ParamId, value: &ast::Expr) -> Option<Expr> {
+        let ty = self.policies.params.get(id.0 as usize)?.ty;
+        let mut checker = self.checker(module);
+        let value = checker.expr(value, Some(ty));
+        let value = checker.require(value, ty);
+        require_constant(&mut checker, &value);
+        self.finish(checker, module);
+        (!matches!(value.kind, ExprKind::Error)).then_some(value)
+    }
+
+    pub(super) fn waivers(&mut self) {
+        for (module, item) in self.items() {
+            let ast::ItemKind::Waive(waive) = &item.kind else { continue };
+            let waiver = self.waiver(module, item, waive);
+            self.policies.waivers.extend(waiver);
+        }
+    }
+
+    fn waiver(&mut self, module: usize, item: &ast::Item, waive: &ast::Waive) -> Option<Waiver> {
+        let rule_id = self.rule_named(&waive.rule)?;
+        let requirement = match &waive.requirement {
+            Some(name) => Some(self.requirement_named(rule_id, name)?),
+            None => None,
+        };
+        let rule = self.policies.rules.get(rule_id.0 as usize)?.clone();
+        let entity = self.globals.schema.entity_named(&waive.entity.name.value).map(|ty| ty.id);
+        if entity != Some(rule.entity) {
+            let wanted = self.globals.schema.entity_name(rule.entity);
+            let text = format!("rule `{}` is about a {wanted}, not a {}", rule.id, waive.entity.name.value);
+            self.error("T0205", waive.entity.span(), text);
+        }
+        let mut checker = self.checker(module);
+        checker.declare(&waive.subject, Type::of(Base::Entity(rule.entity)));
+        let filter = waive.filter.as_ref().map(|filter| checker.condition(filter));
+        let (n_slots, _, _) = self.finish(checker, module);
+        self.waiver_limits(&rule, waive);
+        let missing =
+            [("until", waive.until.is_none()), ("because", waive.because.is_none()), ("approved by", waive.approved_by.is_empty())];
+        for (field, _) in missing.iter().filter(|(_, missing)| *missing) {
+            self.error("T0205", waive.rule.span, format!("the waiver does not say `{field}`"));
+        }
+        Some(Waiver {
+            rule: rule_id,
+            requirement,
+            entity: rule.entity,
+            filter,
+            from: waive.from.as_ref().map(|from| from.value),
+            until: waive.until.as_ref()?.value,
+            because: waive.because.as_ref()?.value.clone(),
+            approved_by: waive.approved_by.iter().map(|name| name.value.clone()).collect(),
+            ticket: waive.ticket.as_ref().map(|ticket| ticket.value.clone()),
+            n_slots,
+            span: item.head.span,
+        })
+    }
+
+    fn waiver_limits(&mut self, rule: &super::typed::Rule, waive: &ast::Waive) {
+        let Waivable::UpTo { limit, .. } = &rule.waivable else {
+            self.diagnostics.push(
+                Diagnostic::error("T0207", waive.rule.span, format!("rule `{}` is not waivable", rule.id))
+                    .label(rule.span, "it says so here"),
+            );
+            return;
+        };
+        if let (Some(from), Some(until)) = (&waive.from, &waive.until) {
+            let days = |seconds: i64| crate::model::format_duration(seconds);
+            if until.value < from.value {
+                self.error("T0206", until.span, "the waiver ends before it begins");
+            }
+            // The end day is inclusive, so a waiver of one day has equal ends.
+            let length = until.value.as_second() - from.value.as_second() + 86_400;
+            if length > *limit {
+                let text = format!("rule `{}` may be waived for {}, and this waiver runs for {}", rule.id, days(*limit), days(length));
+                self.error("T0206", until.span, text);
+            }
+        }
+    }
+}
+
+pub(super) fn declare_formals(checker: &mut Checker<'_>, formals: &[ast::Formal]) -> Vec<(String, Type)> {
+    let mut declared = Vec::new();
+    for formal in formals {
+        let ty = super::schema::resolve_type(checker.globals.schema, &formal.ty).unwrap_or(Type::of(Base::Nothing).or_none());
+        let VarId(_) = checker.declare(&formal.name, ty);
+        declared.push((formal.name.value.clone(), ty));
+    }
+    declared
+}
+
+/// A parameter's value is written down, not read from the snapshot.
+fn require_constant(checker: &mut Checker<'_>, value: &Expr) {
+    let mut reads = false;
+    super::walk::walk(value, &mut |expr| {
+        reads |= !matches!(
+            expr.kind,
+            ExprKind::Value(_)
+                | ExprKind::None
+                | ExprKind::Param(_)
+                | ExprKind::Set(_)
+                | ExprKind::Add(..)
+                | ExprKind::Subtract(..)
+                | ExprKind::Error
+        );
+    });
+    if reads {
+        checker.error("T0103", value.span, "the value of a parameter is written down, not read from the tenant");
+    }
+}
+
+/// A parameter's default uses parameters declared before it, so that no circle can arise.
+fn require_earlier(checker: &mut Checker<'_>, value: &Expr, own: usize) {
+    let mut circular = false;
+    super::walk::walk(value, &mut |expr| {
+        circular |= matches!(expr.kind, ExprKind::Param(id) if id.0 as usize >= own);
+    });
+    if circular {
+        checker.error("T0112", value.span, "the value of a parameter uses only parameters declared before it");
+    }
+}

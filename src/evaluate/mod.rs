@@ -1,0 +1,34 @@
+//! Checked policies over a snapshot: verdicts, and why.
+//!
+//! In: [`Policies`](crate::check::Policies) without errors, a frozen [`Snapshot`](crate::snapshot::Snapshot), the instant
+//! `now`, parameters. Out: a [`Scan`], findings sorted by rule, pack, subject and requirement, and explanations on request.
+//!
+//! Invariants: no I/O and no clock; missing data gives unknown, never pass; true holds in every completion of the
+//! snapshot and false fails in every one; each verdict counts its steps against a limit; equal inputs give equal results.
+//!
+//! - `value`: truth, values, sets that may have more members
+//! - `evaluator`, `sets`, `quantify`, `arithmetic`: expressions
+//! - `params`: values of parameters
+//! - `run`: rules over subjects
+//! - `waiver`: the overlay
+//! - `explain`, `missing`: why, and what would have to be known
+
+mod arithmetic;
+mod evaluator;
+mod explain;
+mod message;
+mod missing;
+mod params;
+mod quantify;
+mod run;
+mod sets;
+mod value;
+mod waiver;
+
+pub use evaluator::{Evaluator, Frame, STEPS_MAX};
+pub use explain::{Evidence, Explanation, Line, explain};
+pub use missing::{MissingFact, MissingWhat};
+pub use params::{ParamError, parameter_values, parse_parameter};
+pub use run::{Finding, Options, RuleRun, Scan, scan, scan_again};
+pub use value::{Member, Range, SetValue, Truth, Unseen, Val};
+pub use waiver::{WaiverState, WaiverUse, waiver_state};

@@ -1,0 +1,26 @@
+//! The field's nouns as plain types: schema, types, values, identities, facts with their sources, verdicts.
+//!
+//! Nothing here reads policy text or a snapshot; both meet in these types.
+//!
+//! - `types`, `schema`: what entities exist and what their attributes hold
+//! - `value`: a datum, and how text from outside becomes one
+//! - `identity`: canonical forms of ARM ids and GUIDs
+//! - `instant`: tolerant reading and strict writing of times
+//! - `fact`: sources, attestations, completeness
+//! - `verdict`: what a scan says
+
+mod fact;
+mod identity;
+mod instant;
+mod schema;
+mod types;
+mod value;
+mod verdict;
+
+pub use fact::{Attestation, Bound, Completeness, FactSource, Interval, SourceId, SourceKind};
+pub use identity::{canonical_arm_id, canonical_guid, canonical_key, covers_path, parent_path, trailing_guid};
+pub use instant::{format_duration, format_instant, parse_duration, parse_instant};
+pub use schema::{AliasType, DerivedFrom, EntityType, EnumType, NamedType, Property, Provenance, Schema};
+pub use types::{AliasId, Base, EntityTypeId, EnumId, PropertyId, Type};
+pub use value::{EntityId, Value, ValueError, parse_scalar};
+pub use verdict::{RuleSeverity, Verdict};

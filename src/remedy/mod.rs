@@ -1,0 +1,8 @@
+//! Remedies: what would mend a finding, tried on a copy of the snapshot before anybody is told.
+//!
+//! In: policies, a snapshot, a scan of it. Out: a [`Proposal`]: the steps of the rule's fixes and whether they may be shown.
+//! Invariants: the snapshot is never changed; nothing is proposed from an unknown; loops run over certain members only.
+
+mod simulate;
+
+pub use simulate::{Proposal, Step, propose};

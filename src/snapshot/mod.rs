@@ -1,0 +1,24 @@
+//! The tenant graph: everything known at one time, immutable, with what could not be read.
+//!
+//! In: facts given to a [`SnapshotBuilder`] in any order. Out: [`Records`] (canonical order, one answer a fact, what a
+//! snapshot file holds) and from them a [`Snapshot`] (navigations in both directions, derived lists, completeness).
+//!
+//! Invariants: the same facts give the same records in whatever order they came; a fact that two readings disagree on is
+//! unknown; a list is complete only if somebody claims it or it follows from complete lists; nothing dangling is lost.
+//!
+//! - `builder`: takes facts, canonicalises ids, folds duplicates
+//! - `records`: the canonical form
+//! - `freeze`: inverse sides, derived navigations, completeness to a fixpoint
+//! - `graph`: containment and nesting as petgraph graphs, circles
+//! - `read`: what the evaluator asks
+
+mod builder;
+mod freeze;
+mod graph;
+mod read;
+mod records;
+mod resolve;
+
+pub use builder::{BuildError, Handle, SnapshotBuilder};
+pub use read::{Nav, Snapshot};
+pub use records::{Cell, CellState, Edge, Extent, HistoryEntry, Record, Records, SnapshotMeta};

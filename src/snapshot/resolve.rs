@@ -1,0 +1,256 @@
+//! From facts in any order to canonical records: one order, one answer a fact.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::builder::{Node, SnapshotBuilder};
+use super::records::{Cell, CellState, Edge, Extent, HistoryEntry, Record, Records};
+use crate::model::{Bound, Completeness, EntityId, FactSource, Interval, PropertyId, Schema, SourceId, SourceKind, Value};
+
+/// Maps builder numbers to canonical ones.
+struct Renumbering {
+    entities: Vec<EntityId>,
+    sources: Vec<SourceId>,
+}
+
+impl Renumbering {
+    fn value(&self, value: &Value) -> Value {
+        match value {
+            Value::Entity(id) => Value::Entity(self.entities.get(id.0 as usize).copied().unwrap_or(*id)),
+            other => other.clone(),
+        }
+    }
+
+    fn state(&self, state: &CellState) -> CellState {
+        match state {
+            CellState::Known(value) => CellState::Known(self.value(value)),
+            other => other.clone(),
+        }
+    }
+
+    fn source(&self, id: SourceId) -> SourceId {
+        self.sources.get(id.0 as usize).copied().unwrap_or(id)
+    }
+
+    fn completeness(&self, claim: &Completeness) -> Completeness {
+        Completeness { source: claim.source.map(|id| self.source(id)), ..claim.clone() }
+    }
+}
+
+impl SnapshotBuilder {
+    /// Returns the canonical records of all facts given so far; the order in which they came makes no difference.
+    #[must_use]
+    pub fn records(self) -> Records {
+        let schema = Arc::clone(&self.schema);
+        let (order, renumbering, sources) = self.canonical_order(&schema);
+        let mut problems = self.meta.problems.clone();
+        let entities = order
+            .iter()
+            .filter_map(|at| self.nodes.get(*at))
+            .map(|node| record(node, &renumbering, &sources, &schema, &mut problems))
+            .map(|record| with_lifetime(record, &schema, self.meta.closed_world))
+            .collect();
+        problems.sort();
+        problems.dedup();
+        let mut extents: Vec<Extent> = self
+            .extents
+            .iter()
+            .filter_map(|(ty, claims)| {
+                let completeness = merge_claims(claims.iter().map(|claim| renumbering.completeness(claim)))?;
+                Some(Extent { entity_type: *ty, completeness })
+            })
+            .collect();
+        extents.sort();
+        let meta = super::SnapshotMeta { problems, ..self.meta };
+        Records { meta, sources, entities, extents }
+    }
+
+    fn canonical_order(&self, schema: &Schema) -> (Vec<usize>, Renumbering, Vec<FactSource>) {
+        let mut order: Vec<usize> = (0..self.nodes.len()).collect();
+        order.sort_by_key(|at| self.nodes.get(*at).map(|node| (schema.entity_name(node.entity_type), &node.key)));
+        let mut entities = vec![EntityId(0); order.len()];
+        for (new, old) in order.iter().enumerate() {
+            if let Some(slot) = entities.get_mut(*old) {
+                *slot = EntityId(u32::try_from(new).unwrap_or(u32::MAX));
+            }
+        }
+        let mut source_order: Vec<usize> = (0..self.sources.len()).collect();
+        source_order.sort_by_key(|at| self.sources.get(*at));
+        let mut sources = vec![SourceId(0); source_order.len()];
+        for (new, old) in source_order.iter().enumerate() {
+            if let Some(slot) = sources.get_mut(*old) {
+                *slot = SourceId(u32::try_from(new).unwrap_or(u32::MAX));
+            }
+        }
+        let sorted = source_order.iter().filter_map(|at| self.sources.get(*at).cloned()).collect();
+        (order, Renumbering { entities, sources }, sorted)
+    }
+}
+
+fn record(node: &Node, numbers: &Renumbering, sources: &[FactSource], schema: &Schema, problems: &mut Vec<String>) -> Record {
+    let mut cells = Vec::new();
+    for (property, facts) in &node.facts {
+        let mut facts: Vec<(CellState, SourceId)> =
+            facts.iter().map(|(state, source)| (numbers.state(state), numbers.source(*source))).collect();
+        facts.sort();
+        let name = || {
+            let property = schema.property(*property).map_or("?", |property| property.name.as_str());
+            format!("{}.{property}", node.key)
+        };
+        cells.push((*property, agree(&facts, sources, schema, problems, &name)));
+    }
+    let mut history: Vec<(PropertyId, HistoryEntry)> = node
+        .history
+        .iter()
+        .map(|(property, interval, state, source)| {
+            let entry = HistoryEntry { interval: *interval, state: numbers.state(state), source: Some(numbers.source(*source)) };
+            (*property, entry)
+        })
+        .collect();
+    history.sort();
+    history.dedup_by(|a, b| a.0 == b.0 && a.1.interval == b.1.interval && a.1.state == b.1.state);
+    let completeness = node
+        .claims
+        .iter()
+        .filter_map(|(property, claims)| Some((*property, merge_claims(claims.iter().map(|claim| numbers.completeness(claim)))?)))
+        .collect();
+    Record {
+        entity_type: node.entity_type,
+        key: Arc::clone(&node.key),
+        lifetime: merge_lifetimes(&node.lifetimes),
+        cells,
+        history,
+        edges: fold_edges(node, numbers),
+        completeness,
+    }
+}
+
+/// Reads the lifetime off the attributes that the schema names for it, unless it was stated.
+///
+/// An attribute that is known to be none says nothing, except in a test's world, where it means *always*.
+fn with_lifetime(mut record: Record, schema: &Schema, closed_world: bool) -> Record {
+    let Some(entity) = schema.entity(record.entity_type) else { return record };
+    let instant = |property: Option<PropertyId>| {
+        let cell = record.cells.iter().find(|(known, _)| Some(*known) == property);
+        match cell.map(|(_, cell)| &cell.state) {
+            Some(CellState::Known(Value::Instant(instant))) => Some(Bound::At(*instant)),
+            _ => None,
+        }
+    };
+    let (from, to) = (instant(entity.lifetime_from), instant(entity.lifetime_to));
+    let lifetime = &mut record.lifetime;
+    lifetime.from = match (lifetime.from, from) {
+        (Bound::Unknown, None) if closed_world => Bound::Unbounded,
+        (Bound::Unknown, Some(from)) => from,
+        (stated, _) => stated,
+    };
+    if lifetime.to == Bound::Unbounded {
+        lifetime.to = to.unwrap_or(Bound::Unbounded);
+    }
+    record
+}
+
+/// Settles what several readings say of one attribute.
+///
+/// A reading of a service goes before an attestation; of two services' readings the later one counts if both have a time;
+/// otherwise readings that differ make the fact unknown. `facts` is sorted.
+fn agree(
+    facts: &[(CellState, SourceId)],
+    sources: &[FactSource],
+    schema: &Schema,
+    problems: &mut Vec<String>,
+    name: &dyn Fn() -> String,
+) -> Cell {
+    let kind = |id: &SourceId| sources.get(id.0 as usize).map_or(SourceKind::Derived, |source| source.kind);
+    let said: Vec<&(CellState, SourceId)> = facts.iter().filter(|(state, _)| !matches!(state, CellState::Unknown(_))).collect();
+    let Some(first) = said.first() else {
+        let reason = facts.iter().find(|(state, _)| matches!(state, CellState::Unknown(Some(_)))).or(facts.first());
+        return reason.map_or(Cell { state: CellState::Unknown(None), source: None }, |(state, source)| Cell {
+            state: state.clone(),
+            source: Some(*source),
+        });
+    };
+    if said.iter().all(|fact| fact.0 == first.0) {
+        // Equal readings: the sources are sorted, services before registers, so the first is the one to name.
+        let source = said.iter().map(|fact| fact.1).min();
+        return Cell { state: first.0.clone(), source };
+    }
+    let read: Vec<_> = said.iter().filter(|fact| kind(&fact.1) != SourceKind::Register).copied().collect();
+    if !read.is_empty() && read.len() < said.len() {
+        problems.push(format!("{}: a register contradicts a reading; the reading counts", name()));
+    }
+    let candidates = if read.is_empty() { said } else { read };
+    let candidates = latest(&candidates, sources);
+    match candidates.split_first() {
+        Some((first, rest)) if rest.iter().all(|fact| fact.0 == first.0) => Cell { state: first.0.clone(), source: Some(first.1) },
+        _ => {
+            let shown: Vec<String> = candidates.iter().map(|fact| show(fact, sources, schema)).collect();
+            let reason = format!("readings disagree: {}", shown.join(", "));
+            problems.push(format!("{}: {reason}", name()));
+            Cell { state: CellState::Unknown(Some(Arc::from(reason))), source: candidates.first().map(|fact| fact.1) }
+        }
+    }
+}
+
+/// Returns the facts of the latest reading if every reading has a time, else all of them.
+fn latest<'a>(facts: &[&'a (CellState, SourceId)], sources: &[FactSource]) -> Vec<&'a (CellState, SourceId)> {
+    let time = |fact: &(CellState, SourceId)| sources.get(fact.1.0 as usize).and_then(|source| source.read_at);
+    if facts.iter().any(|fact| time(fact).is_none()) {
+        return facts.to_vec();
+    }
+    let newest = facts.iter().filter_map(|fact| time(fact)).max();
+    facts.iter().filter(|fact| time(fact) == newest).copied().collect()
+}
+
+fn show(fact: &(CellState, SourceId), sources: &[FactSource], schema: &Schema) -> String {
+    let source = sources.get(fact.1.0 as usize).map_or_else(String::new, FactSource::display);
+    let state = match &fact.0 {
+        // Names of entities are not at hand here, and their numbers say nothing to a reader.
+        CellState::Known(Value::Entity(_)) => "another entity".to_owned(),
+        CellState::Known(value) => format!("`{}`", value.display(schema)),
+        _ => "none".to_owned(),
+    };
+    format!("{state} from {source}")
+}
+
+/// Merges claims about one list: one *complete* wins, covered times add up, reasons are joined.
+pub(super) fn merge_claims(claims: impl Iterator<Item = Completeness>) -> Option<Completeness> {
+    let mut claims: Vec<Completeness> = claims.collect();
+    claims.sort();
+    let mut covered: Vec<Interval> = claims.iter().flat_map(|claim| claim.covered.iter().copied()).collect();
+    covered.sort();
+    covered.dedup();
+    let best = claims.iter().find(|claim| claim.complete).or(claims.first())?.clone();
+    let mut reasons: Vec<String> = claims.into_iter().filter_map(|claim| claim.reason).collect();
+    reasons.sort();
+    reasons.dedup();
+    let reason = (!best.complete && !reasons.is_empty()).then(|| reasons.join("; "));
+    Some(Completeness { covered, reason, ..best })
+}
+
+fn merge_lifetimes(lifetimes: &[Interval]) -> Interval {
+    let from = lifetimes.iter().map(|life| life.from).filter(|from| matches!(from, Bound::At(_))).min();
+    let to = lifetimes.iter().map(|life| life.to).filter(|to| matches!(to, Bound::At(_))).min();
+    let always = lifetimes.iter().any(|life| life.from == Bound::Unbounded);
+    Interval { from: from.unwrap_or(if always { Bound::Unbounded } else { Bound::Unknown }), to: to.unwrap_or(Bound::Unbounded) }
+}
+
+/// Folds repeated edges; one that says since when goes before one that only says *now*.
+fn fold_edges(node: &Node, numbers: &Renumbering) -> Vec<(PropertyId, Edge)> {
+    let mut folded: BTreeMap<(PropertyId, Value), BTreeMap<Interval, SourceId>> = BTreeMap::new();
+    for (property, member, interval, source) in &node.edges {
+        let source = numbers.source(*source);
+        let intervals = folded.entry((*property, numbers.value(member))).or_default();
+        intervals.entry(*interval).and_modify(|known| *known = (*known).min(source)).or_insert(source);
+    }
+    let mut edges = Vec::new();
+    for ((property, member), mut intervals) in folded {
+        if intervals.len() > 1 && intervals.keys().any(|i| *i != Interval::CURRENT && i.to == Bound::Unbounded) {
+            intervals.remove(&Interval::CURRENT);
+        }
+        for (interval, source) in intervals {
+            edges.push((property, Edge { member: member.clone(), interval, source: Some(source) }));
+        }
+    }
+    edges
+}

@@ -1,0 +1,10 @@
+//! Tests written in policy files: a small world, and the verdicts that must come out.
+//!
+//! In: checked policies. Out: what did not come out as expected, in words, with the place of the expectation. The same
+//! runner serves the project's own suite and `tenet test`.
+
+mod run;
+mod world;
+
+pub use run::{TestFailure, run_test};
+pub use world::{WorldError, test_instant, world};
