@@ -169,6 +169,16 @@ fn literals() {
 }
 
 #[test]
+fn reserved_words_are_no_names() {
+    for word in ["none", "now", "not", "no", "and", "overlaps", "true", "exactly"] {
+        assert!(!read(&format!("rule X-1 for s: S {{ let {word} = x }}\n")).1.is_empty(), "{word}");
+        assert!(read(&format!("rule X-1 for s: S {{ let {word}_x = x.{word} }}\n")).1.is_empty(), "{word}");
+    }
+    let kind = |text: &str| parse_expression(FileId(0), &SourceFile::new("value", text)).unwrap().kind;
+    assert!(matches!((kind("none"), kind("now"), kind("true")), (ExprKind::None, ExprKind::Now, ExprKind::Bool(true))));
+}
+
+#[test]
 fn expressions_alone() {
     let failing = |text: &str| {
         let found = parse_expression(FileId(0), &SourceFile::new("value", text)).unwrap_err();
