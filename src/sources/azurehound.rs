@@ -7,7 +7,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Seq
 use serde_json::Value;
 
 use super::import::{
-    FileReport, ImportError, ImportOptions, InputFile, Intake, Kind, Lists, ListKind, Origin, Refusal, Tally, Taken, decode, find, finish,
+    FileReport, ImportError, ImportOptions, InputFile, Intake, Kind, ListKind, Lists, Origin, Refusal, Taken, Tally, decode, find, finish,
     open,
 };
 use super::{arm, graph};
@@ -29,11 +29,7 @@ const LISTS: [ListKind; 10] = [
     ListKind::DirectoryRoleAssignments,
 ];
 
-pub(super) fn import(
-    builder: &mut SnapshotBuilder,
-    paths: &[PathBuf],
-    options: &ImportOptions,
-) -> Result<Vec<FileReport>, ImportError> {
+pub(super) fn import(builder: &mut SnapshotBuilder, paths: &[PathBuf], options: &ImportOptions) -> Result<Vec<FileReport>, ImportError> {
     let mut intake = Intake::new(builder, options);
     let mut lists = Lists::default();
     let mut tallies = Vec::new();
@@ -58,7 +54,7 @@ pub(super) fn import(
         }
         tallies.push(tally);
     }
-    finish(&mut intake, &lists, tallies)
+    Ok(finish(&mut intake, &lists, tallies))
 }
 
 fn stream(intake: &mut Intake<'_>, file: &InputFile, tally: &mut Tally) -> Result<(), ImportError> {
@@ -67,12 +63,8 @@ fn stream(intake: &mut Intake<'_>, file: &InputFile, tally: &mut Tally) -> Resul
     let mut collection = Collection { intake, tally, seen: 0 };
     let outcome = deserializer.deserialize_map(&mut collection).and_then(|meta| deserializer.end().map(|()| meta));
     let seen = collection.seen;
-    let broken = |line: usize, column: usize, reason: String| ImportError::Broken {
-        file: file.label.clone(),
-        line,
-        column: column.max(1),
-        reason,
-    };
+    let broken =
+        |line: usize, column: usize, reason: String| ImportError::Broken { file: file.label.clone(), line, column: column.max(1), reason };
     let meta = outcome.map_err(|error| {
         let reason = if error.is_eof() { "the collection is truncated; collect it again" } else { "it is no AzureHound collection" };
         broken(error.line(), error.column(), format!("{reason} ({error})"))

@@ -1,5 +1,7 @@
 //! A small schema for the tests of this room, written as lines of `Type.property: Type`.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "a test that fails may panic")]
+
 use std::sync::Arc;
 
 use crate::model::{

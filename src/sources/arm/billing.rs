@@ -26,7 +26,7 @@ pub(in crate::sources) fn take_property(intake: &mut Intake<'_>, item: &Value) -
             let reason = "denied: needs billing account reader; the answer leaves the agreement out";
             intake.builder.set_unknown(subscription, "agreement", reason, source)?;
         }
-        Some(agreement) => intake.copy(subscription, "agreement", agreement_name(agreement).as_ref(), source)?,
+        Some(agreement) => intake.copy(subscription, "agreement", Some(&agreement_name(agreement)), source)?,
     }
     intake.copy(subscription, "billing_account", fields.get("billingAccountId"), source)?;
     let enrollment = fields.get("enrollmentDetails").and_then(|details| details.get("enrollmentAccountId"));
@@ -34,8 +34,8 @@ pub(in crate::sources) fn take_property(intake: &mut Intake<'_>, item: &Value) -
 }
 
 /// Spells an agreement as the schema does; `Other` is a value of its own there.
-fn agreement_name(value: &Value) -> Option<Value> {
-    Some(if value.as_str() == Some("Other") { Value::from("OtherAgreement") } else { value.clone() })
+fn agreement_name(value: &Value) -> Value {
+    if value.as_str() == Some("Other") { Value::from("OtherAgreement") } else { value.clone() }
 }
 
 /// An enrollment account named by its number alone would not meet the one of the account's list.
@@ -47,7 +47,7 @@ pub(in crate::sources) fn take_account(intake: &mut Intake<'_>, item: &Value) ->
     let fields = Fields::of(item);
     let source = intake.source("billing:billingAccounts");
     let account = intake.builder.entity_named("BillingAccount", fields.id()?)?;
-    let agreement = fields.get("agreementType").and_then(agreement_name);
+    let agreement = fields.get("agreementType").map(agreement_name);
     intake.copy(account, "agreement", agreement.as_ref(), source)?;
     let pairs = [("display_name", "displayName"), ("status", "accountStatus"), ("billing_tenant", "primaryBillingTenantId")];
     intake.copy_all(account, &fields, &pairs, source)?;

@@ -51,7 +51,8 @@ pub(in crate::sources) fn describe(intake: &mut Intake<'_>, delegation: Handle, 
         _ => {}
     }
     let eligible = fields.get("eligibleAuthorizations");
-    let mut whole = fields.get("authorizations").is_some_and(Value::is_array) && eligible.is_none_or(|list| list.is_array() || list.is_null());
+    let mut whole =
+        fields.get("authorizations").is_some_and(Value::is_array) && eligible.is_none_or(|list| list.is_array() || list.is_null());
     for (name, eligible) in [("authorizations", false), ("eligibleAuthorizations", true)] {
         for authorization in fields.list(name) {
             whole &= take_authorization(intake, delegation, authorization, eligible, source).is_ok();

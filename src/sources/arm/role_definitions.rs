@@ -17,7 +17,7 @@ pub(in crate::sources) fn take(intake: &mut Intake<'_>, item: &Value) -> Taken {
     let source = intake.source("arm:roleDefinitions");
     let role = intake.builder.entity_named("RoleDefinition", &id)?;
     intake.copy(role, "display_name", fields.get("roleName"), source)?;
-    let ty = ["type", "roleType"].iter().find_map(|name| fields.get(name)).filter(|ty| !is_resource_type(ty));
+    let ty = ["type", "roleType"].iter().find_map(|name| fields.get(name)).filter(|ty| !ty.as_str().is_some_and(|ty| ty.contains('/')));
     intake.copy(role, "type", ty, source)?;
     if fields.get("permissions").is_some_and(Value::is_array) {
         take_permissions(intake, role, fields.list("permissions"), source)?;
@@ -31,10 +31,6 @@ pub(in crate::sources) fn take(intake: &mut Intake<'_>, item: &Value) -> Taken {
         Some(name) => take_credit(intake, role, name),
         None => Ok(()),
     }
-}
-
-fn is_resource_type(ty: &&Value) -> bool {
-    ty.as_str().is_some_and(|ty| ty.contains('/'))
 }
 
 /// A role allows the union of its permissions; action names compare without regard to case.

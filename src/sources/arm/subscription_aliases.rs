@@ -18,8 +18,7 @@ pub(in crate::sources) fn take(intake: &mut Intake<'_>, item: &Value) -> Taken {
 }
 
 /// The policy does not say whose it is: it belongs to the directory the files describe.
-pub(in crate::sources) fn take_policy(intake: &mut Intake<'_>, item: &Value) -> Taken {
+pub(in crate::sources) fn take_policy(intake: &mut Intake<'_>, item: &Value) {
     let source = intake.source("arm:subscriptionPolicies");
     intake.later.settings.push((item.clone(), source));
-    Ok(())
 }

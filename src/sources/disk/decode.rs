@@ -8,13 +8,14 @@ use jiff::Timestamp;
 use super::DiskError;
 use super::manifest::About;
 use super::tables::{
-    COMPLETENESS, Datum, EDGES, FACTS, HISTORY, KEY, LIFETIME_FROM, LIFETIME_TO, SIDE_TABLES, SOURCES, Table, layout, property_columns,
+    COMPLETENESS, Datum, EDGES, FACTS, HISTORY, KEY, LIFETIME_FROM, LIFETIME_TO, SIDE_TABLES, SOURCES, Table, find_property,
+    layout, property_columns,
 };
 use crate::model::{
     Attestation, Base, Bound, Completeness, EntityType, FactSource, Interval, Property, Schema, SourceId, SourceKind, Value, ValueError,
     parse_instant, parse_scalar,
 };
-use crate::snapshot::{Handle, SnapshotBuilder};
+use crate::snapshot::{CellState, Handle, SnapshotBuilder};
 use crate::text::did_you_mean;
 
 /// Reads tables into a builder, so that registers can be added before it is frozen.
@@ -31,6 +32,7 @@ pub fn from_tables(schema: &Arc<Schema>, about: &About, tables: Vec<Table>) -> R
         builder: SnapshotBuilder::new(Arc::clone(schema)),
         sources: HashMap::new(),
         facts: HashMap::new(),
+        listed: HashSet::new(),
         skipped: BTreeSet::new(),
         left_out: BTreeMap::new(),
     };
@@ -53,6 +55,8 @@ struct Decoder {
     sources: HashMap<i64, SourceId>,
     /// What `_facts` says, by entity and property: the row.
     facts: HashMap<(Handle, Arc<str>), usize>,
+    /// Entities that have a row.
+    listed: HashSet<Handle>,
     /// Types left out.
     skipped: BTreeSet<String>,
     left_out: BTreeMap<(String, String), usize>,
@@ -97,7 +101,7 @@ impl<'t> Row<'t> {
     }
 
     fn optional(self, column: &str) -> Option<String> {
-        self.text(column).map(|text| text.to_string())
+        self.text(column).map(ToString::to_string)
     }
 }
 
@@ -160,9 +164,8 @@ impl Decoder {
             self.read_sources(table)?;
         }
         let kinds = || tables.values().filter(|table| !table.name.starts_with('_'));
-        let mut seen = HashSet::new();
         for table in kinds() {
-            self.read_keys(table, &mut seen)?;
+            self.read_keys(table)?;
         }
         if let Some(table) = tables.get(FACTS) {
             self.index_facts(table)?;
@@ -240,10 +243,10 @@ impl Decoder {
         Ok(stated.unwrap_or_else(|| self.builder.source(FactSource::new(SourceKind::Table, "import:tables").at(row.table.name.clone()))))
     }
 
-    fn read_keys(&mut self, table: &Table, seen: &mut HashSet<Handle>) -> Result<(), DiskError> {
+    fn read_keys(&mut self, table: &Table) -> Result<(), DiskError> {
         for row in rows(table) {
             let handle = self.entity(row, &table.name, row.needed(KEY)?)?;
-            if !seen.insert(handle) {
+            if !self.listed.insert(handle) {
                 return Err(row.error(format!("the key `{}` is there twice", row.needed(KEY)?)));
             }
             self.builder.existed(handle, row.interval(LIFETIME_FROM, LIFETIME_TO)?);
@@ -271,8 +274,7 @@ impl Decoder {
     /// Returns a property of an entity or, for one of an abstract type, of a subtype; `None` if the schema does not have it.
     fn property(&mut self, row: Row<'_>, handle: Handle, name: &str) -> Result<Option<Property>, DiskError> {
         let Some(ty) = self.builder.type_of(handle) else { return Err(row.error("the entity is lost")) };
-        let own = self.schema.property_named(ty, name);
-        let found = own.or_else(|| self.schema.subtypes(ty).find_map(|sub| self.schema.property_named(sub.id, name))).cloned();
+        let found = find_property(&self.schema, ty, name).cloned();
         if found.is_none() {
             *self.left_out.entry((self.schema.entity_name(ty).to_owned(), name.to_owned())).or_default() += 1;
         }
@@ -312,19 +314,19 @@ impl Decoder {
                     Datum::Text(text) => self.value(row, &column.property, kind.map(|kind| &**kind), text)?,
                     typed => Ok(typed_value(column.property.ty.base, typed).ok_or_else(|| row.error(format!("`{name}` is of another kind")))?),
                 };
-                self.state(row, handle, &column.property, value, source)?;
+                self.state(handle, &column.property, value, source);
             }
         }
         Ok(())
     }
 
     /// States a value, or that it is unknown because its text does not fit: enumerations are open in data.
-    fn state(&mut self, row: Row<'_>, handle: Handle, property: &Property, value: Result<Value, String>, source: SourceId) -> Result<(), DiskError> {
-        let stated = match value {
-            Ok(value) => self.builder.set(handle, &property.name, value, source),
-            Err(reason) => self.builder.set_unknown(handle, &property.name, &reason, source),
+    fn state(&mut self, handle: Handle, property: &Property, value: Result<Value, String>, source: SourceId) {
+        let state = match value {
+            Ok(value) => CellState::Known(value),
+            Err(reason) => CellState::Unknown(Some(Arc::from(reason))),
         };
-        stated.map_err(|error| row.error(error.to_string()))
+        self.builder.restate(handle, property.id, state, source);
     }
 
     /// Reads the facts that no typed column holds.
@@ -336,23 +338,24 @@ impl Decoder {
             let row = Row { table, at };
             let Some(property) = self.property(row, handle, &name)? else { continue };
             let source = self.own_source(row)?;
-            let stated = match &**row.needed("state")? {
-                "none" => self.builder.set_none(handle, &name, source),
-                "unknown" => match row.text("reason") {
-                    Some(reason) => self.builder.set_unknown(handle, &name, reason, source),
-                    None => Ok(()),
-                },
+            if property.ty.set {
+                return Err(row.error(format!("`{name}` is a set; its members stand in {EDGES}")));
+            }
+            match &**row.needed("state")? {
+                "none" => self.builder.restate(handle, property.id, CellState::None, source),
+                "unknown" => {
+                    let reason = row.text("reason").map(Arc::clone);
+                    self.builder.restate(handle, property.id, CellState::Unknown(reason), source);
+                }
                 "value" => {
                     let Some(exact) = row.text("exact") else {
                         return Err(row.error(format!("`{name}` has a value that is in no column")));
                     };
                     let value = self.value(row, &property, None, exact)?;
-                    self.state(row, handle, &property, value, source)?;
-                    Ok(())
+                    self.state(handle, &property, value, source);
                 }
                 other => return Err(row.error(format!("`{other}` is no state; it is value, none or unknown"))),
-            };
-            stated.map_err(|error| row.error(error.to_string()))?;
+            }
         }
         Ok(())
     }
@@ -364,16 +367,21 @@ impl Decoder {
         let source = self.own_source(row)?;
         let interval = row.interval("from", "to")?;
         let kind = row.text("member_kind").map(|kind| &**kind);
+        if !property.ty.set {
+            return Err(row.error(format!("`{name}` is a single value, not a set")));
+        }
         let value = self.value(row, &property, kind, row.needed("member")?)?.map_err(|message| row.error(message))?;
-        let stated = match (&value, row.text("member_kind")) {
-            (Value::Entity(_), _) => {
-                let member = self.target(row, &property, kind, row.needed("member")?)?;
-                self.builder.link(handle, name, member, interval, source)
-            }
-            (_, None) if interval == Interval::CURRENT => self.builder.add_value(handle, name, value, source),
-            _ => return Err(row.error("a member that is no entity has neither type nor time")),
-        };
-        stated.map_err(|error| row.error(error.to_string()))
+        if property.ty.entity().is_none() && interval != Interval::CURRENT {
+            return Err(row.error("a member that is no entity has no time"));
+        }
+        let inverse = property.inverse.and_then(|id| self.schema.property(id));
+        if inverse.is_none_or(|inverse| inverse.ty.set) {
+            self.builder.restate_edge(handle, property.id, value, interval, source);
+            return Ok(());
+        }
+        // Tables written by hand may list members where ours hold the reference of the other side.
+        let member = self.target(row, &property, kind, row.needed("member")?)?;
+        self.builder.link(handle, &property.name, member, interval, source).map_err(|error| row.error(error.to_string()))
     }
 
     fn read_history(&mut self, row: Row<'_>) -> Result<(), DiskError> {
@@ -381,16 +389,20 @@ impl Decoder {
         let name = row.needed("property")?;
         let Some(property) = self.property(row, handle, name)? else { return Ok(()) };
         let source = self.own_source(row)?;
-        let value = match &**row.needed("state")? {
-            "none" => None,
+        if property.ty.set {
+            return Err(row.error(format!("`{name}` is a set; its members stand in {EDGES}")));
+        }
+        let state = match &**row.needed("state")? {
+            "none" => CellState::None,
             "value" => {
                 let kind = row.text("value_kind").map(|kind| &**kind);
-                Some(self.value(row, &property, kind, row.needed("value")?)?.map_err(|message| row.error(message))?)
+                CellState::Known(self.value(row, &property, kind, row.needed("value")?)?.map_err(|message| row.error(message))?)
             }
             other => return Err(row.error(format!("`{other}` is no state of an earlier value; it is value or none"))),
         };
         let interval = row.interval("from", "to")?;
-        self.builder.had(handle, name, value, interval, source).map_err(|error| row.error(error.to_string()))
+        self.builder.restate_history(handle, property.id, interval, state, source);
+        Ok(())
     }
 
     fn read_claim(&mut self, row: Row<'_>) -> Result<(), DiskError> {
@@ -412,8 +424,8 @@ impl Decoder {
             },
             (Some(_), Some(name)) => {
                 let Some(handle) = self.subject(row)? else { return Ok(()) };
-                if self.property(row, handle, name)?.is_some() {
-                    self.builder.claim(handle, name, claim).map_err(|error| row.error(error.to_string()))?;
+                if let Some(property) = self.property(row, handle, name)? {
+                    self.builder.restate_claim(handle, property.id, claim);
                 }
             }
             _ => return Err(row.error("`key` and `property` go together")),
@@ -432,7 +444,14 @@ impl Decoder {
             return Err(row.error(format!("`{}` refers to a {}, not to a {kind}", property.name, declared.name)));
         }
         let kind = kind.to_owned();
-        self.entity(row, &kind, key)
+        // An entity with a row has the type of its table, also where that is abstract because sources disagree on it.
+        let known = self.builder.find(&kind, key).filter(|handle| self.listed.contains(handle));
+        let Some(handle) = known else { return self.entity(row, &kind, key) };
+        let ty = self.builder.type_of(handle).and_then(|ty| self.schema.entity(ty));
+        match ty {
+            Some(ty) if self.schema.is_subtype(ty.id, declared.id) || self.schema.is_subtype(declared.id, ty.id) => Ok(handle),
+            _ => Err(row.error(format!("`{}` refers to a {}, and `{key}` is none", property.name, declared.name))),
+        }
     }
 
     /// Reads a value from its exact text; the inner error says why the text does not fit.
@@ -475,7 +494,7 @@ fn table_error(table: &Table, message: impl Into<String>) -> DiskError {
     DiskError::Table { table: table.name.clone(), row: 0, message: message.into() }
 }
 
-fn hint<'a>(word: &str, candidates: Vec<&'a str>) -> String {
+fn hint(word: &str, candidates: Vec<&str>) -> String {
     did_you_mean(word, candidates).map_or_else(
         || "read it together with the governance repo that declares it".to_owned(),
         |near| format!("did you mean {near}?"),

@@ -1,11 +1,11 @@
 //! Records to tables.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::tables::{
     COMPLETENESS, ColumnKind, Datum, EDGES, FACTS, HISTORY, KEY, LIFETIME_FROM, LIFETIME_TO, PropertyColumn, SIDE_TABLES, SOURCES,
-    Table, entity_layout, property_columns, side_layout,
+    Table, entity_layout, property_columns, property_name, side_layout,
 };
 use crate::model::{Bound, Completeness, EntityTypeId, FactSource, Interval, PropertyId, Schema, SourceId, SourceKind, Value};
 use crate::snapshot::{CellState, Record, Records};
@@ -14,7 +14,8 @@ use crate::snapshot::{CellState, Record, Records};
 #[must_use]
 pub fn to_tables(schema: &Schema, records: &Records) -> Vec<Table> {
     let side = SIDE_TABLES.iter().filter_map(|name| Some((*name, Table::empty(name, side_layout(name)?)))).collect();
-    let mut encoder = Encoder { schema, records, kinds: BTreeMap::new(), side };
+    let states = ["value", "none", "unknown"].map(Datum::text);
+    let mut encoder = Encoder { schema, records, kinds: BTreeMap::new(), side, names: HashMap::new(), kind_names: HashMap::new(), states };
     encoder.sources();
     for record in &records.entities {
         encoder.record(record);
@@ -36,6 +37,10 @@ struct Encoder<'a> {
     records: &'a Records,
     kinds: BTreeMap<String, KindTable>,
     side: BTreeMap<&'static str, Table>,
+    /// Texts that repeat in each row: names of types, properties and states.
+    names: HashMap<(EntityTypeId, PropertyId), Datum>,
+    kind_names: HashMap<EntityTypeId, Datum>,
+    states: [Datum; 3],
 }
 
 impl Encoder<'_> {
@@ -57,11 +62,10 @@ impl Encoder<'_> {
         for (property, cell) in &record.cells {
             self.cell(&kind, record, *property, &cell.state, cell.source);
         }
-        let key = Datum::Text(Arc::clone(&record.key));
         for (property, edge) in &record.edges {
             let (member_kind, member) = self.encode(&edge.member);
             let [from, to] = bounds(edge.interval);
-            let subject = self.subject(&kind, &key, *property);
+            let subject = self.subject(record, *property);
             let rest = [
                 ("member_kind", member_kind),
                 ("member", Some(member)),
@@ -74,11 +78,11 @@ impl Encoder<'_> {
         for (property, entry) in &record.history {
             let [from, to] = bounds(entry.interval);
             let (value_kind, value) = self.state_value(&entry.state);
-            let subject = self.subject(&kind, &key, *property);
+            let subject = self.subject(record, *property);
             let rest = [
                 ("from", Some(from)),
                 ("to", Some(to)),
-                ("state", Some(Datum::text(state_name(&entry.state)))),
+                ("state", Some(self.state_name(&entry.state))),
                 ("value_kind", value_kind),
                 ("value", value),
                 ("source", source_cell(entry.source)),
@@ -86,7 +90,7 @@ impl Encoder<'_> {
             self.push(HISTORY, subject.into_iter().chain(rest));
         }
         for (property, claim) in &record.completeness {
-            let name = self.property_name(*property);
+            let name = property_name(self.schema, record.entity_type, *property);
             self.completeness(&kind, Some(&record.key), Some(&name), claim);
         }
     }
@@ -101,7 +105,7 @@ impl Encoder<'_> {
 
     /// Puts a known value into its typed column, and says in `_facts` what is known and who says so.
     fn cell(&mut self, kind: &str, record: &Record, property: PropertyId, state: &CellState, source: Option<SourceId>) {
-        let name = self.property_name(property);
+        let name = property_name(self.schema, record.entity_type, property);
         let mut exact = None;
         if let CellState::Known(value) = state {
             let (value_kind, text) = self.encode(value);
@@ -122,9 +126,9 @@ impl Encoder<'_> {
             CellState::Unknown(Some(reason)) => Some(Datum::Text(Arc::clone(reason))),
             _ => None,
         };
-        let subject = self.subject(kind, &Datum::Text(Arc::clone(&record.key)), property);
+        let subject = self.subject(record, property);
         let rest = [
-            ("state", Some(Datum::text(state_name(state)))),
+            ("state", Some(self.state_name(state))),
             ("reason", reason),
             ("exact", exact),
             ("source", source_cell(source)),
@@ -154,13 +158,20 @@ impl Encoder<'_> {
         }
     }
 
-    fn property_name(&self, property: PropertyId) -> String {
-        self.schema.property(property).map_or_else(|| "?".to_owned(), |property| property.name.clone())
+    fn subject(&mut self, record: &Record, property: PropertyId) -> [(&'static str, Option<Datum>); 3] {
+        let (schema, ty) = (self.schema, record.entity_type);
+        let kind = self.kind_names.entry(ty).or_insert_with(|| Datum::text(schema.entity_name(ty))).clone();
+        let name = self.names.entry((ty, property)).or_insert_with(|| Datum::text(property_name(schema, ty, property))).clone();
+        [("kind", Some(kind)), ("key", Some(Datum::Text(Arc::clone(&record.key)))), ("property", Some(name))]
     }
 
-    fn subject(&self, kind: &str, key: &Datum, property: PropertyId) -> [(&'static str, Option<Datum>); 3] {
-        let name = Datum::Text(Arc::from(self.property_name(property)));
-        [("kind", Some(Datum::text(kind))), ("key", Some(key.clone())), ("property", Some(name))]
+    fn state_name(&self, state: &CellState) -> Datum {
+        let [value, none, unknown] = &self.states;
+        match state {
+            CellState::Known(_) => value.clone(),
+            CellState::None => none.clone(),
+            CellState::Unknown(_) => unknown.clone(),
+        }
     }
 
     fn state_value(&self, state: &CellState) -> (Option<Datum>, Option<Datum>) {
@@ -209,14 +220,6 @@ fn typed(kind: ColumnKind, value: &Value, text: &Datum) -> Option<Datum> {
         }
         (ColumnKind::Text, Value::Text(_) | Value::Enum(..) | Value::Entity(_)) => Some(text.clone()),
         _ => None,
-    }
-}
-
-fn state_name(state: &CellState) -> &'static str {
-    match state {
-        CellState::Known(_) => "value",
-        CellState::None => "none",
-        CellState::Unknown(_) => "unknown",
     }
 }
 

@@ -113,6 +113,12 @@ pub enum DiskError {
 }
 
 impl DiskError {
+    /// Tells whether the files differ from what their manifest vouches for.
+    #[must_use]
+    pub fn is_tampering(&self) -> bool {
+        matches!(self, Self::Altered { .. })
+    }
+
     fn io(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Io { path, action, source }
@@ -126,14 +132,15 @@ const FILE_BYTES_MAX: u64 = 16 << 30;
 /// Decoded bytes allowed for any file, however small.
 const DECODED_BYTES_FLOOR: u64 = 64 << 20;
 /// Decoded bytes allowed for each byte of a file: columns of one repeated value compress this well.
-const DECODED_RATIO_MAX: u64 = 256;
+const DECODED_RATIO_MAX: u64 = 1_024;
 
 /// Returns the sha256 of bytes in hexadecimal.
 pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Writes bytes in hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write;
     bytes.iter().fold(String::with_capacity(64), |mut text, byte| {
         // Writing to a string cannot fail.

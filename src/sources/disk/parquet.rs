@@ -1,5 +1,6 @@
 //! One table as a Parquet file (zstd). Equal tables give equal bytes.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::Write;
 use std::sync::Arc;
@@ -59,24 +60,33 @@ fn data_type(kind: ColumnKind) -> DataType {
 fn array(column: &Column, from: usize, to: usize) -> ArrayRef {
     let cells = column.cells.iter().skip(from).take(to - from);
     match column.kind {
-        ColumnKind::Text => Arc::new(LargeStringArray::from_iter(cells.map(|cell| match cell {
-            Some(Datum::Text(text)) => Some(&**text),
-            _ => None,
-        }))),
-        ColumnKind::Int => Arc::new(Int64Array::from_iter(cells.map(|cell| match cell {
-            Some(Datum::Int(value)) => Some(*value),
-            _ => None,
-        }))),
-        ColumnKind::Bool => Arc::new(BooleanArray::from_iter(cells.map(|cell| match cell {
-            Some(Datum::Bool(value)) => Some(*value),
-            _ => None,
-        }))),
+        ColumnKind::Text => {
+            let texts = cells.map(|cell| match cell {
+                Some(Datum::Text(text)) => Some(&**text),
+                _ => None,
+            });
+            Arc::new(texts.collect::<LargeStringArray>())
+        }
+        ColumnKind::Int => {
+            let numbers = cells.map(|cell| match cell {
+                Some(Datum::Int(value)) => Some(*value),
+                _ => None,
+            });
+            Arc::new(numbers.collect::<Int64Array>())
+        }
+        ColumnKind::Bool => {
+            let truths = cells.map(|cell| match cell {
+                Some(Datum::Bool(value)) => Some(*value),
+                _ => None,
+            });
+            Arc::new(truths.collect::<BooleanArray>())
+        }
         ColumnKind::Instant => {
             let micros = cells.map(|cell| match cell {
                 Some(Datum::Instant(instant)) => Some(instant.as_microsecond()),
                 _ => None,
             });
-            Arc::new(TimestampMicrosecondArray::from_iter(micros).with_timezone("UTC"))
+            Arc::new(micros.collect::<TimestampMicrosecondArray>().with_timezone("UTC"))
         }
     }
 }
@@ -107,6 +117,7 @@ fn decode(name: &str, file: File, file_bytes: u64, rows: u64) -> Result<Table, S
     if columns.len() > COLUMNS_MAX {
         return Err(format!("it has {} columns; at most {COLUMNS_MAX} are read", columns.len()));
     }
+    let mut shared = vec![Shared::default(); columns.len()];
     let mut left = DECODED_BYTES_FLOOR.saturating_add(file_bytes.saturating_mul(DECODED_RATIO_MAX));
     let reader = builder.with_batch_size(ROWS_PER_READ).build().map_err(|error| error.to_string())?;
     let mut n_rows = 0_u64;
@@ -118,8 +129,8 @@ fn decode(name: &str, file: File, file_bytes: u64, rows: u64) -> Result<Table, S
         if n_rows > rows {
             return Err(format!("it has more rows than the {rows} it states"));
         }
-        for (column, array) in columns.iter_mut().zip(batch.columns()) {
-            append(column, array.as_ref())?;
+        for ((column, shared), array) in columns.iter_mut().zip(&mut shared).zip(batch.columns()) {
+            append(column, shared, array.as_ref())?;
         }
     }
     if n_rows != rows {
@@ -138,18 +149,39 @@ fn kind(field: &Field) -> Result<ColumnKind, String> {
     }
 }
 
-fn append(column: &mut Column, array: &dyn Array) -> Result<(), String> {
+/// Texts of a column that were met before: keys, types and names of properties repeat all the time.
+#[derive(Clone, Default)]
+struct Shared(HashSet<Arc<str>>);
+
+/// Beyond this a column is taken to hold texts of its own.
+const SHARED_MAX: usize = 1_024;
+
+impl Shared {
+    fn text(&mut self, text: &str) -> Datum {
+        if let Some(known) = self.0.get(text) {
+            return Datum::Text(Arc::clone(known));
+        }
+        if self.0.len() >= SHARED_MAX {
+            self.0.clear();
+        }
+        let new: Arc<str> = Arc::from(text);
+        self.0.insert(Arc::clone(&new));
+        Datum::Text(new)
+    }
+}
+
+fn append(column: &mut Column, shared: &mut Shared, array: &dyn Array) -> Result<(), String> {
     let any = array.as_any();
     if let Some(array) = any.downcast_ref::<StringArray>() {
-        column.cells.extend(array.iter().map(|text| text.map(Datum::text)));
+        column.cells.extend(array.iter().map(|text| text.map(|text| shared.text(text))));
     } else if let Some(array) = any.downcast_ref::<LargeStringArray>() {
-        column.cells.extend(array.iter().map(|text| text.map(Datum::text)));
+        column.cells.extend(array.iter().map(|text| text.map(|text| shared.text(text))));
     } else if let Some(array) = any.downcast_ref::<Int64Array>() {
         column.cells.extend(array.iter().map(|value| value.map(Datum::Int)));
     } else if let Some(array) = any.downcast_ref::<BooleanArray>() {
         column.cells.extend(array.iter().map(|value| value.map(Datum::Bool)));
     } else if let Some(array) = any.downcast_ref::<TimestampMicrosecondArray>() {
-        for micros in array.iter() {
+        for micros in array {
             let instant = micros.map(Timestamp::from_microsecond).transpose();
             column.cells.push(instant.map_err(|_| format!("column `{}` holds a time out of range", column.name))?.map(Datum::Instant));
         }

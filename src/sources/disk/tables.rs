@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::model::{Base, EntityTypeId, Property, Schema};
+use crate::model::{Base, EntityTypeId, Property, PropertyId, Schema};
 
 /// What the cells of a column are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -257,6 +257,27 @@ pub(super) fn property_columns(schema: &Schema, ty: EntityTypeId) -> Vec<Propert
             }),
         })
         .collect()
+}
+
+/// Returns the property a name means for an entity: its own or, for a placeholder of an abstract type, a subtype's.
+///
+/// An entity whose type is disputed can have facts of two subtypes under one name: `Owner.name` tells them apart.
+pub(super) fn find_property<'s>(schema: &'s Schema, ty: EntityTypeId, name: &str) -> Option<&'s Property> {
+    if let Some((owner, name)) = name.split_once('.') {
+        let owner = schema.entity_named(owner).filter(|owner| schema.entity(ty).is_some_and(|entity| entity.root == owner.root))?;
+        return schema.property_named(owner.id, name);
+    }
+    let own = schema.property_named(ty, name);
+    own.or_else(|| schema.subtypes(ty).find_map(|sub| schema.property_named(sub.id, name)))
+}
+
+/// Returns the name under which [`find_property`] finds a property.
+pub(super) fn property_name(schema: &Schema, ty: EntityTypeId, id: PropertyId) -> String {
+    let Some(property) = schema.property(id) else { return "?".to_owned() };
+    match find_property(schema, ty, &property.name) {
+        Some(found) if found.id == id => property.name.clone(),
+        _ => format!("{}.{}", schema.entity_name(property.owner), property.name),
+    }
 }
 
 fn is_abstract(schema: &Schema, property: &Property) -> bool {

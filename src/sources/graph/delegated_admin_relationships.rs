@@ -10,8 +10,7 @@ pub(in crate::sources) fn take(intake: &mut Intake<'_>, item: &Value) -> Taken {
     let id = fields.id()?;
     let source = intake.source("graph:delegatedAdminRelationships");
     let relationship = intake.builder.entity_named("DelegatedAdminRelationship", id)?;
-    let pairs =
-        [("display_name", "displayName"), ("status", "status"), ("activated_at", "activatedDateTime"), ("ends_at", "endDateTime")];
+    let pairs = [("display_name", "displayName"), ("status", "status"), ("activated_at", "activatedDateTime"), ("ends_at", "endDateTime")];
     intake.copy_all(relationship, &fields, &pairs, source)?;
     let customer = fields.get("customer").and_then(|customer| customer.get("tenantId"));
     intake.copy(relationship, "customer_tenant", customer, source)?;

@@ -305,11 +305,7 @@ fn lists_below(scope: &str) -> bool {
 /// Every scope under a wholly listed one has its own assignments in the listing too.
 fn state_below(intake: &mut Intake<'_>, scope: &str, claim: &Completeness) -> Result<(), Refusal> {
     let upper = canonical_arm_id(scope);
-    for handle in intake.scopes() {
-        let key = intake.builder.key_of(handle).to_owned();
-        if key == upper || !crate::model::covers_path(&upper, &key) {
-            continue;
-        }
+    for handle in intake.scopes_below(&upper) {
         for list in ListKind::RoleAssignments.lists().1 {
             intake.builder.claim(handle, list, claim.clone())?;
         }

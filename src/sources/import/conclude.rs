@@ -2,20 +2,19 @@
 
 use super::claims::ListKind;
 use super::intake::{Condition, Intake, Refusal, Taken};
-use super::{Fields, FileReport, ImportError, Lists, Tally};
+use super::{Fields, FileReport, Lists, Tally};
 use crate::model::Value;
 use crate::sources::arm::managed_services;
 
+type Step = fn(&mut Intake<'_>, &mut Tally) -> Taken;
+
 /// States all that had to wait, and gives the reports.
-///
-/// # Errors
-/// If the snapshot refuses a fact that does not stem from a file.
-pub(in crate::sources) fn finish(intake: &mut Intake<'_>, lists: &Lists, tallies: Vec<Tally>) -> Result<Vec<FileReport>, ImportError> {
+pub(in crate::sources) fn finish(intake: &mut Intake<'_>, lists: &Lists, tallies: Vec<Tally>) -> Vec<FileReport> {
     if let Some(instant) = intake.options.captured_at {
         intake.builder.captured_at(instant);
     }
     let mut closing = Tally::new("(all files)");
-    let steps: [(&str, fn(&mut Intake<'_>, &mut Tally) -> Taken); 6] = [
+    let steps: [(&str, Step); 6] = [
         ("delegations", describe_delegations),
         ("acquisition", state_acquired),
         ("conditions", state_effective),
@@ -36,7 +35,7 @@ pub(in crate::sources) fn finish(intake: &mut Intake<'_>, lists: &Lists, tallies
     if !(closing.taken.is_empty() && closing.skipped.is_empty() && closing.notes.is_empty()) {
         reports.push(closing);
     }
-    Ok(reports)
+    reports
 }
 
 /// Gives each delegation the definition it names.

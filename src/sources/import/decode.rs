@@ -27,7 +27,10 @@ pub(in crate::sources) fn decode(intake: &mut Intake<'_>, kind: Kind, item: &Val
         Kind::BillingSubscription => arm::billing::take_subscription(intake, item),
         Kind::EnrollmentAccount => arm::billing::take_enrollment_account(intake, item),
         Kind::Alias => arm::subscription_aliases::take(intake, item),
-        Kind::SubscriptionPolicy => arm::subscription_aliases::take_policy(intake, item),
+        Kind::SubscriptionPolicy => {
+            arm::subscription_aliases::take_policy(intake, item);
+            Ok(())
+        }
         Kind::PartnerLink => arm::partner_links::take(intake, item),
         Kind::User => graph::principals::take_user(intake, item),
         Kind::Group => graph::principals::take_group(intake, item),
@@ -36,7 +39,10 @@ pub(in crate::sources) fn decode(intake: &mut Intake<'_>, kind: Kind, item: &Val
         Kind::DirectoryRoleAssignment => graph::directory_roles::take_assignment(intake, item),
         Kind::Organization => graph::organization::take(intake, item),
         Kind::CommerceSubscription => graph::commerce_subscriptions::take(intake, item),
-        Kind::AuthorizationPolicy => graph::organization::take_authorization_policy(intake, item),
+        Kind::AuthorizationPolicy => {
+            graph::organization::take_authorization_policy(intake, item);
+            Ok(())
+        }
         Kind::CrossTenantPartner => graph::cross_tenant_partners::take(intake, item),
         Kind::DelegatedAdminRelationship => graph::delegated_admin_relationships::take(intake, item),
         Kind::PartnerProfile => partner_center::take_profile(intake, item),

@@ -42,8 +42,8 @@ fn take_one(intake: &mut Intake<'_>, kind: ListKind, id: &str, status: u64, reas
         ListKind::BillingProperty => ("Subscription", &["agreement", "billing_account", "enrollment_account"]),
         _ => return Ok(()),
     };
-    // A user may be asked for by name; only an object id tells which one.
-    if *properties == ["exists"] && (id.contains('@') || id.contains('(')) {
+    // Objects may also be asked for by name or by a function; only an object id tells which one.
+    if *properties == ["exists"] && !is_guid(id) {
         return Ok(());
     }
     let handle = intake.builder.entity_named(ty, id)?;
@@ -56,6 +56,11 @@ fn take_one(intake: &mut Intake<'_>, kind: ListKind, id: &str, status: u64, reas
         }
     }
     Ok(())
+}
+
+fn is_guid(id: &str) -> bool {
+    let lengths: Vec<usize> = id.split('-').map(str::len).collect();
+    lengths == [8, 4, 4, 4, 12] && id.chars().all(|c| c == '-' || c.is_ascii_hexdigit())
 }
 
 fn reason(status: u64, permission: Option<&str>) -> String {

@@ -124,7 +124,7 @@ pub(in crate::sources) fn read(file: &InputFile) -> Result<String, ImportError> 
         .map_err(|error| ImportError::Unreadable { file: file.label.clone(), reason: error.to_string() })?;
     String::from_utf8(bytes).map_err(|error| {
         let before = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
-        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+        let line = before.split(|byte| *byte == b'\n').count();
         let column = before.iter().rev().take_while(|byte| **byte != b'\n').count() + 1;
         let reason = "the file is not UTF-8; save it as UTF-8".to_owned();
         ImportError::Broken { file: file.label.clone(), line, column, reason }

@@ -6,7 +6,9 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{Fields, ImportOptions};
-use crate::model::{Base, Completeness, FactSource, Interval, SourceId, SourceKind, canonical_arm_id, canonical_guid, parent_path, parse_instant};
+use crate::model::{
+    Base, Completeness, FactSource, Interval, SourceId, SourceKind, canonical_arm_id, canonical_guid, parent_path, parse_instant,
+};
 use crate::snapshot::{BuildError, Handle, SnapshotBuilder};
 
 /// Why an object was not taken.
@@ -36,7 +38,6 @@ pub(in crate::sources) struct Origin {
     pub(in crate::sources) read_at: Option<Timestamp>,
     /// What an absent `condition` means: that there is none, or that the export does not say.
     pub(in crate::sources) says_conditions: bool,
-
 
     /// Whether the objects come from the list of deleted ones.
     pub(in crate::sources) deleted: bool,
@@ -71,6 +72,8 @@ pub(in crate::sources) struct Later {
     pub(in crate::sources) foreign: BTreeSet<Handle>,
     /// Lists of the whole directory that are whole.
     pub(in crate::sources) whole: BTreeMap<super::ListKind, SourceId>,
+    /// All scopes by key, once all files are read.
+    scopes: BTreeMap<String, Handle>,
     /// The source that stands for the user's word.
     user: Option<SourceId>,
     /// Management groups that are the root of their directory.
@@ -164,9 +167,15 @@ impl<'b> Intake<'b> {
         self.builder.handles().filter(of).collect()
     }
 
-    /// Returns the handles of all scopes.
-    pub(in crate::sources) fn scopes(&self) -> Vec<Handle> {
-        self.of_type("Scope")
+    /// Returns the handles of all scopes below a canonical one. All files must have been read.
+    pub(in crate::sources) fn scopes_below(&mut self, upper: &str) -> Vec<Handle> {
+        if self.later.scopes.is_empty() {
+            let scopes = self.of_type("Scope").into_iter();
+            self.later.scopes = scopes.map(|handle| (self.builder.key_of(handle).to_owned(), handle)).collect();
+        }
+        let start = format!("{upper}/");
+        let from = self.later.scopes.range(start.clone()..);
+        from.take_while(|(key, _)| key.starts_with(&start)).map(|(_, handle)| *handle).collect()
     }
 
     /// Returns the scope of an id, with the parent that the id itself names.

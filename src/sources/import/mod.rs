@@ -20,7 +20,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use thiserror::Error;
 
-use crate::snapshot::{BuildError, SnapshotBuilder};
+use crate::snapshot::SnapshotBuilder;
 
 pub use claims::{CompleteClaim, CompleteClaimError, ListKind};
 pub use report::FileReport;
@@ -80,20 +80,13 @@ pub enum ImportError {
     /// No file in the given paths.
     #[error("no file to import in {0}; give JSON files or a folder that holds some")]
     Nothing(String),
-    /// The snapshot refused a fact.
-    #[error(transparent)]
-    Build(#[from] BuildError),
 }
 
 /// Imports answers of Azure Resource Manager, Microsoft Graph, Resource Graph and Partner Center.
 ///
 /// # Errors
 /// If a path or file cannot be read, unless the options pass over such files, or a limit is hit.
-pub fn import_arm(
-    builder: &mut SnapshotBuilder,
-    paths: &[PathBuf],
-    options: &ImportOptions,
-) -> Result<Vec<FileReport>, ImportError> {
+pub fn import_arm(builder: &mut SnapshotBuilder, paths: &[PathBuf], options: &ImportOptions) -> Result<Vec<FileReport>, ImportError> {
     run::import_pages(builder, paths, options)
 }
 
@@ -101,11 +94,7 @@ pub fn import_arm(
 ///
 /// # Errors
 /// As [`import_arm`].
-pub fn import_az(
-    builder: &mut SnapshotBuilder,
-    paths: &[PathBuf],
-    options: &ImportOptions,
-) -> Result<Vec<FileReport>, ImportError> {
+pub fn import_az(builder: &mut SnapshotBuilder, paths: &[PathBuf], options: &ImportOptions) -> Result<Vec<FileReport>, ImportError> {
     run::import_pages(builder, paths, options)
 }
 

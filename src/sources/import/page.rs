@@ -76,9 +76,9 @@ fn is_page(value: &Value) -> bool {
     value.is_array() || recorded(value).is_some() || value.get("value").is_some_and(Value::is_array)
 }
 
-fn answer(value: Value) -> Answer {
+fn answer(mut value: Value) -> Answer {
     if let Some(exchange) = recorded(&value) {
-        let body = value.pointer("/response/body").cloned().unwrap_or(Value::Null);
+        let body = value.pointer_mut("/response/body").map_or(Value::Null, Value::take);
         let mut answer = Answer { exchange: Some(exchange), ..unwrapped(body) };
         if let Some(time) = value.get("time").filter(|time| instant(time).is_none()) {
             answer.notes.push(format!("the time {time} of the exchange is no time and was left out"));

@@ -171,8 +171,9 @@ fn by_type(ty: &str, item: &Value) -> Option<Recognised> {
             return Some(pass("billed product", "it is no Azure subscription"));
         }
         "microsoft.billing/billingaccounts/billingsubscriptions" => Kind::BillingSubscription,
-        "microsoft.billing/billingaccounts/enrollmentaccounts"
-        | "microsoft.billing/billingaccounts/departments/enrollmentaccounts" => Kind::EnrollmentAccount,
+        "microsoft.billing/billingaccounts/enrollmentaccounts" | "microsoft.billing/billingaccounts/departments/enrollmentaccounts" => {
+            Kind::EnrollmentAccount
+        }
         "microsoft.subscription/aliases" => Kind::Alias,
         "microsoft.subscription/policies" => Kind::SubscriptionPolicy,
         "microsoft.managementpartner/partner" | "microsoft.managementpartner/partners" => Kind::PartnerLink,

@@ -34,7 +34,7 @@ pub(super) fn import_pages(
         }
         tallies.push(tally);
     }
-    conclude::finish(&mut intake, &lists, tallies)
+    Ok(conclude::finish(&mut intake, &lists, tallies))
 }
 
 fn take_file(intake: &mut Intake<'_>, file: &InputFile, lists: &mut Lists, tally: &mut Tally) -> Result<(), ImportError> {
@@ -206,4 +206,3 @@ fn push_pages(intake: &mut Intake<'_>, answer: &Answer, asked: &Asked, read: &Re
         lists.push(Page { kind, scope, at_scope: false, url: None, next, gap, unproved, source, read_at: None });
     }
 }
-

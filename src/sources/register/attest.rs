@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use super::{Cell, CellValue, RegisterDeclaration, Row};
 use crate::model::{Attestation, parse_instant};
 use crate::sources::config::leaves_folder;
+use crate::sources::disk::hex;
 use crate::text::{Diagnostic, Span};
 
 /// The largest evidence file that is hashed.
@@ -160,5 +161,5 @@ fn digest_of(path: &Path) -> std::io::Result<String> {
     if total > EVIDENCE_BYTES_MAX {
         return Err(std::io::Error::new(std::io::ErrorKind::FileTooLarge, format!("it is larger than {EVIDENCE_BYTES_MAX} bytes")));
     }
-    Ok(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex(&digest.finalize()))
 }

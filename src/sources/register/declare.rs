@@ -10,6 +10,7 @@ use super::fill::claims::{self, ReadyClaim};
 use super::{Cell, CellValue, RegisterDeclaration, RegisterForm, RegisterText, Row};
 use crate::model::{Attestation, Base, EntityType, FactSource, Property, Schema, SourceKind, Type, Value, ValueError, canonical_key, parse_scalar};
 use crate::snapshot::SnapshotBuilder;
+use crate::sources::disk::hex;
 use crate::text::{Diagnostic, FileId, SourceSet, Span, did_you_mean};
 
 /// A register without errors: ready to be filled in.
@@ -113,7 +114,7 @@ pub(super) fn check(
     declaration: &RegisterDeclaration,
     sources: &SourceSet,
     file: FileId,
-    parsed: RegisterText,
+    parsed: &RegisterText,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Checked {
     let schema = Arc::clone(builder.schema());
@@ -141,7 +142,7 @@ pub(super) fn check(
     checker.contradictions(&mut checked.rows);
     checked.evidence = std::mem::take(&mut checker.evidence);
     let captured_to = meta.captured_to;
-    checked.claims = claims::check(&mut checker, entity, &parsed, &checked.rows, captured_to);
+    checked.claims = claims::check(&mut checker, entity, parsed, &checked.rows, captured_to);
     checked
 }
 
@@ -248,7 +249,7 @@ impl Checker<'_> {
         if let Some(property) = self.schema.property_named(entity.id, alias) {
             return Some(Column::Property(Box::new(property.clone())));
         }
-        if name == "type" && has_subtypes(self.schema, entity) || name == "type" && entity.parent.is_some() {
+        if name == "type" && (has_subtypes(self.schema, entity) || entity.parent.is_some()) {
             return Some(Column::Beside);
         }
         let own = entity.properties.keys().map(String::as_str);
@@ -416,8 +417,8 @@ impl Checker<'_> {
         for (name, (state, _)) in states.iter().filter(|(name, _)| wanted.is_none_or(|wanted| wanted.contains(&name.as_str()))) {
             digest.update(format!("{name}={}\n", self.show(state)));
         }
-        let short: String = digest.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        Some(format!("{}-{short}", self.declaration.name))
+        let digest = hex(&digest.finalize());
+        Some(format!("{}-{}", self.declaration.name, digest.get(..16).unwrap_or(&digest)))
     }
 
     fn show(&self, state: &State) -> String {
@@ -471,7 +472,7 @@ impl Checker<'_> {
         match &mut fact.state {
             State::Unknown(reason) => *reason = format!("only the name {name} is stated, not the object id"),
             State::Refers(person) if has_user => {
-                person.entity = "User".to_owned();
+                "User".clone_into(&mut person.entity);
                 let of = person.clone();
                 facts.push(Fact { of, property: "user_principal_name".to_owned(), state: State::Value(Value::text(name)), span });
             }

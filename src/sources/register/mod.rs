@@ -281,7 +281,7 @@ fn load(
     let file = sources.add(SourceFile::new(file_name, text));
     let mut diagnostics = Vec::new();
     let checked = parse(declaration, file_name, file, text, &mut diagnostics)
-        .map(|parsed| declare::check(builder, declaration, sources, file, parsed, &mut diagnostics));
+        .map(|parsed| declare::check(builder, declaration, sources, file, &parsed, &mut diagnostics));
     if let Some(checked) = checked {
         diagnostics.extend(check_evidence(&checked.evidence));
         if !diagnostics.iter().any(Diagnostic::is_error) {

@@ -42,9 +42,10 @@ pub(super) fn rows(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> RegisterTe
     };
     let mut register = RegisterText::default();
     for item in items {
-        let Some(row) = row(item, diagnostics) else { continue };
-        register.rows.extend(row);
-        register.claims.extend(claim(item));
+        if let Some(is_linked) = is_linked(item, diagnostics) {
+            register.rows.extend(is_linked.then(|| row(item, diagnostics)));
+            register.claims.extend(claim(item));
+        }
     }
     register
 }
@@ -67,19 +68,13 @@ fn holder(node: &Node) -> Option<&str> {
     ["userPrincipalName", "displayName", "appId"].iter().find_map(|key| known(node.get(key)?))
 }
 
-/// Returns the row of an entry, or no row for an identity without a link; `None` if the entry cannot be read.
-fn row(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Option<Option<Row>> {
-    let NodeKind::Map(entries) = &node.kind else {
-        diagnostics.push(Diagnostic::error("R0003", node.span, "an attestation of a partner link is a JSON object"));
-        return None;
-    };
+/// Returns the row of an entry with a link.
+fn row(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Row {
+    let entries = node.entries();
     let span = entries.first().map_or(node.span, |(key, _)| key.span);
     for (key, _) in entries.iter().filter(|(key, _)| !KEYS.contains(&key.value.as_str()) && !OURS.contains(&key.value.as_str())) {
         let message = format!("`{}` is not part of an attestation of a partner link; it is not read", key.value);
         diagnostics.push(Diagnostic::warning("R0004", key.span, message));
-    }
-    if !is_linked(node, span, diagnostics)? {
-        return Some(None);
     }
     let mut cells: Vec<Cell> = [
         ("identity", "objectId"),
@@ -98,11 +93,16 @@ fn row(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Option<Option<Row>> {
     {
         cells.push(Cell { name: "attested_by".to_owned(), name_span: span, value: CellValue::Text(holder.to_owned()), span });
     }
-    Some(Some(Row { span, cells }))
+    Row { span, cells }
 }
 
 /// Tells whether the identity has a link. One that says it has none is no row: absence is claimed, not listed.
-fn is_linked(node: &Node, span: Span, diagnostics: &mut Vec<Diagnostic>) -> Option<bool> {
+fn is_linked(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Option<bool> {
+    if !matches!(node.kind, NodeKind::Map(_)) {
+        diagnostics.push(Diagnostic::error("R0003", node.span, "an attestation of a partner link is a JSON object"));
+        return None;
+    }
+    let span = node.entries().first().map_or(node.span, |(key, _)| key.span);
     let Some(link) = node.get("partnerAdminLink") else {
         diagnostics.push(Diagnostic::error("R0005", span, "`partnerAdminLink` is missing: it says whether there is a link"));
         return None;

@@ -1,3 +1,5 @@
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, clippy::unnecessary_wraps, clippy::cast_possible_truncation, reason = "a test that fails may panic")]
+
 use std::fs;
 use std::sync::Arc;
 
@@ -277,10 +279,10 @@ fn hostile_yaml_is_refused_with_its_place() {
     for (text, place) in [
         (bomb, "R0001 a register has no anchors, aliases or merge keys"),
         ("- {id: 1}\n- {<<: {id: 2}}\n", "2:"),
-        ("- id: 1\n  id: 2\n", "2:3 R0001"),
+        ("- id: 1\n  id: 2\n", "2:3 R0001 the key `id` stands twice"),
         ("- id: 1\n\tname: x\n", "found a tab"),
         ("rows:\n- id: [\n", "R0001"),
-        ("a: 1\n---\nb: 2\n", "R0001"),
+        ("a: 1\n---\nb: 2\n", "a register is one document"),
         (&"[".repeat(100_000), "R0001"),
         ("text", "1:1 R0003 a register is a list of rows"),
         ("rowz: []\n", "1:1 R0004 a register has no key `rowz`"),
@@ -347,4 +349,67 @@ fn a_declaration_can_claim_for_a_csv() {
     let (records, errors) = load_into(builder(), &declaration, "id,subscription\n");
     assert_eq!(errors, [""; 0]);
     assert!(records.extents[0].completeness.complete);
+}
+
+#[test]
+fn all_forms_fit_the_real_schema() {
+    let schema = crate::check::core_schema();
+    let files = [
+        (
+            RegisterForm::Designations,
+            format!("  - {{id: d1, subscription: {SUB}, service: azure, mechanism: dpor, partner_id: 3664167, partner_name: Fabrikam, designated_by: {ALICE}, designated_by_upn: a@x, designated_on: 2026-01-01, removed_on: none, agreement: EnterpriseAgreement}}"),
+        ),
+        (RegisterForm::PartnerLinks, format!("  - {{identity: {ALICE}, identity_type: user, tenant: {SUB}, partner_id: 3664167, state: active, linked_on: 2026-01-01}}")),
+        (RegisterForm::Partners, "  - {id: 3664167, name: Fabrikam, kind: location, verified: true, allowed: true, tenant: none}".to_owned()),
+        (RegisterForm::Reviews, format!("  - {{user: {ALICE}, reviewed_on: 2026-05-01}}\n  - {{subject: guests, completed_on: 2026-05-01, next_due: 2026-11-01}}")),
+        (RegisterForm::Principals, format!("  - {{principal: {ALICE}, type: user, home_tenant: {SUB}, works_for: 3664167, is_break_glass: false}}")),
+        (RegisterForm::Subscriptions, format!("  - {{subscription: {SUB}, acquired_on: 2026-01-01, predecessor: none}}")),
+    ];
+    let mut builder = SnapshotBuilder::new(Arc::clone(&schema));
+    let mut sources = SourceSet::default();
+    for (form, rows) in files {
+        let claim = match form {
+            RegisterForm::Principals | RegisterForm::Subscriptions => "",
+            _ => "complete: {subjects: all, from: 2025-01-01}\n",
+        };
+        let text = format!("{HEAD}{claim}{}:\n{rows}\n", form.name());
+        let declaration = RegisterDeclaration::new("r.yaml", form);
+        let diagnostics = load_register(&mut builder, &declaration, "r.yaml", &text, &mut sources);
+        assert_eq!(shown(&diagnostics, &sources), [""; 0], "{text}");
+    }
+    let records = builder.records();
+    assert_eq!(records.meta.problems, [""; 0]);
+    let snapshot = crate::snapshot::Snapshot::freeze(schema, records);
+    assert!(snapshot.len() >= 10);
+}
+
+#[test]
+fn altered_bytes_are_never_a_panic() {
+    let yaml = format!("{HEAD}complete: {{subjects: [{SUB}], from: 2025-01-01}}\nrows:\n  - {{subscription: {SUB}, removed_on: none, evidence: {{file: \"ä.png\"}}}}\n");
+    let csv = format!("id;subscription;designated_by\n\"a\"\"b\";{SUB};none\n");
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let mut roll = |sides: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state % sides as u64) as usize
+    };
+    let letters: Vec<char> = "\"'[]{}:,;-#&*!|>%@`\t\n\r \u{feff}\u{0}äx1~?<".chars().collect();
+    for _ in 0..2_000 {
+        for (name, text) in [("r.yaml", &yaml), ("r.csv", &csv)] {
+            let mut altered: Vec<char> = text.chars().collect();
+            for _ in 0..=roll(4) {
+                let at = roll(altered.len());
+                match roll(3) {
+                    0 => altered[at] = letters[roll(letters.len())],
+                    1 => altered.insert(at, letters[roll(letters.len())]),
+                    _ => drop(altered.remove(at)),
+                }
+            }
+            let altered: String = altered.into_iter().collect();
+            let _ = load(RegisterForm::Designations, name, &altered);
+            let _ = load(RegisterForm::PartnerLinks, name, &altered);
+            let _ = crate::sources::config::load_config(&altered, "tenet.toml");
+        }
+    }
 }

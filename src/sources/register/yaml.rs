@@ -32,6 +32,14 @@ impl Node {
         }
     }
 
+    /// Returns the entries of a mapping.
+    pub(super) fn entries(&self) -> &[(Spanned<String>, Self)] {
+        match &self.kind {
+            NodeKind::Map(entries) => entries,
+            _ => &[],
+        }
+    }
+
     /// Returns a scalar's text.
     pub(super) fn text(&self) -> Option<&str> {
         match &self.kind {
@@ -91,14 +99,27 @@ impl Places<'_> {
         // The place is told by the span; the library repeats it in the text.
         let line = line.split(" at line ").next().unwrap_or(line);
         let line = line.strip_prefix("error: ").unwrap_or(line).trim_end_matches('.');
-        let (line, help) = if line.contains("anchor") || line.contains("alias") || line.contains("merge") {
-            ("a register has no anchors, aliases or merge keys", Some("write each row out"))
-        } else if line.contains('\t') || self.text.get(self.range(span)).is_some_and(|text| text.starts_with('\t')) {
-            (line, Some("indent with blanks, not with tabs"))
-        } else {
-            (line, None)
-        };
+        let (line, help) = self.plain(line, span);
         Diagnostic::error("R0001", span, line).maybe_help(help.map(str::to_owned))
+    }
+
+    /// Says in our words what the library says in words for programmers.
+    fn plain(&self, line: &str, span: Span) -> (String, Option<&'static str>) {
+        if line.contains("anchor") || line.contains("alias") || line.contains("merge") {
+            return ("a register has no anchors, aliases or merge keys".to_owned(), Some("write each row out"));
+        }
+        if let Some(key) = line.strip_prefix("duplicate mapping key: ") {
+            let key = key.split(", set ").next().unwrap_or(key);
+            return (format!("the key `{key}` stands twice"), None);
+        }
+        if line.contains("Documents {") || line.contains("multiple") {
+            return ("a register is one document; there is a second one".to_owned(), Some("remove the line `---`"));
+        }
+        if let Some(limit) = line.strip_prefix("budget breached: ") {
+            return (format!("the file goes beyond a limit for registers ({limit})"), None);
+        }
+        let tab = line.contains("tab") || self.text.get(self.range(span)).is_some_and(|text| text.starts_with('\t'));
+        (line.to_owned(), tab.then_some("indent with blanks, not with tabs"))
     }
 
     fn range(&self, span: Span) -> std::ops::Range<usize> {

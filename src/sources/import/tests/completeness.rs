@@ -86,12 +86,12 @@ fn an_error_answer_says_why_nothing_is_known() {
     let denied = exchange(LIST, 403, r#"{"error":{"code":"AuthorizationFailed"}}"#);
     let billing = format!("https://management.azure.com{SUB}/providers/Microsoft.Billing/billingProperty/default?api-version=2024-04-01");
     let throttled = exchange(&billing, 429, "null");
-    let missing = exchange("https://graph.microsoft.com/v1.0/users/u9", 404, "null");
+    let missing = exchange("https://graph.microsoft.com/v1.0/users/90000000-0000-0000-0000-000000000009", 404, "null");
     let (snapshot, _) = arm(&[("a.jsonl", &format!("{denied}\n{throttled}\n{missing}\n"))], &ImportOptions::default());
     let text = list(&snapshot, "Scope", SUB, "role_assignments");
     assert_eq!(text, " (open: denied: needs Microsoft.Authorization/roleAssignments/read)");
     assert_eq!(cell(&snapshot, "Subscription", SUB, "agreement"), "unknown: throttled (429)");
-    assert_eq!(cell(&snapshot, "User", "u9", "exists"), "false");
+    assert_eq!(cell(&snapshot, "User", "90000000-0000-0000-0000-000000000009", "exists"), "false");
 }
 
 #[test]
@@ -142,12 +142,20 @@ fn a_claim_about_a_scope_nobody_named_makes_no_scope() {
 
 #[test]
 fn members_of_groups_and_roles_come_with_their_request() {
-    let group = exchange("https://graph.microsoft.com/v1.0/groups/g1/members", 200, r##"{"value":[{"id":"x1"},
-        {"@odata.type":"#microsoft.graph.user","id":"u1","userPrincipalName":"a@example.org"}]}"##);
-    let roles = exchange("https://graph.microsoft.com/v1.0/directoryRoles", 200, r#"{"value":[{"id":"o1","roleTemplateId":"t1","displayName":"GA"}]}"#);
-    let members = exchange("https://graph.microsoft.com/v1.0/directoryRoles/o1/members", 200, r##"{"value":[{"id":"u1"}]}"##);
-    let plain = r##"{"@odata.context":"https://g/$metadata#roleManagement/directory/roleAssignments","value":[
-        {"id":"abc","principalId":"u1","roleDefinitionId":"t1","directoryScopeId":"/"}]}"##;
+    let group = exchange(
+        "https://graph.microsoft.com/v1.0/groups/g1/members",
+        200,
+        r##"{"value":[{"id":"x1"},
+        {"@odata.type":"#microsoft.graph.user","id":"u1","userPrincipalName":"a@example.org"}]}"##,
+    );
+    let roles = exchange(
+        "https://graph.microsoft.com/v1.0/directoryRoles",
+        200,
+        r#"{"value":[{"id":"o1","roleTemplateId":"t1","displayName":"GA"}]}"#,
+    );
+    let members = exchange("https://graph.microsoft.com/v1.0/directoryRoles/o1/members", 200, r#"{"value":[{"id":"u1"}]}"#);
+    let plain = r#"{"@odata.context":"https://g/$metadata#roleManagement/directory/roleAssignments","value":[
+        {"id":"abc","principalId":"u1","roleDefinitionId":"t1","directoryScopeId":"/"}]}"#;
     let files = [("1.json", group.as_str()), ("2.json", members.as_str()), ("3.json", roles.as_str()), ("4.json", plain)];
     let (snapshot, reports) = arm(&files, &ImportOptions::default());
     assert_eq!(skipped(&reports), "");

@@ -61,7 +61,8 @@ fn a_folder_is_read_in_depth_and_its_links_do_not_loop() {
 #[test]
 fn the_order_of_files_makes_no_difference() {
     let grants = format!(r#"{{"value":[{}]}}"#, assignment(SUB, "r1", "u1", r#","principalType":"User""#));
-    let users = exchange("https://graph.microsoft.com/v1.0/users", 200, r#"{"value":[{"id":"u1","userType":"Member","deletedDateTime":null}]}"#);
+    let users =
+        exchange("https://graph.microsoft.com/v1.0/users", 200, r#"{"value":[{"id":"u1","userType":"Member","deletedDateTime":null}]}"#);
     let subscription = format!(r#"{{"id":"{SUB}","tenantId":"{TENANT}","displayName":"Prod","subscriptionPolicies":{{}}}}"#);
     let files = [("g.json", grants.as_str()), ("u.json", users.as_str()), ("s.json", subscription.as_str())];
     let mut back = files;

@@ -58,10 +58,10 @@ fn a_role_definition_unites_its_permissions_and_knows_its_credit() {
 
 #[test]
 fn guests_members_and_missing_fields() {
-    let users = r##"{"@odata.context":"https://graph.example/v1.0/$metadata#users(id)","value":[
+    let users = r#"{"@odata.context":"https://graph.example/v1.0/$metadata#users(id)","value":[
         {"id":"u1","userPrincipalName":"a@example.org","userType":"Member","creationType":null,"accountEnabled":true},
         {"id":"u2","userPrincipalName":"b_x.org#EXT#@example.org","userType":"Guest","creationType":"Invitation"},
-        {"displayName":"no id"}]}"##;
+        {"displayName":"no id"}]}"#;
     let organization = format!(r#"{{"id":"{TENANT}","displayName":"Org","verifiedDomains":[{{"name":"example.org","isDefault":true}}]}}"#);
     let (snapshot, reports) = arm(&[("u.json", users), ("o.json", &organization)], &ImportOptions::default());
     assert_eq!(cell(&snapshot, "User", "u1", "home_tenant"), TENANT);
@@ -148,4 +148,69 @@ fn management_groups_form_a_tree() {
     let (snapshot, _) = arm(&[("g.json", &text)], &ImportOptions::default());
     assert_eq!(cell(&snapshot, "Scope", SUB, "parent"), group("a").to_lowercase());
     assert_eq!(cell(&snapshot, "Scope", &group(TENANT), "parent"), "none");
+}
+
+#[test]
+fn schedules_tell_standing_from_activated() {
+    let active = |kind: &str, origin: &str, member: &str| {
+        format!(
+            r#"{{"id":"{SUB}/providers/Microsoft.Authorization/RoleAssignmentScheduleInstances/{origin}","type":
+            "Microsoft.Authorization/RoleAssignmentScheduleInstances","properties":{{"originRoleAssignmentId":
+            "{SUB}/providers/Microsoft.Authorization/roleAssignments/{origin}","assignmentType":"{kind}","scope":"{SUB}","memberType":"{member}",
+            "principalId":"p-{origin}","principalType":"User","roleDefinitionId":"{OWNER}","endDateTime":null}}}}"#
+        )
+    };
+    let eligible = format!(
+        r#"{{"id":"{SUB}/providers/Microsoft.Authorization/RoleEligibilityScheduleInstances/e1","type":
+        "Microsoft.Authorization/RoleEligibilityScheduleInstances","properties":{{"scope":"{SUB}","roleDefinitionId":"{OWNER}",
+        "principalId":"p2","principalType":"User","startDateTime":"2026-01-01T00:00:00Z","endDateTime":null}}}}"#
+    );
+    let items = [active("Assigned", "r1", "Direct"), active("Activated", "r2", "Direct"), active("Assigned", "r3", "Group"), eligible];
+    let (snapshot, reports) = arm(&[("p.json", &format!("[{}]", items.join(",")))], &ImportOptions::default());
+    assert_eq!(skipped(&reports), "");
+    let at =
+        |id: &str, name| cell(&snapshot, "RoleAssignment", &format!("{SUB}/providers/microsoft.authorization/roleassignments/{id}"), name);
+    assert_eq!((at("r1", "kind"), at("r2", "kind"), at("r1", "ends_at")), ("Standing".into(), "Activated".into(), "none".into()));
+    assert_eq!(at("r1", "principal"), "p-r1");
+    assert_eq!(at("r3", "principal"), "unknown: not read");
+    assert!(list(&snapshot, "Scope", SUB, "role_eligibilities").starts_with("e1 (open"));
+}
+
+#[test]
+fn an_old_answer_does_not_tell_of_conditions() {
+    let url = format!("https://management.azure.com{SUB}/providers/Microsoft.Authorization/roleAssignments?api-version=2015-07-01");
+    let page = exchange(&url, 200, &format!(r#"{{"value":[{}]}}"#, assignment(SUB, "r1", "p1", "")));
+    let (snapshot, _) = arm(&[("a.json", &page)], &ImportOptions::default());
+    let id = format!("{SUB}/providers/microsoft.authorization/roleassignments/r1");
+    assert!(cell(&snapshot, "RoleAssignment", &id, "effective").contains("does not say"));
+}
+
+#[test]
+fn a_condition_in_one_reading_goes_before_none_in_another() {
+    let plain = assignment(SUB, "r1", "p1", "");
+    let bound = assignment(SUB, "r1", "p1", r#","condition":"@x""#);
+    let (snapshot, _) = arm(&[("1.json", &plain), ("2.json", &bound)], &ImportOptions::default());
+    let id = format!("{SUB}/providers/microsoft.authorization/roleassignments/r1");
+    assert!(cell(&snapshot, "RoleAssignment", &id, "effective").contains("a condition is attached"));
+    assert_eq!(cell(&snapshot, "RoleAssignment", &id, "condition"), "@x");
+}
+
+#[test]
+fn deny_assignments_and_relationships() {
+    let deny = format!(
+        r#"{{"id":"{SUB}/providers/Microsoft.Authorization/denyAssignments/d1","type":"Microsoft.Authorization/denyAssignments",
+        "properties":{{"scope":"{SUB}","denyAssignmentName":"D","doNotApplyToChildScopes":true,"isSystemProtected":true,
+        "principals":[{{"id":"00000000-0000-0000-0000-000000000000","type":"SystemDefined"}}],
+        "excludePrincipals":[{{"id":"u1","type":"User"}}],"permissions":[{{"actions":["*/Delete"],"dataActions":["X"]}}]}}}}"#
+    );
+    let relationship = r##"{"@odata.type":"#microsoft.graph.delegatedAdminRelationship","id":"g1","status":"terminationRequested",
+        "customer":{"tenantId":"T1"},"autoExtendDuration":"PT0S","accessDetails":{"unifiedRoles":[{"roleDefinitionId":"R1"}]}}"##;
+    let (snapshot, _) = arm(&[("d.json", &deny), ("g.json", relationship)], &ImportOptions::default());
+    let id = format!("{SUB}/providers/microsoft.authorization/denyassignments/d1");
+    assert_eq!(cell(&snapshot, "DenyAssignment", &id, "denies_everyone"), "true");
+    assert_eq!(list(&snapshot, "DenyAssignment", &id, "excluded_principals"), "u1 (whole)");
+    assert_eq!(list(&snapshot, "DenyAssignment", &id, "actions"), "*/delete x (whole)");
+    assert_eq!(cell(&snapshot, "DelegatedAdminRelationship", "g1", "status"), "TerminationRequested");
+    assert_eq!(cell(&snapshot, "DelegatedAdminRelationship", "g1", "auto_extends"), "false");
+    assert_eq!(list(&snapshot, "DelegatedAdminRelationship", "g1", "roles"), "r1 (whole)");
 }
