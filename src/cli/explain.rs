@@ -118,7 +118,8 @@ fn explain_entity(compiled: &Compiled, entity: &EntityType) -> String {
     for (name, id) in &entity.properties {
         let Some(property) = schema.property(*id).filter(|property| !property.is_key) else { continue };
         let history = if property.history { ", with history" } else { "" };
-        let inverse = property.inverse.and_then(|id| schema.property(id)).map_or_else(String::new, |other| format!(", inverse {}", other.name));
+        let inverse =
+            property.inverse.and_then(|id| schema.property(id)).map_or_else(String::new, |other| format!(", inverse {}", other.name));
         let _ = writeln!(text, "  {name}: {}{inverse}{history}", schema.type_name(property.ty));
         if !property.docs.is_empty() {
             let _ = writeln!(text, "      {}", property.docs.join(" "));

@@ -13,7 +13,8 @@ pub(super) fn run(global: &Global, args: &Export) -> anyhow::Result<Exit> {
     let path = repo.snapshot_path(args.snapshot.as_deref())?;
     let (builder, _) = repo::read(&compiled.policies.schema, &path)?;
     let ExportKind::Tables = args.kind;
-    let written = export_jsonl(&compiled.policies.schema, &builder.records(), &args.output).map_err(|error| Failure::usage(error.to_string()))?;
+    let written =
+        export_jsonl(&compiled.policies.schema, &builder.records(), &args.output).map_err(|error| Failure::usage(error.to_string()))?;
     output::say(global, &format!("{}: {} tables", args.output.display(), written.len()));
     Ok(Exit::Ok)
 }

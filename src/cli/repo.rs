@@ -186,10 +186,12 @@ impl Repo {
         for text in &selection.register {
             let (form, file) = text.split_once('=').ok_or_else(|| Failure::usage(format!("--register {text}: write FORM=FILE")))?;
             let known = ["designations", "partner_links", "partners", "principals", "reviews", "subscriptions"];
-            let form = RegisterForm::from_name(form).or_else(|| builder.schema().entity_named(form).map(|_| RegisterForm::Entity(form.to_owned()))).ok_or_else(|| {
-                let help = did_you_mean(form, known).map_or_else(|| known.join(", "), |near| format!("did you mean `{near}`?"));
-                Failure::usage(format!("--register: there is no form `{form}`; {help}"))
-            })?;
+            let form = RegisterForm::from_name(form)
+                .or_else(|| builder.schema().entity_named(form).map(|_| RegisterForm::Entity(form.to_owned())))
+                .ok_or_else(|| {
+                    let help = did_you_mean(form, known).map_or_else(|| known.join(", "), |near| format!("did you mean `{near}`?"));
+                    Failure::usage(format!("--register: there is no form `{form}`; {help}"))
+                })?;
             let path = Path::new(file);
             let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
             let name = path.file_name().map_or_else(|| file.to_owned(), |name| name.to_string_lossy().into_owned());

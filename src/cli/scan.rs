@@ -107,7 +107,8 @@ pub(super) fn find_subject(snapshot: &Snapshot, text: &str) -> anyhow::Result<En
         [one] => Ok(*one),
         [] => {
             let labels: Vec<String> = ids.take(20_000).map(|id| snapshot.label(id)).collect();
-            let help = did_you_mean(text, labels.iter().map(String::as_str)).map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+            let help =
+                did_you_mean(text, labels.iter().map(String::as_str)).map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
             Err(Failure::usage(format!("there is no `{text}` in the snapshot{help}")).into())
         }
         several => {
@@ -128,7 +129,10 @@ fn selection(args: &Scan, compiled: &Compiled) -> anyhow::Result<impl Fn(&Rule) 
     }
     let least = match &args.severity {
         None => None,
-        Some(text) => Some(RuleSeverity::from_name(text).ok_or_else(|| Failure::usage(format!("--severity {text}: write critical, high, medium, low or advice")))?),
+        Some(text) => Some(
+            RuleSeverity::from_name(text)
+                .ok_or_else(|| Failure::usage(format!("--severity {text}: write critical, high, medium, low or advice")))?,
+        ),
     };
     Ok(move |rule: &Rule| {
         (rules.is_empty() || rules.iter().any(|wanted| matches_id(wanted, &rule.id)))

@@ -19,8 +19,9 @@ pub(super) fn run(global: &Global, args: &Show) -> anyhow::Result<Exit> {
         return snapshot(global, args);
     }
     let text = std::fs::read_to_string(&args.file).with_context(|| format!("cannot read {}", args.file.display()))?;
-    let document: Value = serde_json::from_str(&text)
-        .map_err(|error| Failure::usage(format!("{}:{}:{}: not a file of ours: {error}", args.file.display(), error.line(), error.column())))?;
+    let document: Value = serde_json::from_str(&text).map_err(|error| {
+        Failure::usage(format!("{}:{}:{}: not a file of ours: {error}", args.file.display(), error.line(), error.column()))
+    })?;
     match document.get("format").and_then(Value::as_str) {
         Some("tenet.result/v1") => result(args, &document),
         other => {
@@ -108,13 +109,22 @@ fn result(args: &Show, document: &Value) -> anyhow::Result<Exit> {
         output::print(&format!("{}\n", serde_json::to_string_pretty(document)?))?;
         return Ok(Exit::Ok);
     }
-    let text = |pointer: &str| document.pointer(pointer).map_or_else(|| "?".to_owned(), |value| value.as_str().map_or_else(|| value.to_string(), plain));
+    let text = |pointer: &str| {
+        document.pointer(pointer).map_or_else(|| "?".to_owned(), |value| value.as_str().map_or_else(|| value.to_string(), plain))
+    };
     let mut out = format!("result of {}, tenant {}\n", text("/now"), text("/tenant"));
     let _ = writeln!(out, "policies {}\nsnapshot {}", text("/run/policies_digest"), text("/run/snapshot_digest"));
     for verdict in ["fail", "waived", "unknown", "pending", "pass", "not_applicable"] {
         let _ = writeln!(out, "  {:>7} {verdict}", text(&format!("/summary/verdicts/{verdict}")));
     }
-    let _ = writeln!(out, "evaluated {} of {} verdicts of {} rules: {}", text("/summary/evaluated"), text("/summary/of"), text("/summary/rules"), text("/summary/outcome"));
+    let _ = writeln!(
+        out,
+        "evaluated {} of {} verdicts of {} rules: {}",
+        text("/summary/evaluated"),
+        text("/summary/of"),
+        text("/summary/rules"),
+        text("/summary/outcome")
+    );
     output::print(&out)?;
     Ok(Exit::Ok)
 }

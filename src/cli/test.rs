@@ -26,7 +26,9 @@ pub(super) fn run(global: &Global, args: &Test) -> anyhow::Result<Exit> {
             failures = knock_out(&compiled.policies, test);
         }
         failed += usize::from(!failures.is_empty());
-        found.extend(failures.into_iter().map(|failure| Diagnostic::error("TEST", failure.span, format!("{}: {}", test.name, failure.message))));
+        found.extend(
+            failures.into_iter().map(|failure| Diagnostic::error("TEST", failure.span, format!("{}: {}", test.name, failure.message))),
+        );
     }
     drop(work);
     output::print(&render_diagnostics(&compiled.sources, &found, DiagnosticFormat::Full { color: false }))?;
@@ -49,7 +51,8 @@ fn coverage(compiled: &Compiled) -> String {
     }
     let mut text = String::new();
     for (at, rule) in (0_u32..).zip(&compiled.policies.rules) {
-        let verdicts = shown.get(&RuleId(at)).map_or_else(|| "nothing".to_owned(), |set| set.iter().copied().collect::<Vec<_>>().join(", "));
+        let verdicts =
+            shown.get(&RuleId(at)).map_or_else(|| "nothing".to_owned(), |set| set.iter().copied().collect::<Vec<_>>().join(", "));
         text += &format!("{:<24} {verdicts}\n", rule.id);
     }
     text

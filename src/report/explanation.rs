@@ -91,10 +91,13 @@ pub fn explain_verdict(finding: &FindingResult) -> String {
 }
 
 fn heading(finding: &FindingResult, out: &mut String) {
-    let subject = finding.subject.as_ref().map_or_else(|| "subjects that were not read".to_owned(), |subject| {
-        let name = if subject.name == subject.id { String::new() } else { format!("{} ", plain(&subject.name)) };
-        format!("{} {name}{}", subject.entity, plain(&subject.id))
-    });
+    let subject = finding.subject.as_ref().map_or_else(
+        || "subjects that were not read".to_owned(),
+        |subject| {
+            let name = if subject.name == subject.id { String::new() } else { format!("{} ", plain(&subject.name)) };
+            format!("{} {name}{}", subject.entity, plain(&subject.id))
+        },
+    );
     let what = match (&finding.requirement, finding.applicability) {
         (Some(requirement), _) => requirement.clone(),
         (None, true) => "whether the rule applies".to_owned(),

@@ -431,7 +431,8 @@ impl Writer<'_> {
     fn note_unread(&self, rule: &str, missing: &[MissingFact], unread: &mut BTreeMap<Hole, Waiting>) {
         let mut counted: BTreeSet<Hole> = BTreeSet::new();
         for fact in missing {
-            let hole = (hole(self.snapshot, fact.what), fact.source.api.clone(), fact.source.permission.clone(), fact.source.register.clone());
+            let hole =
+                (hole(self.snapshot, fact.what), fact.source.api.clone(), fact.source.permission.clone(), fact.source.register.clone());
             let waiting = unread.entry(hole.clone()).or_default();
             waiting.reasons.insert(fact.reason.clone());
             waiting.rules.insert(rule.to_owned());

@@ -57,7 +57,8 @@ fn rules(document: &ResultDocument, style: TableStyle, out: &mut String) {
         let Counts { fail, waived, unknown, pending, pass, .. } = rule.verdicts;
         let number = |n: usize| if n == 0 { "·".to_owned() } else { n.to_string() };
         let severity = if rule.blocking { rule.severity.to_owned() } else { format!("{} (advisory)", rule.severity) };
-        let cells = [rule.id.clone(), severity, number(fail), number(unknown), number(pending), number(waived), number(pass), rule.title.clone()];
+        let cells =
+            [rule.id.clone(), severity, number(fail), number(unknown), number(pending), number(waived), number(pass), rule.title.clone()];
         table.add_row(cells.map(|cell| plain(&cell)).to_vec());
     }
     for line in table.to_string().lines() {
@@ -182,7 +183,15 @@ fn waivers(document: &ResultDocument, out: &mut String) {
     for waiver in &document.waivers {
         let requirement = waiver.requirement.as_ref().map_or_else(String::new, |name| format!(".{name}"));
         let by = waiver.approved_by.join(", ");
-        let _ = writeln!(out, "  {}{requirement} {} until {} by {}: {}", waiver.rule, waiver.state, waiver.until, plain(&by), plain(&waiver.because));
+        let _ = writeln!(
+            out,
+            "  {}{requirement} {} until {} by {}: {}",
+            waiver.rule,
+            waiver.state,
+            waiver.until,
+            plain(&by),
+            plain(&waiver.because)
+        );
     }
 }
 

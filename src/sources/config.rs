@@ -16,8 +16,7 @@ use crate::text::{Diagnostic, FileId, SourceFile, SourceSet, Span, Spanned, did_
 /// The largest configuration that is read.
 const BYTES_MAX: usize = 1 << 20;
 const KEYS: [&str; 9] = ["tenant", "policies", "waivers", "parameters", "registers", "snapshots", "packs", "builtin_policies", "approvers"];
-const REGISTER_KEYS: [&str; 9] =
-    ["file", "form", "entity", "name", "attested_by", "attested_on", "review_due", "complete", "optional"];
+const REGISTER_KEYS: [&str; 9] = ["file", "form", "entity", "name", "attested_by", "attested_on", "review_due", "complete", "optional"];
 const CLAIM_KEYS: [&str; 6] = ["subjects", "from", "to", "attested_by", "attested_on", "list"];
 
 /// A configuration. Spans point into the file it was read from.
@@ -451,7 +450,9 @@ governance-board = ["a@x", "b@x"]
 
     #[test]
     fn errors_have_places_and_hints() {
-        let found = errors("tennant = \"x\"\npolicies = \"policies\"\nwaivers = [1]\n\n[[registers]]\nfile = \"r.yaml\"\nform = \"designation\"\nfrom = 1\n");
+        let found = errors(
+            "tennant = \"x\"\npolicies = \"policies\"\nwaivers = [1]\n\n[[registers]]\nfile = \"r.yaml\"\nform = \"designation\"\nfrom = 1\n",
+        );
         assert_eq!(
             found,
             [
@@ -481,7 +482,15 @@ governance-board = ["a@x", "b@x"]
 
     #[test]
     fn hostile_bytes_are_no_panic() {
-        for text in ["[[[[[[", "a = [[[[", "\u{0}", "[parameters]\na.b = 1\na.b.c = 2", "a = 99999999999999999999", "[[registers]]\n", &"[".repeat(100_000)] {
+        for text in [
+            "[[[[[[",
+            "a = [[[[",
+            "\u{0}",
+            "[parameters]\na.b = 1\na.b.c = 2",
+            "a = 99999999999999999999",
+            "[[registers]]\n",
+            &"[".repeat(100_000),
+        ] {
             let _ = load_config(text, "t");
         }
         assert!(load_config("[parameters]\nx = 99999999999999999999999\n", "t").is_err());

@@ -5,10 +5,13 @@ use jiff::Timestamp;
 use super::ast::{
     Expect, Fix, FixStep, GivenPath, GivenStep, Head, Ident, ItemKind, Pack, PackUse, Rule as RuleItem, RuleClause, Test, Waive,
 };
-use super::builder::{Builder, Outcome};
+use super::builder::{Builder, Outcome, unexpected};
 use super::grammar::{Pair, Parts, Rule};
 use super::items::Once;
 use crate::text::{Span, Spanned};
+
+/// An end of an interval, if it is given.
+type Bound = Option<Spanned<Timestamp>>;
 
 impl Builder {
     /// Reads a rule; `span` is all of it.
@@ -70,7 +73,7 @@ impl Builder {
             }
             Rule::waivable_clause => self.waivable(parts, span)?,
             Rule::not_waivable_clause => RuleClause::NotWaivable(span),
-            _ => return Err(self.unexpected(span)),
+            _ => return Err(unexpected(span).into()),
         })
     }
 
@@ -161,7 +164,7 @@ impl Builder {
     pub(super) fn waive(&mut self, mut parts: Parts<'_>) -> Outcome<Waive> {
         let rule = self.next_ident(&mut parts)?;
         let mut names: Vec<Ident> = parts.every(Rule::ident).iter().map(|pair| self.ident(pair)).collect();
-        let subject = names.pop().ok_or_else(|| self.unexpected(rule.span))?;
+        let subject = names.pop().ok_or_else(|| unexpected(rule.span))?;
         let entity = self.next_qualified(&mut parts)?;
         let filter = match parts.next_of(Rule::expr) {
             Some(filter) => Some(self.expression(filter)?),
@@ -277,7 +280,7 @@ impl Builder {
         Ok(GivenPath { base, member: pieces.next().map(|member| self.ident(&member)) })
     }
 
-    fn interval(&self, parts: &mut Parts<'_>) -> Outcome<(Option<Spanned<Timestamp>>, Option<Spanned<Timestamp>>)> {
+    fn interval(&self, parts: &mut Parts<'_>) -> Outcome<(Bound, Bound)> {
         let mut bound = |rule| match parts.next_of(rule) {
             Some(pair) => self.next_instant(&mut Parts::of(pair)).map(Some),
             None => Ok(None),
@@ -290,7 +293,7 @@ impl Builder {
         let mut parts = Parts::of(pair);
         let rule = self.next_ident(&mut parts)?;
         let mut names: Vec<Ident> = parts.every(Rule::ident).iter().map(|pair| self.ident(pair)).collect();
-        let subject = names.pop().ok_or_else(|| self.unexpected(start))?;
+        let subject = names.pop().ok_or_else(|| unexpected(start))?;
         let requirement = names.pop();
         let verdict = self.next_ident(&mut parts)?;
         let because: Vec<Ident> = parts.every(Rule::ident).iter().map(|pair| self.ident(pair)).collect();

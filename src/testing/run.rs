@@ -53,8 +53,7 @@ fn judged<T>(policies: &Policies, test: &Test, judge: impl FnOnce(&Judge<'_>, &[
     let select = |rule: &Rule| named.contains(&rule.id.as_str());
     let bare = Policies { packs: Vec::new(), ..policies.clone() };
     let options = Options { now, params: &params, packs: None, select: &select, subject: None, waivers: true };
-    let result =
-        scan(&bare, &snapshot, &options).map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+    let result = scan(&bare, &snapshot, &options).map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>())?;
     Ok(judge(&Judge { policies: &bare, snapshot: &snapshot, scan: &result }, &ids))
 }
 

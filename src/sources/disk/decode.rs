@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use super::DiskError;
 use super::manifest::About;
 use super::tables::{
-    COMPLETENESS, Datum, EDGES, FACTS, HISTORY, KEY, LIFETIME_FROM, LIFETIME_TO, SIDE_TABLES, SOURCES, Table, find_property,
-    layout, property_columns,
+    COMPLETENESS, Datum, EDGES, FACTS, HISTORY, KEY, LIFETIME_FROM, LIFETIME_TO, SIDE_TABLES, SOURCES, Table, find_property, layout,
+    property_columns,
 };
 use crate::model::{
     Attestation, Base, Bound, Completeness, EntityType, FactSource, Interval, Property, Schema, SourceId, SourceKind, Value, ValueError,
@@ -154,7 +154,11 @@ impl Decoder {
             let names: Vec<&str> = self.schema.entities.iter().map(|entity| entity.name.as_str()).collect();
             return Err(DiskError::UnknownKind { kind: table.name.clone(), hint: hint(&table.name, names) });
         }
-        self.builder.problem(format!("the entity type {} is not in the schema in use; its {} entities are left out", table.name, table.n_rows()));
+        self.builder.problem(format!(
+            "the entity type {} is not in the schema in use; its {} entities are left out",
+            table.name,
+            table.n_rows()
+        ));
         self.skipped.insert(table.name.clone());
         Ok(())
     }
@@ -312,7 +316,9 @@ impl Decoder {
                 let kind = column.type_column.as_deref().and_then(|column| row.text(column));
                 let value = match datum {
                     Datum::Text(text) => self.value(row, &column.property, kind.map(|kind| &**kind), text)?,
-                    typed => Ok(typed_value(column.property.ty.base, typed).ok_or_else(|| row.error(format!("`{name}` is of another kind")))?),
+                    typed => {
+                        Ok(typed_value(column.property.ty.base, typed).ok_or_else(|| row.error(format!("`{name}` is of another kind")))?)
+                    }
                 };
                 self.state(handle, &column.property, value, source);
             }
@@ -495,8 +501,6 @@ fn table_error(table: &Table, message: impl Into<String>) -> DiskError {
 }
 
 fn hint(word: &str, candidates: Vec<&str>) -> String {
-    did_you_mean(word, candidates).map_or_else(
-        || "read it together with the governance repo that declares it".to_owned(),
-        |near| format!("did you mean {near}?"),
-    )
+    did_you_mean(word, candidates)
+        .map_or_else(|| "read it together with the governance repo that declares it".to_owned(), |near| format!("did you mean {near}?"))
 }

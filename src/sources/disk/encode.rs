@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::tables::{
-    COMPLETENESS, ColumnKind, Datum, EDGES, FACTS, HISTORY, KEY, LIFETIME_FROM, LIFETIME_TO, PropertyColumn, SIDE_TABLES, SOURCES,
-    Table, entity_layout, property_columns, property_name, side_layout,
+    COMPLETENESS, ColumnKind, Datum, EDGES, FACTS, HISTORY, KEY, LIFETIME_FROM, LIFETIME_TO, PropertyColumn, SIDE_TABLES, SOURCES, Table,
+    entity_layout, property_columns, property_name, side_layout,
 };
 use crate::model::{Bound, Completeness, EntityTypeId, FactSource, Interval, PropertyId, Schema, SourceId, SourceKind, Value};
 use crate::snapshot::{CellState, Record, Records};
@@ -127,12 +127,7 @@ impl Encoder<'_> {
             _ => None,
         };
         let subject = self.subject(record, property);
-        let rest = [
-            ("state", Some(self.state_name(state))),
-            ("reason", reason),
-            ("exact", exact),
-            ("source", source_cell(source)),
-        ];
+        let rest = [("state", Some(self.state_name(state))), ("reason", reason), ("exact", exact), ("source", source_cell(source))];
         self.push(FACTS, subject.into_iter().chain(rest));
     }
 
@@ -215,9 +210,7 @@ fn typed(kind: ColumnKind, value: &Value, text: &Datum) -> Option<Datum> {
     match (kind, value) {
         (ColumnKind::Bool, Value::Bool(value)) => Some(Datum::Bool(*value)),
         (ColumnKind::Int, Value::Int(value) | Value::Duration(value)) => Some(Datum::Int(*value)),
-        (ColumnKind::Instant, Value::Instant(instant)) => {
-            (instant.subsec_nanosecond() % 1_000 == 0).then_some(Datum::Instant(*instant))
-        }
+        (ColumnKind::Instant, Value::Instant(instant)) => (instant.subsec_nanosecond() % 1_000 == 0).then_some(Datum::Instant(*instant)),
         (ColumnKind::Text, Value::Text(_) | Value::Enum(..) | Value::Entity(_)) => Some(text.clone()),
         _ => None,
     }

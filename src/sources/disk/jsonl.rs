@@ -86,7 +86,10 @@ fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, DiskError> {
             continue;
         }
         if path.join(MANIFEST).is_file() {
-            return Err(DiskError::File { file: path.display().to_string(), message: "this is a snapshot, not a folder of tables".to_owned() });
+            return Err(DiskError::File {
+                file: path.display().to_string(),
+                message: "this is a snapshot, not a folder of tables".to_owned(),
+            });
         }
         for entry in fs::read_dir(path).map_err(DiskError::io(path, "list"))? {
             let file = entry.map_err(DiskError::io(path, "list"))?.path();

@@ -197,11 +197,15 @@ struct FormatProbe {
 /// Returns the digest of a schema: its types, properties and enumeration values, without docs and sources.
 #[must_use]
 pub fn schema_digest(schema: &Schema) -> String {
-    let mut lines: Vec<String> = schema.properties.iter().map(|property| {
-        let inverse = property.inverse.and_then(|id| schema.property(id)).map_or("", |inverse| inverse.name.as_str());
-        let (owner, name, ty) = (schema.entity_name(property.owner), &property.name, schema.type_name(property.ty));
-        format!("property {owner}.{name}: {ty} inverse {inverse} history {} key {}", property.history, property.is_key)
-    }).collect();
+    let mut lines: Vec<String> = schema
+        .properties
+        .iter()
+        .map(|property| {
+            let inverse = property.inverse.and_then(|id| schema.property(id)).map_or("", |inverse| inverse.name.as_str());
+            let (owner, name, ty) = (schema.entity_name(property.owner), &property.name, schema.type_name(property.ty));
+            format!("property {owner}.{name}: {ty} inverse {inverse} history {} key {}", property.history, property.is_key)
+        })
+        .collect();
     lines.extend(schema.entities.iter().map(|entity| {
         let parent = entity.parent.map_or("", |id| schema.entity_name(id));
         format!("entity {} is {parent} abstract {}", entity.name, entity.is_abstract)

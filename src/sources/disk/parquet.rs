@@ -10,9 +10,7 @@ use ::parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReade
 use ::parquet::arrow::arrow_writer::ArrowWriterOptions;
 use ::parquet::basic::{Compression, ZstdLevel};
 use ::parquet::file::properties::WriterProperties;
-use arrow_array::{
-    Array, ArrayRef, BooleanArray, Int64Array, LargeStringArray, RecordBatch, StringArray, TimestampMicrosecondArray,
-};
+use arrow_array::{Array, ArrayRef, BooleanArray, Int64Array, LargeStringArray, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow_schema::{DataType, Field, Schema as ArrowSchema, TimeUnit};
 use jiff::Timestamp;
 
@@ -28,10 +26,8 @@ const COLUMNS_MAX: usize = 4_096;
 pub(super) fn write_table(table: &Table, output: impl Write + Send) -> Result<(), String> {
     let fields: Vec<Field> = table.columns.iter().map(|column| Field::new(&column.name, data_type(column.kind), true)).collect();
     let schema = Arc::new(ArrowSchema::new(fields));
-    let properties = WriterProperties::builder()
-        .set_compression(Compression::ZSTD(ZstdLevel::default()))
-        .set_created_by("tenet".to_owned())
-        .build();
+    let properties =
+        WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::default())).set_created_by("tenet".to_owned()).build();
     let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
     let text = |error: ::parquet::errors::ParquetError| error.to_string();
     let mut writer = ArrowWriter::try_new_with_options(output, Arc::clone(&schema), options).map_err(text)?;

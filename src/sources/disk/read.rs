@@ -32,7 +32,9 @@ pub fn read_snapshot(schema: &Arc<Schema>, path: &Path) -> Result<(SnapshotBuild
 fn read_manifest(path: &Path) -> Result<Manifest, DiskError> {
     let file = path.join(MANIFEST);
     let opened = open_plain(&file).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => DiskError::Manifest { message: format!("there is none in {}; this is no whole snapshot", path.display()) },
+        io::ErrorKind::NotFound => {
+            DiskError::Manifest { message: format!("there is none in {}; this is no whole snapshot", path.display()) }
+        }
         _ => DiskError::io(&file, "read")(error),
     })?;
     let mut bytes = Vec::new();

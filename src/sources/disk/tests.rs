@@ -20,7 +20,10 @@ fn world(schema: &Arc<Schema>, turned: bool) -> Records {
     let mut b = SnapshotBuilder::new(Arc::clone(schema));
     let mut steps: Vec<fn(&mut SnapshotBuilder)> = vec![
         |b| {
-            let arm = b.source(FactSource { read_at: Some(at("2026-11-01T10:00:00.1234567Z")), ..FactSource::new(SourceKind::Api, "arm:subscriptions") });
+            let arm = b.source(FactSource {
+                read_at: Some(at("2026-11-01T10:00:00.1234567Z")),
+                ..FactSource::new(SourceKind::Api, "arm:subscriptions")
+            });
             let s = b.entity_named("Subscription", SUB).unwrap();
             b.set_text(s, "display_name", "Größe, \"quoted\"\nline", arm).unwrap();
             b.set_text(s, "agreement", "EnterpriseAgreement", arm).unwrap();
@@ -32,7 +35,12 @@ fn world(schema: &Arc<Schema>, turned: bool) -> Records {
             b.set_unknown(s, "parent", "403 Forbidden", arm).unwrap();
             b.existed(s, Interval::since(at("2020-01-01T00:00:00Z")));
             let earlier = Interval { from: Bound::Unknown, to: Bound::At(at("2026-03-01T00:00:00.000000001Z")) };
-            let agreement = crate::model::parse_scalar(b.schema(), b.schema().property_named(b.type_of(s).unwrap(), "agreement").unwrap().ty, "MicrosoftCustomerAgreement").unwrap();
+            let agreement = crate::model::parse_scalar(
+                b.schema(),
+                b.schema().property_named(b.type_of(s).unwrap(), "agreement").unwrap().ty,
+                "MicrosoftCustomerAgreement",
+            )
+            .unwrap();
             b.had(s, "agreement", Some(agreement), earlier, arm).unwrap();
             b.had(s, "parent", None, earlier, arm).unwrap();
         },
@@ -269,7 +277,10 @@ fn facts_of_a_larger_schema_are_left_out_with_a_note() {
     let (builder, _) = read_snapshot(&smaller, &path).unwrap();
     let problems = builder.records().meta.problems;
     assert!(problems.iter().any(|p| p.starts_with("Subscription.seats is not in the schema in use")), "{problems:?}");
-    assert!(problems.iter().any(|p| p.starts_with("the entity type CostCenter is not in the schema in use; its 1 entities")), "{problems:?}");
+    assert!(
+        problems.iter().any(|p| p.starts_with("the entity type CostCenter is not in the schema in use; its 1 entities")),
+        "{problems:?}"
+    );
 }
 
 #[test]
@@ -315,7 +326,9 @@ fn hand_written_json_lines_need_no_side_tables() {
         fs::write(&file, text).unwrap();
         import_jsonl(&schema, std::slice::from_ref(&file)).map(SnapshotBuilder::records).map_err(|error| error.to_string())
     };
-    let records = read("{\"key\": \"/SUBSCRIPTIONS/1\", \"agreement\": \"EnterpriseAgreement\", \"acquired_at\": \"2026-01-01\", \"seats\": 3}\n").unwrap();
+    let records =
+        read("{\"key\": \"/SUBSCRIPTIONS/1\", \"agreement\": \"EnterpriseAgreement\", \"acquired_at\": \"2026-01-01\", \"seats\": 3}\n")
+            .unwrap();
     assert_eq!(&*records.entities[0].key, "/subscriptions/1");
     assert_eq!(records.entities[0].cells.len(), 3);
     for (text, message) in [
@@ -376,7 +389,9 @@ impl Dice {
             Base::Bool => Value::Bool(self.roll(2) == 0),
             Base::Int => Value::Int(self.pick(&[0, -1, i64::MAX])),
             Base::Duration => Value::Duration(self.pick(&[0, 86_400, 1, i64::MIN])),
-            Base::Instant => Value::Instant(at(self.pick(&["2026-01-01T00:00:00Z", "1969-12-31T23:59:59.999999999Z", "0001-06-01T00:00:00Z"]))),
+            Base::Instant => {
+                Value::Instant(at(self.pick(&["2026-01-01T00:00:00Z", "1969-12-31T23:59:59.999999999Z", "0001-06-01T00:00:00Z"])))
+            }
             Base::Enum(id) => Value::Enum(id, self.roll(schema.enumeration(id).unwrap().values.len()) as u32),
             Base::Guid => Value::text(self.pick(&["aaaa-1", "bbbb-2"])),
             Base::ArmId => Value::text(self.pick(&["/subscriptions/1", "/"])),

@@ -47,7 +47,8 @@ pub(super) fn attestation(
     diagnostics: &mut Vec<Diagnostic>,
 ) -> (Option<Attestation>, Option<Evidence>) {
     let cell = |names: &[&str]| {
-        let said = |cells: &'_ [Cell]| cells.iter().find(|cell| names.contains(&cell.name.as_str()) && cell.value != CellValue::Blank).cloned();
+        let said =
+            |cells: &'_ [Cell]| cells.iter().find(|cell| names.contains(&cell.name.as_str()) && cell.value != CellValue::Blank).cloned();
         said(&row.cells).or_else(|| said(defaults))
     };
     let text = |names: &[&str], default: &Option<String>| match cell(names) {
@@ -70,7 +71,11 @@ pub(super) fn attestation(
     if let Some((file, span)) = &evidence_file
         && let Some(why) = leaves_folder(file)
     {
-        diagnostics.push(Diagnostic::error("R0009", *span, format!("the evidence file `{file}` {why}; evidence lies in the governance repo")));
+        diagnostics.push(Diagnostic::error(
+            "R0009",
+            *span,
+            format!("the evidence file `{file}` {why}; evidence lies in the governance repo"),
+        ));
     }
     let is_digest = |text: &str| text.len() == 64 && text.chars().all(|letter| letter.is_ascii_hexdigit());
     if let Some((hash, span)) = evidence_hash.as_ref().filter(|(hash, _)| !is_digest(hash)) {
@@ -130,7 +135,8 @@ fn check_one(root: &Path, evidence: &Evidence) -> Option<Diagnostic> {
     };
     match &evidence.sha256 {
         None => {
-            let warning = Diagnostic::warning("R0010", evidence.file_span, format!("the sha256 of the evidence file `{file}` is not stated"));
+            let warning =
+                Diagnostic::warning("R0010", evidence.file_span, format!("the sha256 of the evidence file `{file}` is not stated"));
             Some(warning.help(format!("add evidence_sha256 {found}")))
         }
         Some((stated, _)) if *stated == found => None,

@@ -8,7 +8,9 @@ use sha2::{Digest, Sha256};
 use super::attest::{self, Evidence};
 use super::fill::claims::{self, ReadyClaim};
 use super::{Cell, CellValue, RegisterDeclaration, RegisterForm, RegisterText, Row};
-use crate::model::{Attestation, Base, EntityType, FactSource, Property, Schema, SourceKind, Type, Value, ValueError, canonical_key, parse_scalar};
+use crate::model::{
+    Attestation, Base, EntityType, FactSource, Property, Schema, SourceKind, Type, Value, ValueError, canonical_key, parse_scalar,
+};
 use crate::snapshot::SnapshotBuilder;
 use crate::sources::disk::hex;
 use crate::text::{Diagnostic, FileId, SourceSet, Span, did_you_mean};
@@ -190,7 +192,11 @@ impl Checker<'_> {
                     None => sound = false,
                     Some(state) => {
                         if let Some((_, first)) = states.insert(property.name.clone(), (state, cell.span)) {
-                            let twice = Diagnostic::error("R0004", cell.name_span, format!("`{}` says `{}` a second time", cell.name, property.name));
+                            let twice = Diagnostic::error(
+                                "R0004",
+                                cell.name_span,
+                                format!("`{}` says `{}` a second time", cell.name, property.name),
+                            );
                             self.diagnostics.push(twice.label(first, "first said here"));
                             sound = false;
                         }
@@ -207,10 +213,8 @@ impl Checker<'_> {
             return None;
         }
         let id = EntityRef { entity: entity.name.clone(), key };
-        let mut facts: Vec<Fact> = states
-            .into_iter()
-            .map(|(property, (state, span))| Fact { of: id.clone(), property, state, span })
-            .collect();
+        let mut facts: Vec<Fact> =
+            states.into_iter().map(|(property, (state, span))| Fact { of: id.clone(), property, state, span }).collect();
         self.beside(row, &id, service.as_deref(), &mut facts);
         let source = self.attest(row, &id, attestation?, &mut facts);
         self.warn_open_end(&id, &facts, row);
@@ -606,7 +610,8 @@ impl Checker<'_> {
         if let (Some((partner, span)), Some((other, other_span))) = (value(row, "partner_id"), value(known, "partner_id"))
             && partner != other
         {
-            let message = format!("two rows name different partners for {} from the same instant: {partner} here and {other} above", start.join(" "));
+            let message =
+                format!("two rows name different partners for {} from the same instant: {partner} here and {other} above", start.join(" "));
             self.diagnostics.push(Diagnostic::error("R0007", span, message).label(other_span, "the other row"));
         }
     }

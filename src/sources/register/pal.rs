@@ -111,7 +111,8 @@ fn is_linked(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Option<bool> {
         (NodeKind::Blank, _) | (_, Some("false" | "no" | "none" | "not linked")) => Some(false),
         (_, Some(_)) => Some(true),
         (NodeKind::Text { .. }, None) => {
-            let warning = Diagnostic::warning("R0004", link.span, "whether this identity has a partner link is Unavailable; the entry is not read");
+            let warning =
+                Diagnostic::warning("R0004", link.span, "whether this identity has a partner link is Unavailable; the entry is not read");
             diagnostics.push(warning);
             Some(false)
         }

@@ -1,4 +1,11 @@
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, clippy::unnecessary_wraps, clippy::cast_possible_truncation, reason = "a test that fails may panic")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unnecessary_wraps,
+    clippy::cast_possible_truncation,
+    reason = "a test that fails may panic"
+)]
 
 use std::fs;
 use std::sync::Arc;
@@ -93,7 +100,8 @@ fn a_designation_becomes_attested_facts() {
 
 #[test]
 fn blank_is_unknown_and_none_is_absence() {
-    let (records, errors) = designations(&format!("  - subscription: {SUB}\n    mechanism: Dpor\n    partner_id:\n    removed_on:\n    designated_by: none\n"));
+    let (records, errors) =
+        designations(&format!("  - subscription: {SUB}\n    mechanism: Dpor\n    partner_id:\n    removed_on:\n    designated_by: none\n"));
     assert_eq!(errors, ["7:5 R0015 it is not known whether this designation was removed"]);
     let d = the(&records, "Designation");
     assert_eq!(state(d, "partner_id"), unknown("the cell is blank"));
@@ -136,7 +144,8 @@ fn csv_has_places_too() {
         "3:46 R0006 `36\"x` is no PartnerId: it does not match /[0-9]{5,8}/",
     ];
     assert_eq!(errors, expected);
-    let (records, errors) = load(RegisterForm::Designations, "r.csv", &csv.replace("\"36\"\"x\"", "3664167").replace("jo;\r", "jo;2026-10-01\r"));
+    let (records, errors) =
+        load(RegisterForm::Designations, "r.csv", &csv.replace("\"36\"\"x\"", "3664167").replace("jo;\r", "jo;2026-10-01\r"));
     assert_eq!(errors, [""; 0]);
     assert_eq!(records.entities.iter().filter(|r| r.entity_type == sample::schema().entity_named("Designation").unwrap().id).count(), 2);
     for (csv, message) in [
@@ -153,7 +162,9 @@ fn csv_has_places_too() {
 #[test]
 fn contradictions_name_both_rows() {
     let row = |id: &str, partner: &str, removed: &str| {
-        format!("  - {id}subscription: {SUB}\n    mechanism: dpor\n    partner_id: {partner}\n    designated_on: 2026-01-10\n    removed_on: {removed}\n")
+        format!(
+            "  - {id}subscription: {SUB}\n    mechanism: dpor\n    partner_id: {partner}\n    designated_on: 2026-01-10\n    removed_on: {removed}\n"
+        )
     };
     let (_, errors) = designations(&(row("id: a\n    ", "3664167", "none") + &row("id: a\n    ", "3664168", "none")));
     assert_eq!(errors.len(), 2, "{errors:?}");
@@ -169,7 +180,9 @@ fn contradictions_name_both_rows() {
 
 #[test]
 fn the_order_of_rows_makes_no_difference() {
-    let one = format!("  - subscription: {SUB}\n    mechanism: dpor\n    partner_id: 3664167\n    designated_on: 2026-01-10\n    removed_on: none\n");
+    let one = format!(
+        "  - subscription: {SUB}\n    mechanism: dpor\n    partner_id: 3664167\n    designated_on: 2026-01-10\n    removed_on: none\n"
+    );
     let two = one.replace("3664167", "9999999").replace("01-10", "02-10");
     let keys = |records: &Records| records.entities.iter().map(|r| (r.entity_type, r.key.clone())).collect::<Vec<_>>();
     assert_eq!(keys(&designations(&(one.clone() + &two)).0), keys(&designations(&(two + &one)).0));
@@ -177,7 +190,9 @@ fn the_order_of_rows_makes_no_difference() {
 
 #[test]
 fn completeness_is_what_somebody_claims() {
-    let row = format!("rows:\n  - subscription: {SUB}\n    mechanism: dpor\n    partner_id: 3664167\n    designated_on: 2026-01-10\n    removed_on: none\n");
+    let row = format!(
+        "rows:\n  - subscription: {SUB}\n    mechanism: dpor\n    partner_id: 3664167\n    designated_on: 2026-01-10\n    removed_on: none\n"
+    );
     let with = |claim: &str| load(RegisterForm::Designations, "r.yaml", &format!("{HEAD}{claim}\n{row}"));
     let (records, errors) = with("complete: {subjects: all, from: 2025-01-01}");
     assert_eq!(errors, [""; 0]);
@@ -210,7 +225,9 @@ fn completeness_is_what_somebody_claims() {
 
 #[test]
 fn a_register_cannot_claim_what_a_service_lists() {
-    let text = format!("{HEAD}complete: {{subjects: all}}\nrows:\n  - principal: {ALICE}\n    type: user\n    works_for: 3664167\n    is_break_glass: no\n");
+    let text = format!(
+        "{HEAD}complete: {{subjects: all}}\nrows:\n  - principal: {ALICE}\n    type: user\n    works_for: 3664167\n    is_break_glass: no\n"
+    );
     let (_, errors) = load(RegisterForm::Principals, "r.yaml", &text);
     assert!(errors[0].contains("R0011 which Principal there are is read from a service"), "{errors:?}");
     let (records, errors) = load(RegisterForm::Principals, "r.yaml", &text.replace("complete: {subjects: all}\n", ""));
@@ -223,18 +240,30 @@ fn a_register_cannot_claim_what_a_service_lists() {
 
 #[test]
 fn the_other_forms() {
-    let (records, errors) = load(RegisterForm::Partners, "r.yaml", &format!("{HEAD}rows:\n  - {{id: 3664167, name: Fabrikam, kind: location, verified: yes, allowed: true, tenant: none}}\n"));
+    let (records, errors) = load(
+        RegisterForm::Partners,
+        "r.yaml",
+        &format!("{HEAD}rows:\n  - {{id: 3664167, name: Fabrikam, kind: location, verified: yes, allowed: true, tenant: none}}\n"),
+    );
     assert_eq!(errors, [""; 0]);
     assert_eq!(state(the(&records, "Partner"), "tenant"), Some(CellState::None));
-    let reviews = format!("{HEAD}rows:\n  - {{user: {ALICE}, reviewed_on: 2026-05-01}}\n  - {{subject: guests, completed_on: 2026-05-01, next_due: none}}\n");
+    let reviews = format!(
+        "{HEAD}rows:\n  - {{user: {ALICE}, reviewed_on: 2026-05-01}}\n  - {{subject: guests, completed_on: 2026-05-01, next_due: none}}\n"
+    );
     let (records, errors) = load(RegisterForm::Reviews, "r.yaml", &reviews);
     assert_eq!(errors, [""; 0]);
     assert!(state(the(&records, "User"), "last_reviewed_at").is_some());
     assert_eq!(state(the(&records, "AccessReview"), "next_due_at"), Some(CellState::None));
-    let (records, errors) = load(RegisterForm::Subscriptions, "r.csv", &format!("id,service,acquired_on,predecessor,attested_by,attested_on\n{SUB},m365,2026-01-01,none,jo,2026-10-01\n"));
+    let (records, errors) = load(
+        RegisterForm::Subscriptions,
+        "r.csv",
+        &format!("id,service,acquired_on,predecessor,attested_by,attested_on\n{SUB},m365,2026-01-01,none,jo,2026-10-01\n"),
+    );
     assert_eq!(errors, [""; 0]);
     assert_eq!(&*the(&records, "Subscription").key, format!("/commercesubscriptions/{SUB}"));
-    let own = format!("{HEAD}complete: {{subjects: all}}\nrows:\n  - code: CC-1\n    budget: 100\n    tags: [a, b]\n    subscriptions: [{SUB}]\n    owner: {ALICE}\n");
+    let own = format!(
+        "{HEAD}complete: {{subjects: all}}\nrows:\n  - code: CC-1\n    budget: 100\n    tags: [a, b]\n    subscriptions: [{SUB}]\n    owner: {ALICE}\n"
+    );
     let (records, errors) = load(RegisterForm::Entity("CostCenter".into()), "r.yaml", &own);
     assert_eq!(errors, [""; 0]);
     let center = the(&records, "CostCenter");
@@ -249,7 +278,8 @@ fn attestation_files_of_partner_links_are_read() {
     let json = format!(
         "[\n\t{{\n\t\t\"tenantId\": \"bbbbbbbb-0000-0000-0000-000000000001\",\n\t\t\"type\": \"servicePrincipal\",\n\t\t\"displayName\": \"Backup\",\n\t\t\"userPrincipalName\": \"Unavailable\",\n\t\t\"objectId\": \"{ALICE}\",\n\t\t\"partnerAdminLink\": true,\n\t\t\"partnerName\": \"Fabrikam\",\n\t\t\"partnerId\": \"3664167\",\n\t\t\"assignments\": [{{\"scope\": \"/\", \"id\": \"x\", \"roleName\": \"Owner\", \"roleType\": \"BuiltInRole\"}}]\n\t}},\n\t{{\"tenantId\": \"bbbbbbbb-0000-0000-0000-000000000001\", \"type\": \"user\", \"objectId\": \"aaaaaaaa-0000-0000-0000-000000000002\", \"displayName\": \"Bo\", \"partnerAdminLink\": false, \"partnerId\": \"Unavailable\"}}\n]\n"
     );
-    let declaration = RegisterDeclaration { attested_on: Some("2026-10-01".into()), ..RegisterDeclaration::new("pal.json", RegisterForm::PartnerLinks) };
+    let declaration =
+        RegisterDeclaration { attested_on: Some("2026-10-01".into()), ..RegisterDeclaration::new("pal.json", RegisterForm::PartnerLinks) };
     let (records, errors) = load_into(builder(), &declaration, &json);
     assert_eq!(errors, [""; 0]);
     let link = the(&records, "PartnerLink");
@@ -292,16 +322,34 @@ fn hostile_yaml_is_refused_with_its_place() {
     }
     let (_, errors) = load(RegisterForm::Partners, "r.yaml", &" ".repeat(REGISTER_BYTES_MAX + 1));
     assert!(errors[0].contains("R0002 the register has"), "{errors:?}");
-    for text in ["", "\u{feff}", "# nothing\n", "[]", "rows:\n", "\u{0}", "- !!binary x\n", "? [a]\n: b\n", "- {id: .nan}\n", "- id: 0o17\n  name: 1:30:00\n"] {
+    for text in [
+        "",
+        "\u{feff}",
+        "# nothing\n",
+        "[]",
+        "rows:\n",
+        "\u{0}",
+        "- !!binary x\n",
+        "? [a]\n: b\n",
+        "- {id: .nan}\n",
+        "- id: 0o17\n  name: 1:30:00\n",
+    ] {
         let _ = load(RegisterForm::Partners, "r.yaml", text);
     }
 }
 
 #[test]
 fn odd_scalars_are_read_as_written() {
-    let (records, errors) = load(RegisterForm::Partners, "r.yaml", &format!("\u{feff}{HEAD}rows:\n  - {{id: 0123456, name: no}}\n  - {{id: 1234567, name: 1e3}}\n  - {{id: '7654321', name: \"none\"}}\n"));
+    let (records, errors) = load(
+        RegisterForm::Partners,
+        "r.yaml",
+        &format!(
+            "\u{feff}{HEAD}rows:\n  - {{id: 0123456, name: no}}\n  - {{id: 1234567, name: 1e3}}\n  - {{id: '7654321', name: \"none\"}}\n"
+        ),
+    );
     assert_eq!(errors, [""; 0]);
-    let names: Vec<_> = records.entities.iter().filter(|r| r.key.len() == 7).map(|r| (r.key.to_string(), state(r, "display_name"))).collect();
+    let names: Vec<_> =
+        records.entities.iter().filter(|r| r.key.len() == 7).map(|r| (r.key.to_string(), state(r, "display_name"))).collect();
     assert_eq!(names, [("0123456".to_owned(), text("no")), ("1234567".to_owned(), text("1e3")), ("7654321".to_owned(), text("none"))]);
 }
 
@@ -332,7 +380,8 @@ fn evidence_is_compared() {
 fn a_missing_file_is_an_error_unless_optional() {
     let folder = tempfile::tempdir().unwrap();
     let mut declaration = RegisterDeclaration::new("r.yaml", RegisterForm::Partners);
-    let read = |declaration: &RegisterDeclaration| load_register_file(&mut builder(), declaration, folder.path(), &mut SourceSet::default());
+    let read =
+        |declaration: &RegisterDeclaration| load_register_file(&mut builder(), declaration, folder.path(), &mut SourceSet::default());
     assert_eq!(read(&declaration)[0].code, "R0002");
     declaration.optional = true;
     assert!(read(&declaration).is_empty());
@@ -357,12 +406,30 @@ fn all_forms_fit_the_real_schema() {
     let files = [
         (
             RegisterForm::Designations,
-            format!("  - {{id: d1, subscription: {SUB}, service: azure, mechanism: dpor, partner_id: 3664167, partner_name: Fabrikam, designated_by: {ALICE}, designated_by_upn: a@x, designated_on: 2026-01-01, removed_on: none, agreement: EnterpriseAgreement}}"),
+            format!(
+                "  - {{id: d1, subscription: {SUB}, service: azure, mechanism: dpor, partner_id: 3664167, partner_name: Fabrikam, designated_by: {ALICE}, designated_by_upn: a@x, designated_on: 2026-01-01, removed_on: none, agreement: EnterpriseAgreement}}"
+            ),
         ),
-        (RegisterForm::PartnerLinks, format!("  - {{identity: {ALICE}, identity_type: user, tenant: {SUB}, partner_id: 3664167, state: active, linked_on: 2026-01-01}}")),
-        (RegisterForm::Partners, "  - {id: 3664167, name: Fabrikam, kind: location, verified: true, allowed: true, tenant: none}".to_owned()),
-        (RegisterForm::Reviews, format!("  - {{user: {ALICE}, reviewed_on: 2026-05-01}}\n  - {{subject: guests, completed_on: 2026-05-01, next_due: 2026-11-01}}")),
-        (RegisterForm::Principals, format!("  - {{principal: {ALICE}, type: user, home_tenant: {SUB}, works_for: 3664167, is_break_glass: false}}")),
+        (
+            RegisterForm::PartnerLinks,
+            format!(
+                "  - {{identity: {ALICE}, identity_type: user, tenant: {SUB}, partner_id: 3664167, state: active, linked_on: 2026-01-01}}"
+            ),
+        ),
+        (
+            RegisterForm::Partners,
+            "  - {id: 3664167, name: Fabrikam, kind: location, verified: true, allowed: true, tenant: none}".to_owned(),
+        ),
+        (
+            RegisterForm::Reviews,
+            format!(
+                "  - {{user: {ALICE}, reviewed_on: 2026-05-01}}\n  - {{subject: guests, completed_on: 2026-05-01, next_due: 2026-11-01}}"
+            ),
+        ),
+        (
+            RegisterForm::Principals,
+            format!("  - {{principal: {ALICE}, type: user, home_tenant: {SUB}, works_for: 3664167, is_break_glass: false}}"),
+        ),
         (RegisterForm::Subscriptions, format!("  - {{subscription: {SUB}, acquired_on: 2026-01-01, predecessor: none}}")),
     ];
     let mut builder = SnapshotBuilder::new(Arc::clone(&schema));
@@ -385,7 +452,9 @@ fn all_forms_fit_the_real_schema() {
 
 #[test]
 fn altered_bytes_are_never_a_panic() {
-    let yaml = format!("{HEAD}complete: {{subjects: [{SUB}], from: 2025-01-01}}\nrows:\n  - {{subscription: {SUB}, removed_on: none, evidence: {{file: \"ä.png\"}}}}\n");
+    let yaml = format!(
+        "{HEAD}complete: {{subjects: [{SUB}], from: 2025-01-01}}\nrows:\n  - {{subscription: {SUB}, removed_on: none, evidence: {{file: \"ä.png\"}}}}\n"
+    );
     let csv = format!("id;subscription;designated_by\n\"a\"\"b\";{SUB};none\n");
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
     let mut roll = |sides: usize| {

@@ -266,7 +266,8 @@ pub(super) fn rows(node: &Node, form: &str, diagnostics: &mut Vec<Diagnostic>) -
                     name if name == "rows" || name == form => register.rows.extend(row_list(value, diagnostics)),
                     name => {
                         let near = did_you_mean(name, TOP_KEYS.into_iter().chain([form]));
-                        let help = near.map_or_else(|| "rows stand in a list named `rows`".to_owned(), |near| format!("did you mean `{near}`?"));
+                        let help =
+                            near.map_or_else(|| "rows stand in a list named `rows`".to_owned(), |near| format!("did you mean `{near}`?"));
                         diagnostics.push(Diagnostic::error("R0004", key.span, format!("a register has no key `{name}`")).help(help));
                     }
                 }
@@ -310,7 +311,9 @@ fn cells(key: &Spanned<String>, node: &Node, diagnostics: &mut Vec<Diagnostic>) 
             for item in items {
                 match item.text() {
                     Some(text) => texts.push(Spanned::new(text.to_owned(), item.span)),
-                    None => diagnostics.push(Diagnostic::error("R0003", item.span, format!("a list holds single values, not {}", item.what()))),
+                    None => {
+                        diagnostics.push(Diagnostic::error("R0003", item.span, format!("a list holds single values, not {}", item.what())))
+                    }
                 }
             }
             vec![cell(&key.value, CellValue::List(texts), node.span)]

@@ -147,7 +147,11 @@ fn pick(
             None
         }
         (None, _) => {
-            checker.error("R0011", claim.span, format!("several lists lead to {}: add `list:` with one of {}", entity.name, names.join(", ")));
+            checker.error(
+                "R0011",
+                claim.span,
+                format!("several lists lead to {}: add `list:` with one of {}", entity.name, names.join(", ")),
+            );
             None
         }
     }
