@@ -3,9 +3,9 @@
 //! A line of `expected.txt` is `RULE subject verdict` or `RULE.requirement subject verdict`. Without a requirement it is about
 //! the worst of the rule. A rule that is named has no other verdicts besides *not applicable*.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::tenant::{Tenant, Verdicts};
 
@@ -99,7 +99,7 @@ fn print() {
     let tenant = Tenant::open(&folder);
     let records = tenant.records(&tenant.answers(), false).unwrap();
     let (snapshot, scan) = tenant.scan(records, None);
-    let document = tenet::report::result::result_document(&tenant.compiled.policies, &snapshot, &scan, Default::default());
+    let document = tenet::report::result_document(&tenant.compiled.policies, &snapshot, &scan, Default::default());
     println!("{:?}", document.summary);
     println!("{:#?}", document.problems);
     for finding in &document.findings {
