@@ -16,20 +16,25 @@ use tenet::text::{Diagnostic, SourceSet};
 use tenet::{BuiltinModules, Compiled, PolicyFile, compile};
 
 /// A governance repo with its policies compiled.
-pub struct Tenant {
+pub(crate) struct Tenant {
     root: PathBuf,
     config: Config,
-    pub compiled: Compiled,
+    pub(crate) compiled: Compiled,
     params: BTreeMap<ParamId, Val>,
 }
 
 /// Verdicts by rule, requirement and subject; `*` stands for a whole rule and for subjects nobody has seen.
-pub type Verdicts = BTreeMap<(String, String, String), &'static str>;
+pub(crate) type Verdicts = BTreeMap<(String, String, String), &'static str>;
 
 impl Tenant {
     /// Reads the folder `fixtures/{name}`.
-    pub fn open(name: &str) -> Self {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name);
+    pub(crate) fn open(name: &str) -> Self {
+        Self::open_at(&Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name))
+    }
+
+    /// Reads a governance repo.
+    pub(crate) fn open_at(root: &Path) -> Self {
+        let root = root.to_owned();
         let text = fs::read_to_string(root.join("tenet.toml")).unwrap_or_default();
         let config = load_config(&text, "tenet.toml").unwrap();
         let paths = config.policies.iter().chain(&config.waivers);
@@ -38,21 +43,21 @@ impl Tenant {
         let files: Vec<PolicyFile> = files.iter().map(|path| policy_file(&root, path)).collect();
         let compiled = compile(BuiltinModules::All, &files);
         let own: Vec<&Diagnostic> = compiled.diagnostics.iter().filter(|one| one.span.file.0 as usize >= compiled.n_builtin).collect();
-        assert!(own.is_empty(), "{name}: {own:#?}");
+        assert!(own.is_empty(), "{}: {own:#?}", root.display());
         let set = config.parameters.iter().map(|(name, value)| parse_parameter(&compiled.policies, name, &shown(&value.value)).unwrap());
         let params = set.collect();
         Self { root, config, compiled, params }
     }
 
     /// The recorded answers, by path.
-    pub fn answers(&self) -> Vec<PathBuf> {
+    pub(crate) fn answers(&self) -> Vec<PathBuf> {
         let mut files: Vec<PathBuf> = fs::read_dir(self.root.join("answers")).unwrap().map(|entry| entry.unwrap().path()).collect();
         files.sort();
         files
     }
 
     /// Imports answers and registers.
-    pub fn records(&self, answers: &[PathBuf], skip_unreadable: bool) -> Result<Records, ImportError> {
+    pub(crate) fn records(&self, answers: &[PathBuf], skip_unreadable: bool) -> Result<Records, ImportError> {
         let schema = &self.compiled.policies.schema;
         let mut builder = SnapshotBuilder::new(std::sync::Arc::clone(schema));
         let tenant = self.config.tenant.as_ref().map(|tenant| tenant.value.clone());
@@ -67,7 +72,7 @@ impl Tenant {
     }
 
     /// Evaluates every rule of the packs in force at the end of the capture window, or at `now`.
-    pub fn scan(&self, records: Records, now: Option<Timestamp>) -> (Snapshot, Scan) {
+    pub(crate) fn scan(&self, records: Records, now: Option<Timestamp>) -> (Snapshot, Scan) {
         let policies = &self.compiled.policies;
         let now = now.or(records.meta.captured_to).unwrap_or(Timestamp::UNIX_EPOCH);
         let snapshot = Snapshot::freeze(std::sync::Arc::clone(&policies.schema), records);
@@ -85,7 +90,7 @@ impl Tenant {
     }
 
     /// Every verdict of a scan.
-    pub fn verdicts(&self, snapshot: &Snapshot, scan: &Scan) -> Verdicts {
+    pub(crate) fn verdicts(&self, snapshot: &Snapshot, scan: &Scan) -> Verdicts {
         let mut verdicts = Verdicts::new();
         for finding in &scan.findings {
             let rule = scan.rule(&self.compiled.policies, finding).unwrap();
