@@ -91,6 +91,10 @@ pub fn explain(evaluator: &Evaluator<'_>, scan: &Scan, finding: &Finding, detail
             {
                 missing = evaluator.missing_value(due, &mut frame);
             }
+            if missing.is_empty() {
+                // A named value does not say where it came from.
+                missing.extend(rule.lets.iter().flat_map(|(_, value)| evaluator.read_unknowns(value, &mut frame)));
+            }
             explanation.missing = missing.into_iter().collect();
         }
     } else if let Some(filter) = &rule.filter {

@@ -147,6 +147,11 @@ impl Evaluator<'_> {
         if wanted { best } else { Some(all) }
     }
 
+    /// Returns what is missing of a value or of a set.
+    pub(super) fn read_unknowns(&self, expr: &Expr, frame: &mut Frame) -> Facts {
+        if expr.ty.set { self.set_unknowns(expr, frame) } else { self.unknowns(expr, frame) }
+    }
+
     /// Returns every fact an expression reads that is not known.
     fn unknowns(&self, expr: &Expr, frame: &mut Frame) -> Facts {
         let mut facts = Facts::new();
@@ -377,7 +382,12 @@ impl Evaluator<'_> {
                 facts
             }
             ExprKind::Call(def, args) => {
-                self.call(*def, args, frame, |this, body, frame| this.set_unknowns(body, frame)).unwrap_or_default()
+                let mut facts = self.call(*def, args, frame, |this, body, frame| this.set_unknowns(body, frame)).unwrap_or_default();
+                // Inside the definition an argument is a mere value, which does not say where it came from.
+                for arg in args {
+                    facts.extend(self.read_unknowns(arg, frame));
+                }
+                facts
             }
             ExprKind::Set(items) => items.iter().flat_map(|item| self.unknowns(item, frame)).collect(),
             _ => Facts::new(),

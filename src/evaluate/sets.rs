@@ -144,8 +144,21 @@ impl Evaluator<'_> {
         let members = known.chain(possible).collect();
         let completeness = self.snapshot.extent_completeness(ty);
         let whole = completeness.complete && self.is_reliable(completeness);
-        let unseen = if whole { Vec::new() } else { vec![Unseen { base: Base::Entity(ty), origin: None }] };
+        let unseen = if whole { Vec::new() } else { self.unseen_of(ty) };
         SetValue { members, unseen }.normalized()
+    }
+
+    /// What may be missing from a type: of an abstract one, those kinds of it that are not known to be all here.
+    fn unseen_of(&self, ty: EntityTypeId) -> Vec<Unseen> {
+        let schema = self.snapshot.schema();
+        let is_open = |ty: EntityTypeId| {
+            let completeness = self.snapshot.extent_completeness(ty);
+            !(completeness.complete && self.is_reliable(completeness))
+        };
+        let kinds = schema.subtypes(ty).filter(|kind| !kind.is_abstract && is_open(kind.id));
+        let unseen: Vec<Unseen> = kinds.map(|kind| Unseen { base: Base::Entity(kind.id), origin: None }).collect();
+        let is_abstract = schema.entity(ty).is_some_and(|ty| ty.is_abstract);
+        if is_abstract && !unseen.is_empty() { unseen } else { vec![Unseen { base: Base::Entity(ty), origin: None }] }
     }
 
     fn filtered(&self, binder: &Binder, frame: &mut Frame) -> SetValue {
