@@ -89,11 +89,11 @@ pub fn explain(evaluator: &Evaluator<'_>, scan: &Scan, finding: &Finding, detail
             if truth == Truth::False
                 && let Some(due) = &rule.due
             {
-                missing = evaluator.missing_value(due, &mut frame);
+                missing = evaluator.missing_of(due, &mut frame);
             }
             if missing.is_empty() {
                 // A named value does not say where it came from.
-                missing.extend(rule.lets.iter().flat_map(|(_, value)| evaluator.read_unknowns(value, &mut frame)));
+                missing.extend(rule.lets.iter().flat_map(|(_, value)| evaluator.missing_of(value, &mut frame)));
             }
             explanation.missing = missing.into_iter().collect();
         }
@@ -123,15 +123,6 @@ fn subject_frame(evaluator: &Evaluator<'_>, rule: &Rule, subject: EntityId, with
         }
     }
     frame
-}
-
-impl Evaluator<'_> {
-    /// Returns every fact a value reads that is not known.
-    pub fn missing_value(&self, expr: &Expr, frame: &mut Frame) -> BTreeSet<MissingFact> {
-        // A comparison with itself is unknown exactly if the value is, and asks for the same facts.
-        let test = Expr { kind: ExprKind::IsNone(Box::new(expr.clone()), false), ty: crate::model::Type::of(Base::Bool), span: expr.span };
-        self.missing(&test, frame)
-    }
 }
 
 struct Writer<'a> {

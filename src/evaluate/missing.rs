@@ -147,8 +147,12 @@ impl Evaluator<'_> {
         if wanted { best } else { Some(all) }
     }
 
-    /// Returns what is missing of a value or of a set.
-    pub(super) fn read_unknowns(&self, expr: &Expr, frame: &mut Frame) -> Facts {
+    /// Returns every fact that a value or a set reads and that is not known.
+    pub(super) fn missing_of(&self, expr: &Expr, frame: &mut Frame) -> BTreeSet<MissingFact> {
+        self.read_unknowns(expr, frame).into_iter().map(|hole| self.describe(hole)).collect()
+    }
+
+    fn read_unknowns(&self, expr: &Expr, frame: &mut Frame) -> Facts {
         if expr.ty.set { self.set_unknowns(expr, frame) } else { self.unknowns(expr, frame) }
     }
 
