@@ -102,7 +102,8 @@ pub(super) enum Command {
 #[derive(Debug, Args)]
 pub(super) struct Init {
     /// Where to make it
-    #[arg(default_value = ".")]
+    // The id keeps it apart from the global `-C`, which has the same field name and would be set too.
+    #[arg(id = "init_directory", value_name = "DIR", default_value = ".")]
     pub(super) directory: PathBuf,
 }
 

@@ -13,6 +13,7 @@ use crate::evaluate::{Options, scan};
 use crate::model::{EntityType, Provenance, Verdict};
 use crate::remedy::propose;
 use crate::report::{explain_rule, explain_verdict, plain, remedy_of, result_document};
+use crate::sources::source_code_page;
 use crate::text::did_you_mean;
 
 /// Verdicts explained one by one; the rest is counted.
@@ -23,7 +24,7 @@ pub(super) fn run(global: &Global, args: &Explain) -> anyhow::Result<Exit> {
         output::print(&super::exit::page())?;
         return Ok(Exit::Ok);
     }
-    if let Some(page) = code_page(&args.what) {
+    if let Some(page) = code_page(&args.what).or_else(|| source_code_page(&args.what)) {
         output::print(&format!("{}: {}\n\n{}\n", page.code, page.title, page.text))?;
         return Ok(Exit::Ok);
     }
