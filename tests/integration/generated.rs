@@ -105,3 +105,34 @@ fn codes_page() -> String {
 fn code_section(page: &mut String, code: &CodePage) {
     let _ = writeln!(page, "\n### {}: {}\n\n{}", code.code, code.title, code.text);
 }
+
+/// Every limit of the code stands in the table of limits, with its file.
+#[test]
+fn limits_are_listed() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("docs/architecture.md")).unwrap();
+    let mut limits = Vec::new();
+    collect_limits(&root.join("src"), &mut limits);
+    assert!(!limits.is_empty());
+    for (file, name) in limits {
+        let listed = page.lines().any(|line| line.contains(&format!("`{name}`")) && line.contains(&format!("`{file}`")));
+        assert!(listed, "docs/architecture.md does not list the limit {name} of {file}");
+    }
+}
+
+fn collect_limits(folder: &Path, limits: &mut Vec<(String, String)>) {
+    for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        if path.is_dir() {
+            collect_limits(&path, limits);
+            continue;
+        }
+        let file = path.strip_prefix(Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).unwrap().display().to_string().replace('\\', "/");
+        for line in fs::read_to_string(&path).unwrap().lines() {
+            let name = line.split("const ").nth(1).and_then(|rest| rest.split(':').next()).unwrap_or("");
+            let is_limit = name.ends_with("_MAX") || name.starts_with("MAX_");
+            if is_limit && line.contains(": u") {
+                limits.push((file.clone(), name.to_owned()));
+            }
+        }
+    }
+}
