@@ -9,7 +9,7 @@ use super::scan::find_subject;
 use super::{output, repo};
 use crate::Compiled;
 use crate::check::{Rule, code_page};
-use crate::evaluate::{Options, scan};
+use crate::evaluate::{Detail, Options, scan};
 use crate::model::{EntityType, NamedType, Provenance, Schema, Type, Verdict};
 use crate::remedy::propose;
 use crate::report::{explain_rule, explain_verdict, plain, remedy_of, result_document};
@@ -72,7 +72,7 @@ fn verdicts(global: &Global, args: &Explain, repo: &repo::Repo, compiled: &Compi
     let options = Options { now, params: &params, packs: packs.as_deref(), select: &select, subject, waivers: true };
     let result = scan(&compiled.policies, &loaded.snapshot, &options)
         .map_err(|errors| Failure::usage(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
-    let document = result_document(&compiled.policies, &loaded.snapshot, &result, loaded.identity(compiled)?);
+    let document = result_document(&compiled.policies, &loaded.snapshot, &result, loaded.identity(compiled)?, Detail::Full);
     let wanted = |verdict: &str| subject.is_some() || matches!(verdict, "fail" | "unknown" | "pending");
     let about = |requirement: &Option<String>| args.requirement.is_none() || *requirement == args.requirement;
     let shown: Vec<_> = document.findings.iter().filter(|finding| wanted(finding.verdict) && about(&finding.requirement)).collect();
