@@ -104,8 +104,16 @@ fn print() {
     println!("{:#?}", document.problems);
     for finding in &document.findings {
         let subject = finding.subject.as_ref().map_or("*", |s| &s.id);
-        println!("{}.{} {subject} {}{}", finding.rule, finding.requirement.as_deref().unwrap_or("*"), if finding.waived {"waived "} else {""}, finding.verdict);
-        if finding.verdict == "fail" { println!("    {:?}", finding.message) }
+        println!(
+            "{}.{} {subject} {}{}",
+            finding.rule,
+            finding.requirement.as_deref().unwrap_or("*"),
+            if finding.waived { "waived " } else { "" },
+            finding.verdict
+        );
+        if finding.verdict == "fail" {
+            println!("    {:?}", finding.message)
+        }
         for m in finding.missing.iter().take(4) {
             println!("    ? {} -- {} {:?}", m.what, m.reason, m.as_of);
         }
