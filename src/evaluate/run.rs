@@ -9,7 +9,7 @@ use super::params::{ParamError, parameter_values, unset_parameter};
 use super::value::{Truth, Unseen, Val};
 use super::waiver::{WaiverUse, waiver_state};
 use crate::check::{ParamId, Policies, Rule, RuleId};
-use crate::model::{Base, EntityId, RuleSeverity, SourceId, Value, Verdict};
+use crate::model::{EntityId, RuleSeverity, SourceId, Value, Verdict};
 use crate::snapshot::Snapshot;
 
 /// What a scan is asked.
@@ -189,11 +189,10 @@ impl Runner<'_> {
             let speaks = findings.iter().skip(before).any(|finding| finding.verdict != Verdict::NotApplicable);
             run.n_assessed += usize::from(speaks);
         }
-        for unseen in extent.unseen.iter().filter(|_| only.is_none()) {
-            let found = self.unseen(rule, unseen);
-            run.n_assessed += usize::from(found.is_some());
-            findings.extend(found);
-        }
+        // Several kinds of unseen subjects give one verdict.
+        let found = extent.unseen.iter().filter(|_| only.is_none()).find_map(|unseen| self.unseen(rule, unseen));
+        run.n_assessed += usize::from(found.is_some());
+        findings.extend(found);
         findings
     }
 
@@ -259,7 +258,7 @@ impl Runner<'_> {
         self.evaluator.begin();
         let mut frame: Frame = vec![Val::Unknown; rule.n_slots as usize];
         if let Some(slot) = frame.get_mut(rule.subject.0 as usize) {
-            *slot = Val::Unseen(Unseen { base: Base::Entity(rule.entity), ..unseen.clone() });
+            *slot = Val::Unseen(unseen.clone());
         }
         let applies = rule.filter.as_ref().map_or(Truth::True, |filter| self.evaluator.truth(filter, &mut frame));
         if applies == Truth::False {

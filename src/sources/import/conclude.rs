@@ -14,13 +14,14 @@ pub(in crate::sources) fn finish(intake: &mut Intake<'_>, lists: &Lists, tallies
         intake.builder.captured_at(instant);
     }
     let mut closing = Tally::new("(all files)");
-    let steps: [(&str, Step); 6] = [
+    let steps: [(&str, Step); 7] = [
         ("delegations", describe_delegations),
         ("acquisition", state_acquired),
         ("conditions", state_effective),
         ("home", state_home),
         ("settings", state_settings),
         ("directoryRoleMembers", state_role_members),
+        ("root", state_root),
     ];
     for (what, step) in steps {
         if let Err(Refusal(why)) = step(intake, &mut closing) {
@@ -51,6 +52,15 @@ fn describe_delegations(intake: &mut Intake<'_>, tally: &mut Tally) -> Taken {
             managed_services::describe(intake, delegation, &definition, source)?;
         }
     }
+    Ok(())
+}
+
+/// There is one root of all scopes, whether anything was read at it or not.
+fn state_root(intake: &mut Intake<'_>, _: &mut Tally) -> Taken {
+    intake.scope("/")?;
+    let source = intake.builder.source(crate::model::FactSource::new(crate::model::SourceKind::Derived, "scope path"));
+    let ty = intake.builder.entity_type("RootScope")?;
+    intake.builder.claim_extent(ty, crate::model::Completeness::now(Some(source)));
     Ok(())
 }
 

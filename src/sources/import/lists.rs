@@ -86,7 +86,8 @@ impl Lists {
         for claim in &intake.options.complete {
             self.vouch(intake, claim, &lists, tally)?;
         }
-        state_subscriptions(intake)
+        state_subscriptions(intake)?;
+        state_grants(intake, &lists)
     }
 
     fn put_together(&self) -> Vec<Whole> {
@@ -222,6 +223,7 @@ fn state_management_groups(intake: &mut Intake<'_>, kind: ListKind, scope: Optio
         let open = Completeness::open(Some(reason), claim.source);
         return claims::state(intake, ListKind::ManagementGroups, None, false, &open);
     }
+    intake.note_whole(ListKind::ManagementGroups, claim.source);
     claims::state(intake, ListKind::ManagementGroups, None, false, claim)?;
     if kind != ListKind::ManagementGroups {
         for group in intake.of_type("ManagementGroup") {
@@ -243,6 +245,38 @@ fn state_subscriptions(intake: &mut Intake<'_>) -> Result<(), Refusal> {
     };
     let ty = intake.builder.entity_type("Subscription")?;
     intake.builder.claim_extent(ty, claim);
+    Ok(())
+}
+
+/// If every place is known and was listed wholly, all that is granted anywhere is known too.
+fn state_grants(intake: &mut Intake<'_>, lists: &[Whole]) -> Result<(), Refusal> {
+    if intake.whole(ListKind::Subscriptions).is_none() {
+        return Ok(());
+    }
+    let whole = |kind: ListKind, scope: &str, below: bool| {
+        let of_scope = |list: &&Whole| list.kind == kind && list.scope.as_deref() == Some(scope);
+        let is_whole = |list: &Whole| list.gap.is_none() && list.unproved.is_none() && !(below && list.at_scope);
+        lists.iter().filter(of_scope).any(is_whole)
+    };
+    let keys = |intake: &Intake<'_>, ty: &str| -> Vec<String> {
+        intake.of_type(ty).into_iter().map(|handle| intake.builder.key_of(handle).to_owned()).collect()
+    };
+    let subscriptions: Vec<String> = keys(intake, "Subscription").into_iter().filter(|key| key.starts_with("/subscriptions/")).collect();
+    let mut upper = keys(intake, "ManagementGroup");
+    upper.push("/".to_owned());
+    let assigned = intake.whole(ListKind::ManagementGroups).is_some()
+        && upper.iter().all(|scope| whole(ListKind::RoleAssignments, scope, false))
+        && subscriptions.iter().all(|scope| whole(ListKind::RoleAssignments, scope, true));
+    // Delegations lie on subscriptions and on resource groups, and are listed for each of them.
+    let delegated = subscriptions.iter().all(|scope| whole(ListKind::ResourceGroups, scope, false))
+        && subscriptions.iter().chain(&keys(intake, "ResourceGroup")).all(|scope| whole(ListKind::RegistrationAssignments, scope, false));
+    let source = intake.whole(ListKind::Subscriptions);
+    for (ty, known) in [("RoleAssignment", assigned), ("Delegation", delegated)] {
+        if known {
+            let ty = intake.builder.entity_type(ty)?;
+            intake.builder.claim_extent(ty, Completeness::now(source));
+        }
+    }
     Ok(())
 }
 

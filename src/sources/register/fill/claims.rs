@@ -52,7 +52,9 @@ pub(in crate::sources::register) fn check(
     if checker.owns(entity) {
         let span = rows.first().map_or_else(Span::default, |row| row.span);
         leave_open(checker, &mut claims, Target::Extent(entity.name.clone()), span);
-        for row in rows {
+        // If all rows there are are here, whether a list is whole follows from them.
+        let whole = claims.get(&Target::Extent(entity.name.clone())).is_some_and(|claim| claim.completeness.complete);
+        for row in rows.iter().filter(|_| !whole) {
             for (reference, inverse) in &lists {
                 let fact = row.facts.iter().find(|fact| fact.of == row.id && fact.property == reference.name);
                 if let Some(State::Refers(subject)) = fact.map(|fact| &fact.state) {
