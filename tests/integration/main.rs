@@ -1,5 +1,4 @@
 //! Tests of the whole pipeline, from files to verdicts, of the program itself, and of the house it is built of.
-
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -7,13 +6,18 @@
     clippy::indexing_slicing,
     clippy::disallowed_methods,
     clippy::print_stdout,
-    reason = "a test ends where something is not as it should be, and works with files and the program"
+    reason = "a test that cannot go on fails; it works with files and the program"
 )]
 
 mod cli;
+mod docs;
 mod faults;
+mod generated;
 mod hostile;
 mod layers;
+#[path = "../oracle/mod.rs"]
+mod oracle;
 mod program;
+mod soundness;
 mod stories;
 mod tenant;

@@ -99,7 +99,7 @@ fn print() {
     let tenant = Tenant::open(&folder);
     let records = tenant.records(&tenant.answers(), false).unwrap();
     let (snapshot, scan) = tenant.scan(records, None);
-    let document = tenet::report::result_document(&tenant.compiled.policies, &snapshot, &scan, Default::default());
+    let document = tenet::report::result_document(&tenant.compiled.policies, &snapshot, &scan, Default::default(), tenet::evaluate::Detail::Brief);
     println!("{:?}", document.summary);
     println!("{:#?}", document.problems);
     for finding in &document.findings {
