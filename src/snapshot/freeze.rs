@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::graph::NavigationGraph;
+use super::graph::{NavigationGraph, Reached, STEPS_MAX};
 use super::read::{Nav, Snapshot};
 use super::records::{Cell, CellState, Edge, Record, Records};
 use super::resolve::merge_claims;
@@ -196,7 +196,7 @@ impl Snapshot {
         let stated = self.nav(id, property.id);
         let mut members = stated.members.clone();
         let Some(rule) = property.derived else { return stated.clone() };
-        let reached = graph.reachable(id);
+        let Reached { entities: reached, more } = graph.reachable(id);
         let mut gap = self.step_gap(id, rule.along);
         for step in reached.iter().filter(|step| **step != id) {
             let nav = self.nav(*step, rule.from);
@@ -210,6 +210,9 @@ impl Snapshot {
         // The way out of a circle is not known, nor what would be found on it.
         if let Some(step) = reached.iter().chain([&id]).find(|step| circling.contains(step)) {
             gap = gap.or_else(|| Some(format!("{} is contained in itself", self.label(*step))));
+        }
+        if more {
+            gap = gap.or_else(|| Some(format!("{} is followed over at most {STEPS_MAX} steps", self.property_name(rule.along))));
         }
         members.sort();
         members.dedup_by(|a, b| a.member == b.member && a.interval == b.interval);

@@ -270,7 +270,9 @@ fn hostile_names_never_reach_the_terminal() {
     for args in runs {
         let run = tenet(folder.path(), args);
         for (where_, text) in [("stdout", &run.stdout), ("stderr", &run.stderr)] {
-            let hidden = |c: char| (c.is_control() && c != '\n') || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}');
+            let hidden = |c: char| {
+                (c.is_control() && c != '\n') || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}')
+            };
             let found: Vec<char> = text.chars().filter(|c| hidden(*c)).collect();
             let is_json = args.contains(&"json") || args.contains(&"--json");
             let bare = if is_json { found.into_iter().filter(|c| c.is_control()).collect() } else { found };

@@ -74,7 +74,10 @@ impl<'a> Verdicts<'a> {
     /// The verdict on one requirement, and whether it is about the whole rule.
     fn on(&self, rule: usize, slot: usize, requirement: usize) -> Option<(&'a Finding, bool)> {
         let findings = self.found.get(&(rule, Some(slot)))?;
-        findings.iter().find(|finding| finding.requirement.is_none_or(|at| at == requirement)).map(|finding| (*finding, finding.requirement.is_none()))
+        findings
+            .iter()
+            .find(|finding| finding.requirement.is_none_or(|at| at == requirement))
+            .map(|finding| (*finding, finding.requirement.is_none()))
     }
 }
 
@@ -107,7 +110,10 @@ impl Case<'_> {
                     tally.complete_verdicts += 1;
                     if verdict != verdict_of(*outcome) {
                         let key = &world.ents[slot].key;
-                        return Err(format!("complete (closed: {}), rule {rule}.q{at} on {key}: {verdict:?}, expected {outcome:?}", facts.closed));
+                        return Err(format!(
+                            "complete (closed: {}), rule {rule}.q{at} on {key}: {verdict:?}, expected {outcome:?}",
+                            facts.closed
+                        ));
                     }
                 }
             }

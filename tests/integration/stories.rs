@@ -97,7 +97,8 @@ fn contoso_is_told() {
 /// Any order will do, as long as it is the same each time.
 fn shuffled(answers: &[PathBuf], turn: usize) -> Vec<PathBuf> {
     let mut answers = answers.to_vec();
-    let rank = |path: &PathBuf| path.to_str().unwrap().bytes().fold(turn, |sum, byte| sum.wrapping_mul(31 + turn).wrapping_add(usize::from(byte)));
+    let rank =
+        |path: &PathBuf| path.to_str().unwrap().bytes().fold(turn, |sum, byte| sum.wrapping_mul(31 + turn).wrapping_add(usize::from(byte)));
     answers.sort_by_key(rank);
     answers
 }

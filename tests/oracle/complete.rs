@@ -43,7 +43,8 @@ impl Completions {
                 holes.push(Hole::Type { slot });
             }
             for one in ONES {
-                let fits = ty.is_below(one.owner()) || (!facts.type_known[slot] && one.owner() == if ty == Ty::Team { Ty::Person } else { Ty::Team });
+                let fits = ty.is_below(one.owner())
+                    || (!facts.type_known[slot] && one.owner() == if ty == Ty::Team { Ty::Person } else { Ty::Team });
                 if fits {
                     holes.extend(cell_holes(facts, world, ids, slot, one));
                 }
@@ -87,7 +88,11 @@ impl Completions {
 
 /// Grants that ended before the capture need not be in the list of all grants.
 fn unlisted(facts: &Facts, world: &World) -> bool {
-    facts.lists.iter().zip(&world.ents).any(|(lists, ent)| ent.ty == Ty::Asset && ent.exists && lists[Many::Grants as usize].covered.contains(&false))
+    facts
+        .lists
+        .iter()
+        .zip(&world.ents)
+        .any(|(lists, ent)| ent.ty == Ty::Asset && ent.exists && lists[Many::Grants as usize].covered.contains(&false))
         || world.now < super::facts::captured()
 }
 
