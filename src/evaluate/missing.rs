@@ -275,7 +275,7 @@ impl Evaluator<'_> {
         if !declared.ty.set {
             return self.unknown_attribute(id, property, at);
         }
-        let past = at.or_else(|| self.instant_before_capture()).filter(|_| declared.history);
+        let past = self.past(declared, at);
         let completeness = &self.snapshot.nav(id, property).completeness;
         let whole = match past {
             None => completeness.complete,
@@ -395,9 +395,13 @@ impl Evaluator<'_> {
     pub fn extent_gap(&self, ty: EntityTypeId) -> BTreeSet<MissingFact> {
         let completeness = self.snapshot.extent_completeness(ty);
         let mut facts = Facts::new();
-        if !completeness.complete || self.is_expired(completeness.source) {
+        if !self.is_whole(ty) {
             let source = self.snapshot.schema().entity(ty).map(|ty| ty.source.clone()).unwrap_or_else(Provenance::default);
-            let reason = completeness.reason.clone().unwrap_or_else(|| "not read".to_owned());
+            let unread = || match self.instant_before_capture().filter(|_| completeness.complete) {
+                Some(at) => format!("it was read later, and not as it was on {}", format_instant(at)),
+                None => "not read".to_owned(),
+            };
+            let reason = completeness.reason.clone().unwrap_or_else(unread);
             facts.insert(MissingFact { what: MissingWhat::Extent(ty), at: None, reason, source });
         }
         facts.extend(self.snapshot.possible(ty).take(FACTS_MAX).map(|id| self.unknown_type(id)));

@@ -107,7 +107,8 @@ impl Case<'_> {
                     tally.complete_verdicts += 1;
                     if verdict != verdict_of(*outcome) {
                         let key = &world.ents[slot].key;
-                        return Err(format!("complete (closed: {}), rule {rule}.q{at} on {key}: {verdict:?}, expected {outcome:?}", facts.closed));
+                        let what = format!("complete, rule {rule}.q{at} on {key}: {verdict:?}, expected {outcome:?}");
+                        return Err(format!("{what}\n{}", facts.describe(world)));
                     }
                 }
             }
@@ -181,7 +182,7 @@ fn holes(case: &Case<'_>, facts: &Facts, truth: &World, random: &mut Random, lim
         case.complete_world(&world, &mut order, tally)?;
     }
     let sampled = usize::from(completions.total > limit);
-    judge(case, facts, truth, &scan, &snapshot, &verdicts, &seen, sampled, tally)
+    judge(case, facts, truth, &scan, &snapshot, &verdicts, &seen, sampled, tally).map_err(|message| format!("{message}\n{}", facts.describe(truth)))
 }
 
 fn collected(by_slot: Vec<Vec<Outcome>>) -> Vec<Vec<BTreeSet<Outcome>>> {

@@ -1,5 +1,6 @@
 //! What is said of a world: everything, or everything with holes; and the snapshot made of it.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -83,7 +84,7 @@ impl Facts {
     pub(crate) fn full(world: &World, random: &mut Random) -> Self {
         let n = world.ents.len();
         // A closed world has no capture, so everything is read as of `now`.
-        let closed = random.chance(40);
+        let closed = random.chance(40) && world.now >= captured();
         let mut facts = Self {
             closed,
             present: world.ents.iter().map(|ent| ent.exists).collect(),
@@ -307,6 +308,43 @@ impl Facts {
             self.extents[Ty::Grant as usize] = false;
         }
         true
+    }
+
+    /// Writes the world and what is not said of it, for a failure.
+    pub(crate) fn describe(&self, world: &World) -> String {
+        let mut text = format!("now {} closed {} extents {:?} {:?}\n", world.now, self.closed, self.extents, world.shape);
+        let n = world.ents.len();
+        for (slot, ent) in world.ents.iter().enumerate().filter(|(slot, ent)| ent.exists || self.present[*slot]) {
+            let _ = write!(text, "#{slot} {} present {} typed {}", ent.key, self.present[slot], self.type_known[slot]);
+            for one in ONES.iter().filter(|one| ent.ty.is_below(one.owner())) {
+                let cell = &self.cells[slot][*one as usize];
+                let history = world.shape.history(*one);
+                let shown = |era: usize| {
+                    let value = match &ent.ones[*one as usize][era] {
+                        None => "none".to_owned(),
+                        Some(Value::Entity(id)) => format!("#{}", id.0),
+                        Some(Value::Enum(_, at)) => format!("color {at}"),
+                        Some(Value::Instant(at)) => at.to_string().chars().take(10).collect(),
+                        Some(value) => format!("{value:?}"),
+                    };
+                    format!("{value}{}", if cell.known[era] { "" } else { "?" })
+                };
+                let eras = if history { (0..ERAS).map(shown).collect::<Vec<_>>().join("/") } else { shown(ERAS - 1) };
+                let mark = format!("{}{}", if cell.expired { " expired" } else { "" }, if cell.bare { " bare" } else { "" });
+                let _ = write!(text, "\n    {} = {eras}{mark}", one.name());
+            }
+            for many in MANYS.iter().filter(|many| ent.ty.is_below(many.owner())) {
+                let list = &self.lists[slot][*many as usize];
+                if !list.complete || list.expired || list.covered.contains(&false) {
+                    let _ = write!(text, "\n    {} {list:?}", many.name());
+                }
+            }
+            text.push('\n');
+        }
+        for at in (0..n * n).filter(|at| world.edges[*at].contains(&true)) {
+            let _ = writeln!(text, "  #{} has #{} {:?} shown {:?}", at / n, at % n, world.edges[at], self.edges[at]);
+        }
+        text
     }
 
     // ---- what follows
