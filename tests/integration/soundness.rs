@@ -145,6 +145,9 @@ fn case(seed: u64, limit: u64, tally: &mut Tally) -> Result<(), String> {
     let truth = World::random(&mut random, shape, &ids);
     case.complete_world(&truth, &mut random, tally)?;
     let mut facts = Facts::full(&truth, &mut random);
+    if random.chance(40) {
+        facts.forget_ended();
+    }
     let wanted = 1 + random.below(3);
     let dug = (0..20).filter(|_| facts.dig(&truth, &mut random)).take(wanted).count();
     if dug == 0 {

@@ -61,6 +61,8 @@ pub(crate) struct Facts {
     pub(crate) edges: Vec<Edge>,
     pub(crate) lists: Vec<Vec<List>>,
     pub(crate) extents: [bool; 5],
+    /// Whether the lists of all entities hold those that ended before the capture, too.
+    pub(crate) extents_always: bool,
     /// A seed for the order in which facts are given.
     pub(crate) order: u64,
 }
@@ -93,6 +95,7 @@ impl Facts {
             edges: world.edges.iter().map(|shown| Edge { shown: *shown, said: Said::Times }).collect(),
             lists: vec![vec![FULL; MANYS.len()]; n],
             extents: [true; 5],
+            extents_always: true,
             order: random.next(),
         };
         if closed {
@@ -123,6 +126,11 @@ impl Facts {
         if !history {
             list.covered = [false; ERAS];
         }
+    }
+
+    /// Takes back that the lists of all entities hold what ended before the capture.
+    pub(crate) fn forget_ended(&mut self) {
+        self.extents_always = self.closed;
     }
 
     /// Makes a hole; returns whether there was something to take away.
@@ -414,7 +422,9 @@ impl Facts {
             if !ent.exists {
                 continue;
             }
-            if !self.present[slot] && (self.extents[ent.ty as usize] || ent.ty.is_below(Ty::Party) && self.extents[0]) && world.alive(slot, captured()) {
+            let listed = self.extents[ent.ty as usize] || (ent.ty.is_below(Ty::Party) && self.extents[Ty::Party as usize]);
+            let ever = world.alive(slot, captured()) || (self.extents_always && grid().into_iter().any(|at| world.alive(slot, at)));
+            if !self.present[slot] && listed && ever {
                 return false;
             }
             for one in ONES.iter().filter(|one| ent.ty.is_below(one.owner())) {
@@ -442,7 +452,7 @@ impl Facts {
     }
 
     fn list_admits(&self, world: &World, truth: &World, slot: usize, many: Many) -> bool {
-        let history = world.shape.set_history(many);
+        let history = world.shape.set_history(many) || (many == Many::Grants && world.shape.lifetime);
         let instants = if history { grid() } else { vec![captured()] };
         instants.into_iter().all(|at| {
             let complete = self.lists[slot][many as usize].complete && !self.lists[slot][many as usize].expired;
@@ -652,8 +662,9 @@ impl Emit<'_> {
         for ty in [Ty::Person, Ty::Team, Ty::Asset, Ty::Grant] {
             let complete = self.facts.extents[ty as usize];
             if complete != self.facts.closed {
+                let covered = if self.facts.extents_always { vec![Interval::ALWAYS] } else { Vec::new() };
                 let claim =
-                    if complete { Completeness::now(Some(self.fresh)) } else { Completeness::open(Some("not readable".to_owned()), Some(self.fresh)) };
+                    if complete { Completeness { covered, ..Completeness::now(Some(self.fresh)) } } else { Completeness::open(Some("not readable".to_owned()), Some(self.fresh)) };
                 self.builder.claim_extent(ids.entity(ty), claim);
             }
         }
