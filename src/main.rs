@@ -1,4 +1,7 @@
-//! tenet
-fn main() {
-    std::process::exit(tenet::cli::main_temp())
+//! The program `tenet`; everything is in the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ExitCode::from(tenet::cli::run())
 }

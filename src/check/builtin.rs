@@ -34,6 +34,7 @@ const FILES: &[Builtin] = builtin![
     "delegations/delegations.tenet",
     "dpor/azure.tenet",
     "dpor/claims.tenet",
+    "dpor/customer.tenet",
     "dpor/licences.tenet",
     "dpor/register.tenet",
     "dpor/time.tenet",

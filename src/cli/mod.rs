@@ -1,32 +1,94 @@
-//! The program.
-pub fn main_temp() -> i32 {
-    let args: Vec<String> = std::env::args().skip(1).collect();
-    let mut files = Vec::new();
-    for path in &args {
-        let text = std::fs::read_to_string(path).unwrap();
-        files.push(crate::PolicyFile {
-            name: path.clone(),
-            path: path.trim_start_matches("policies/").trim_end_matches(".tenet").to_owned(),
-            text,
-        });
+//! The program: arguments, files, clock, exit codes; one subcommand a file.
+//!
+//! Results go to stdout, everything else to stderr. The name of the exit code is the last line on stderr.
+
+#![expect(clippy::disallowed_methods, clippy::print_stdout, reason = "this room is the edge towards people and files")]
+
+mod args;
+mod check;
+mod demo;
+mod exit;
+mod explain;
+mod export;
+mod fmt;
+mod import;
+mod init;
+mod output;
+mod repo;
+mod scan;
+mod schema;
+mod show;
+mod test;
+
+use std::io::Write as _;
+
+use clap::{CommandFactory as _, Parser as _};
+
+use args::{Cli, Command};
+pub use exit::Exit;
+
+/// Runs the program with the arguments of the process and returns its exit code.
+#[must_use]
+pub fn run() -> u8 {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return refuse(&error),
+    };
+    let quiet = cli.global.quiet;
+    let exit = match dispatch(cli) {
+        Ok(exit) => exit,
+        Err(error) => {
+            output::error(&error);
+            error.downcast_ref::<exit::Failure>().map_or(Exit::Usage, |failure| failure.exit)
+        }
+    };
+    if !quiet {
+        let _ = writeln!(std::io::stderr(), "{}", exit.name());
     }
-    let compiled = crate::compile(crate::BuiltinModules::All, &files);
-    print!(
-        "{}",
-        crate::report::render_diagnostics(&compiled.sources, &compiled.diagnostics, crate::report::DiagnosticFormat::Full { color: false })
-    );
-    println!("{} diagnostics", compiled.diagnostics.len());
-    if compiled.has_errors() {
-        return 1;
+    exit.code()
+}
+
+/// Help and version are answers; anything else clap refuses is a usage error.
+fn refuse(error: &clap::Error) -> u8 {
+    let _ = error.print();
+    if error.use_stderr() {
+        let _ = writeln!(std::io::stderr(), "{}", Exit::Usage.name());
+        return Exit::Usage.code();
     }
-    let mut failed = 0;
-    for test in &compiled.policies.tests {
-        for failure in crate::testing::run_test(&compiled.policies, test) {
-            failed += 1;
-            let d = crate::text::Diagnostic::error("TEST", failure.span, format!("{}: {}", test.name, failure.message));
-            print!("{}", crate::report::render_diagnostics(&compiled.sources, &[d], crate::report::DiagnosticFormat::Concise));
+    Exit::Ok.code()
+}
+
+fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
+    let Cli { global, command } = cli;
+    match command {
+        Command::Init(args) => init::run(&global, &args),
+        Command::Demo(args) => demo::run(&global, &args),
+        Command::Check(args) => check::run(&global, &args),
+        Command::Fmt(args) => fmt::run(&global, &args),
+        Command::Test(args) => test::run(&global, &args),
+        Command::Import(args) => import::run(&global, &args),
+        Command::Export(args) => export::run(&global, &args),
+        Command::Scan(args) => scan::run(&global, &args),
+        Command::Explain(args) => explain::run(&global, &args),
+        Command::Show(args) => show::run(&global, &args),
+        Command::Schema(args) => schema::run(&args),
+        Command::Completions(args) => {
+            let mut command = Cli::command();
+            clap_complete::generate(args.shell, &mut command, "tenet", &mut std::io::stdout());
+            Ok(Exit::Ok)
+        }
+        Command::Man => {
+            clap_mangen::Man::new(Cli::command()).render(&mut std::io::stdout())?;
+            Ok(Exit::Ok)
+        }
+        Command::Version(args) => {
+            let version = env!("CARGO_PKG_VERSION");
+            if args.json {
+                output::print(&format!("{}\n", serde_json::json!({ "name": "tenet", "version": version, "edition": 1 })))?;
+            } else {
+                output::print(&format!("tenet {version}\n"))?;
+            }
+            Ok(Exit::Ok)
         }
     }
-    println!("{} tests, {} failures", compiled.policies.tests.len(), failed);
-    0
 }

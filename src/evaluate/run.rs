@@ -9,7 +9,7 @@ use super::params::{ParamError, parameter_values, unset_parameter};
 use super::value::{Truth, Unseen, Val};
 use super::waiver::{WaiverUse, waiver_state};
 use crate::check::{ParamId, Policies, Rule, RuleId};
-use crate::model::{Base, EntityId, SourceId, Value, Verdict};
+use crate::model::{EntityId, RuleSeverity, SourceId, Value, Verdict};
 use crate::snapshot::Snapshot;
 
 /// What a scan is asked.
@@ -19,7 +19,7 @@ pub struct Options<'a> {
     pub now: Timestamp,
     /// Parameters set by the caller.
     pub params: &'a BTreeMap<ParamId, Val>,
-    /// Packs in force; all of them without.
+    /// Packs in force; without, every rule runs once, outside of packs.
     pub packs: Option<&'a [String]>,
     /// Which rules to run.
     pub select: &'a dyn Fn(&Rule) -> bool,
@@ -137,10 +137,9 @@ fn rule_runs(policies: &Policies, options: &Options<'_>) -> Result<Vec<RuleRun>,
         }
         runs.push(RuleRun { pack, rule: id, blocking, params, n_subjects: 0, n_assessed: 0 });
     };
-    for (at, pack) in policies.packs.iter().enumerate() {
-        if options.packs.is_some_and(|names| !names.contains(&pack.name)) {
-            continue;
-        }
+    let names = options.packs.unwrap_or(&[]);
+    let in_force = || policies.packs.iter().enumerate().filter(|(_, pack)| names.contains(&pack.name));
+    for (at, pack) in in_force() {
         for used in &pack.uses {
             let mut params = options.params.clone();
             let own = parameter_values(policies, &params);
@@ -148,10 +147,11 @@ fn rule_runs(policies: &Policies, options: &Options<'_>) -> Result<Vec<RuleRun>,
             add(Some(at), used.rule, used.blocking, params);
         }
     }
-    for (at, _) in (0_u32..).zip(&policies.rules) {
-        let in_pack = policies.packs.iter().any(|pack| pack.uses.iter().any(|used| used.rule == RuleId(at)));
-        if !in_pack {
-            add(None, RuleId(at), true, options.params.clone());
+    let somewhere = |id: RuleId| policies.packs.iter().any(|pack| pack.uses.iter().any(|used| used.rule == id));
+    for (at, rule) in (0_u32..).zip(&policies.rules) {
+        // Without packs in force every rule runs once; with them, what is in no pack still does.
+        if options.packs.is_none() || !somewhere(RuleId(at)) {
+            add(None, RuleId(at), rule.severity != RuleSeverity::Advice, options.params.clone());
         }
     }
     if !errors.is_empty() {
@@ -189,11 +189,10 @@ impl Runner<'_> {
             let speaks = findings.iter().skip(before).any(|finding| finding.verdict != Verdict::NotApplicable);
             run.n_assessed += usize::from(speaks);
         }
-        for unseen in extent.unseen.iter().filter(|_| only.is_none()) {
-            let found = self.unseen(rule, unseen);
-            run.n_assessed += usize::from(found.is_some());
-            findings.extend(found);
-        }
+        // Several kinds of unseen subjects give one verdict.
+        let found = extent.unseen.iter().filter(|_| only.is_none()).find_map(|unseen| self.unseen(rule, unseen));
+        run.n_assessed += usize::from(found.is_some());
+        findings.extend(found);
         findings
     }
 
@@ -259,7 +258,7 @@ impl Runner<'_> {
         self.evaluator.begin();
         let mut frame: Frame = vec![Val::Unknown; rule.n_slots as usize];
         if let Some(slot) = frame.get_mut(rule.subject.0 as usize) {
-            *slot = Val::Unseen(Unseen { base: Base::Entity(rule.entity), ..unseen.clone() });
+            *slot = Val::Unseen(unseen.clone());
         }
         let applies = rule.filter.as_ref().map_or(Truth::True, |filter| self.evaluator.truth(filter, &mut frame));
         if applies == Truth::False {

@@ -160,8 +160,7 @@ impl Evaluator<'_> {
         let known = self.snapshot.extent(ty).filter_map(|id| alive(id, true));
         let possible = self.snapshot.possible(ty).filter_map(|id| alive(id, false));
         let members = known.chain(possible).collect();
-        let whole = self.is_whole(ty);
-        let unseen = if whole { Vec::new() } else { vec![Unseen { base: Base::Entity(ty), origin: None }] };
+        let unseen = if self.is_whole(ty) { Vec::new() } else { self.unseen_of(ty) };
         SetValue { members, unseen }.normalized()
     }
 
@@ -173,6 +172,15 @@ impl Evaluator<'_> {
             None => completeness.complete,
         };
         whole && self.is_reliable(completeness)
+    }
+
+    /// What may be missing from a type: of an abstract one, those kinds of it that are not known to be all here.
+    fn unseen_of(&self, ty: EntityTypeId) -> Vec<Unseen> {
+        let schema = self.snapshot.schema();
+        let kinds = schema.subtypes(ty).filter(|kind| !kind.is_abstract && !self.is_whole(kind.id));
+        let unseen: Vec<Unseen> = kinds.map(|kind| Unseen { base: Base::Entity(kind.id), origin: None }).collect();
+        let is_abstract = schema.entity(ty).is_some_and(|ty| ty.is_abstract);
+        if is_abstract && !unseen.is_empty() { unseen } else { vec![Unseen { base: Base::Entity(ty), origin: None }] }
     }
 
     fn filtered(&self, binder: &Binder, frame: &mut Frame) -> SetValue {
@@ -217,19 +225,15 @@ impl Evaluator<'_> {
     /// once unsurely and once surely.
     pub(super) fn closure_of(&self, start: EntityId, property: PropertyId, at: Option<Timestamp>) -> Rc<SetValue> {
         let key = (start, property, at);
-        if let Some(known) = self.closures.borrow().get(&key) {
-            // The walk's attested sources are noted again, since another verdict now rests on them.
-            if !self.has_registers() {
-                return Rc::clone(known);
-            }
+        // Where facts are attested the walk is done again: its sources are noted for the verdict that rests on them.
+        if !self.has_attested
+            && let Some(known) = self.closures.borrow().get(&key)
+        {
+            return Rc::clone(known);
         }
         let result = Rc::new(self.walk(start, property, at));
         self.closures.borrow_mut().insert(key, Rc::clone(&result));
         result
-    }
-
-    fn has_registers(&self) -> bool {
-        self.snapshot.records().sources.iter().any(|source| source.attestation.is_some())
     }
 
     fn walk(&self, start: EntityId, property: PropertyId, at: Option<Timestamp>) -> SetValue {

@@ -9,7 +9,7 @@ use super::types::Base;
 #[must_use]
 pub fn canonical_arm_id(text: &str) -> String {
     let mut id = String::with_capacity(text.len() + 1);
-    for segment in text.trim().split('/').filter(|segment| !segment.is_empty()) {
+    for segment in text.split('/').map(str::trim).filter(|segment| !segment.is_empty()) {
         id.push('/');
         id.push_str(&segment.to_lowercase());
     }
@@ -21,7 +21,7 @@ pub fn canonical_arm_id(text: &str) -> String {
 /// Official examples hold ids that are no GUIDs (`string`, `xxxx-xxxx`), so the shape is not enforced here.
 #[must_use]
 pub fn canonical_guid(text: &str) -> String {
-    text.trim().trim_start_matches('{').trim_end_matches('}').to_lowercase()
+    text.trim_matches(|c: char| c.is_whitespace() || c == '{' || c == '}').to_lowercase()
 }
 
 /// Returns the last segment of a role definition id, which identifies the role whatever scope it was read through.

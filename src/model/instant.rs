@@ -7,13 +7,13 @@ use jiff::tz::TimeZone;
 /// Reads a time as Microsoft's services and people write it.
 ///
 /// Accepts RFC 3339 with up to nine fractional digits, a missing zone (read as UTC, as ARM means it) and a bare date.
-/// A year of 0001 means *not set* in Microsoft.Billing answers and gives `Ok(None)`.
+/// A year of 0001 means *not set* in Microsoft.Billing answers, the last day of 9999 means *never*: both give `Ok(None)`.
 ///
 /// # Errors
 /// A sentence that quotes the text, if it is no time.
 pub fn parse_instant(text: &str) -> Result<Option<Timestamp>, String> {
     let text = text.trim();
-    if text.starts_with("0001-01-01") {
+    if text.starts_with("0001-01-01") || text.starts_with("9999-12-31") {
         return Ok(None);
     }
     if let Ok(instant) = text.parse::<Timestamp>() {

@@ -179,6 +179,9 @@ impl<'a> Trial<'a> {
 
     /// Finds an entity of the builder in a snapshot made of it, which numbers entities anew.
     fn moved(&self, value: &Val, to: &Snapshot) -> Val {
+        if matches!(value, Val::Set(_)) {
+            return Val::Unknown;
+        }
         let Val::Known(Value::Entity(id)) = value else { return value.clone() };
         let handle = Handle::of(*id);
         let found = self.builder.type_of(handle).and_then(|ty| to.find(ty, self.builder.key_of(handle)));

@@ -4,5 +4,16 @@
 //! everything that comes from a tenant is escaped for the format it is written to; a summary shows every count.
 
 mod diagnostics;
+mod escape;
+mod explanation;
+mod result;
+mod table;
 
 pub use diagnostics::{DiagnosticFormat, render_diagnostics};
+pub use escape::{plain, plain_lines, shorten};
+pub use explanation::{explain_rule, explain_verdict};
+pub use result::{
+    AttestedBy, Captured, Counts, EvidenceItem, ExplanationLine, FindingResult, Missing, ResultDocument, RuleResult, RunIdentity, Subject,
+    Summary, Unread, WaiverResult, missing, result_document, subject,
+};
+pub use table::{TableStyle, missing_line, remedy_of, render_table};

@@ -293,6 +293,30 @@ impl SnapshotBuilder {
         }
     }
 
+    /// States a cell as [`Records`](super::Records) hold it, when a stored snapshot is read again.
+    pub fn restate(&mut self, handle: Handle, property: PropertyId, state: CellState, source: SourceId) {
+        self.push(handle, property, state, source);
+    }
+
+    /// States an earlier value as records hold it.
+    pub fn restate_history(&mut self, handle: Handle, property: PropertyId, interval: Interval, state: CellState, source: SourceId) {
+        if let Some(node) = self.nodes.get_mut(handle.0 as usize) {
+            node.history.push((property, interval, state, source));
+        }
+    }
+
+    /// States a member of a set as records hold it: such a set has no single-valued other side.
+    pub fn restate_edge(&mut self, handle: Handle, property: PropertyId, member: Value, interval: Interval, source: SourceId) {
+        self.add_edge(handle, property, member, interval, source);
+    }
+
+    /// States a claim as records hold it.
+    pub fn restate_claim(&mut self, handle: Handle, property: PropertyId, completeness: Completeness) {
+        if let Some(node) = self.nodes.get_mut(handle.0 as usize) {
+            node.claims.entry(property).or_default().push(completeness);
+        }
+    }
+
     /// States the value of an attribute.
     ///
     /// # Errors
@@ -322,7 +346,8 @@ impl SnapshotBuilder {
         }
         Ok(match parse_scalar(&self.schema, property.ty, text) {
             Ok(value) => CellState::Known(value),
-            Err(ValueError::Unset) => CellState::None,
+            Err(ValueError::Unset) if property.ty.optional => CellState::None,
+            Err(ValueError::Unset) => CellState::Unknown(Some(Arc::from("the source says none where a value is required"))),
             Err(ValueError::Misfit(reason)) => CellState::Unknown(Some(Arc::from(reason))),
         })
     }

@@ -1,6 +1,6 @@
 //! From records to a snapshot: both sides of each navigation, derived lists, completeness to a fixpoint.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::graph::NavigationGraph;
@@ -39,7 +39,8 @@ impl Snapshot {
     }
 
     /// Extents and inverse lists follow from each other: a list is whole if all members of its type are known and say where
-    /// they belong; all members of a type are known if every place they can belong to lists them wholly.
+    /// they belong; all members of a type are known if every place they can belong to lists them wholly. Of a list whose
+    /// other side is a list too, all holders must be known and have theirs whole.
     fn settle_completeness(&mut self, mut navs: Vec<NavMap>) {
         let closed = self.records.meta.closed_world;
         let default = self.open_nav.completeness.clone();
@@ -81,7 +82,8 @@ impl Snapshot {
         for ty in self.schema.entities.iter().filter(|ty| ty.is_abstract) {
             let concrete: Vec<_> = self.schema.subtypes(ty.id).filter(|sub| !sub.is_abstract).collect();
             let whole = !concrete.is_empty() && concrete.iter().all(|sub| is_complete(extents, sub.id));
-            grown |= whole && mark_complete(extents, ty.id);
+            let source = self.voucher(concrete.iter().map(|sub| source_of(extents, sub.id)));
+            grown |= whole && mark_complete(extents, ty.id, source);
         }
         grown
     }
@@ -94,12 +96,39 @@ impl Snapshot {
             if entity.is_none_or(|entity| entity.is_abstract) || !is_complete(extents, holder) {
                 continue;
             }
-            let listed = |id: EntityId| navs.get(id.0 as usize).and_then(|map| map.get(&list)).is_some_and(|nav| nav.completeness.complete);
-            if self.extent(holder).all(listed) {
-                grown |= mark_complete(extents, property.owner);
+            if let Some(source) = self.all_listed(extents, navs, holder, list) {
+                grown |= mark_complete(extents, property.owner, source);
             }
         }
         grown
+    }
+
+    /// Tells whether all entities of a type are known and each has this list whole; returns who vouches for that.
+    fn all_listed(
+        &self,
+        extents: &[Option<Completeness>],
+        navs: &[NavMap],
+        holder: EntityTypeId,
+        list: PropertyId,
+    ) -> Option<Option<SourceId>> {
+        if !is_complete(extents, holder) {
+            return None;
+        }
+        let mut sources = vec![source_of(extents, holder)];
+        for id in self.extent(holder) {
+            let nav = navs.get(id.0 as usize).and_then(|map| map.get(&list)).filter(|nav| nav.completeness.complete)?;
+            sources.push(nav.completeness.source);
+        }
+        Some(self.voucher(sources.into_iter()))
+    }
+
+    /// What follows from attested claims lapses with the first of them.
+    fn voucher(&self, sources: impl Iterator<Item = Option<SourceId>>) -> Option<SourceId> {
+        let attested = sources.flatten().filter_map(|id| {
+            let attestation = self.source(id)?.attestation.as_ref()?;
+            Some((attestation.review_due_at.is_none(), attestation.review_due_at, id))
+        });
+        attested.min().map(|(_, _, id)| id)
     }
 
     /// Returns the type and the list that hold every entity with this property: a required reference with an inverse set.
@@ -112,18 +141,26 @@ impl Snapshot {
     fn lists_from_extents(&self, extents: &[Option<Completeness>], navs: &mut [NavMap]) -> bool {
         let mut grown = false;
         for list in self.schema.properties.iter().filter(|list| list.ty.set) {
-            let inverse = list.inverse.and_then(|id| self.schema.property(id)).filter(|inverse| !inverse.ty.set);
+            let inverse = list.inverse.and_then(|id| self.schema.property(id));
             let (Some(inverse), Some(member)) = (inverse, list.ty.entity()) else { continue };
             let placed = |id: EntityId| !matches!(self.cell(id, inverse.id).state, CellState::Unknown(_));
-            if !is_complete(extents, member) || !self.extent(member).all(placed) {
-                continue;
-            }
+            let source = if inverse.ty.set {
+                self.all_listed(extents, navs, member, inverse.id)
+            } else {
+                (is_complete(extents, member) && self.extent(member).all(placed))
+                    .then(|| self.voucher([source_of(extents, member)].into_iter()))
+            };
+            let Some(source) = source else { continue };
             for id in self.extent(list.owner) {
+                // Somebody who tried and failed knows better than a conclusion.
+                if self.records.entities.get(id.0 as usize).is_some_and(|record| claim_of(record, list.id).is_some()) {
+                    continue;
+                }
                 if let Some(map) = navs.get_mut(id.0 as usize) {
                     let nav = map.entry(list.id).or_insert_with(|| self.open_nav.clone());
                     grown |= !nav.completeness.complete;
                     if !nav.completeness.complete {
-                        nav.completeness = Completeness { covered: nav.completeness.covered.clone(), ..Completeness::now(None) };
+                        nav.completeness = Completeness { covered: nav.completeness.covered.clone(), ..Completeness::now(source) };
                     }
                 }
             }
@@ -137,9 +174,10 @@ impl Snapshot {
         for property in derived {
             let Some(rule) = property.derived else { continue };
             let graph = NavigationGraph::new(self, rule.along);
+            let circling: BTreeSet<EntityId> = graph.circles().into_iter().flatten().collect();
             let ids: Vec<EntityId> = self.extent(property.owner).collect();
             for id in ids {
-                let nav = self.gathered(id, &property, &graph);
+                let nav = self.gathered(id, &property, &graph, &circling);
                 if let Some(navs) = self.navs.get_mut(id.0 as usize) {
                     match navs.binary_search_by_key(&property.id, |(known, _)| *known) {
                         Ok(at) => {
@@ -154,7 +192,7 @@ impl Snapshot {
         }
     }
 
-    fn gathered(&self, id: EntityId, property: &Property, graph: &NavigationGraph) -> Nav {
+    fn gathered(&self, id: EntityId, property: &Property, graph: &NavigationGraph, circling: &BTreeSet<EntityId>) -> Nav {
         let stated = self.nav(id, property.id);
         let mut members = stated.members.clone();
         let Some(rule) = property.derived else { return stated.clone() };
@@ -169,8 +207,9 @@ impl Snapshot {
                 gap = gap.or_else(|| Some(nav.completeness.reason.clone().unwrap_or_else(unread)));
             }
         }
-        if reached.contains(&id) {
-            gap = gap.or_else(|| Some(format!("{} is contained in itself", self.label(id))));
+        // The way out of a circle is not known, nor what would be found on it.
+        if let Some(step) = reached.iter().chain([&id]).find(|step| circling.contains(step)) {
+            gap = gap.or_else(|| Some(format!("{} is contained in itself", self.label(*step))));
         }
         members.sort();
         members.dedup_by(|a, b| a.member == b.member && a.interval == b.interval);
@@ -228,14 +267,18 @@ fn is_complete(extents: &[Option<Completeness>], ty: EntityTypeId) -> bool {
     extents.get(ty.0 as usize).is_some_and(|claim| claim.as_ref().is_some_and(|claim| claim.complete))
 }
 
-fn mark_complete(extents: &mut [Option<Completeness>], ty: EntityTypeId) -> bool {
+fn source_of(extents: &[Option<Completeness>], ty: EntityTypeId) -> Option<SourceId> {
+    extents.get(ty.0 as usize)?.as_ref()?.source
+}
+
+fn mark_complete(extents: &mut [Option<Completeness>], ty: EntityTypeId, source: Option<SourceId>) -> bool {
     match extents.get_mut(ty.0 as usize) {
-        Some(Some(claim)) if claim.complete => false,
+        // An explicit claim stays: somebody who tried and failed knows better than a conclusion.
+        Some(Some(_)) | None => false,
         Some(slot) => {
-            *slot = Some(Completeness::now(None));
+            *slot = Some(Completeness::now(source));
             true
         }
-        None => false,
     }
 }
 

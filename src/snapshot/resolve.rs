@@ -89,7 +89,8 @@ impl SnapshotBuilder {
 
 fn record(node: &Node, numbers: &Renumbering, sources: &[FactSource], schema: &Schema, problems: &mut Vec<String>) -> Record {
     let mut cells = Vec::new();
-    for (property, facts) in &node.facts {
+    for (property, facts) in own_facts(node, schema) {
+        let property = &property;
         let mut facts: Vec<(CellState, SourceId)> =
             facts.iter().map(|(state, source)| (numbers.state(state), numbers.source(*source))).collect();
         facts.sort();
@@ -125,15 +126,29 @@ fn record(node: &Node, numbers: &Renumbering, sources: &[FactSource], schema: &S
     }
 }
 
+/// Files facts under the properties of the type an entity turned out to have: a fact that came before the type was known
+/// may stand under a namesake of another subtype.
+fn own_facts<'n>(node: &'n Node, schema: &Schema) -> BTreeMap<PropertyId, Vec<&'n (CellState, SourceId)>> {
+    let mut own: BTreeMap<PropertyId, Vec<&(CellState, SourceId)>> = BTreeMap::new();
+    for (property, facts) in &node.facts {
+        let name = schema.property(*property).map(|property| property.name.as_str());
+        let named = name.and_then(|name| schema.property_named(node.entity_type, name)).map(|property| property.id);
+        own.entry(named.unwrap_or(*property)).or_default().extend(facts);
+    }
+    own
+}
+
 /// Reads the lifetime off the attributes that the schema names for it, unless it was stated.
 ///
-/// An attribute that is known to be none says nothing, except in a test's world, where it means *always*.
+/// An attribute that is known to be none says nothing, except in a test's world, where it means *always*. There an unknown
+/// one leaves the end open: what stands in the world need not be there now.
 fn with_lifetime(mut record: Record, schema: &Schema, closed_world: bool) -> Record {
     let Some(entity) = schema.entity(record.entity_type) else { return record };
     let instant = |property: Option<PropertyId>| {
         let cell = record.cells.iter().find(|(known, _)| Some(*known) == property);
         match cell.map(|(_, cell)| &cell.state) {
             Some(CellState::Known(Value::Instant(instant))) => Some(Bound::At(*instant)),
+            Some(CellState::Unknown(_)) if closed_world => Some(Bound::Unknown),
             _ => None,
         }
     };

@@ -29,6 +29,10 @@ impl Builder {
         Span::new(self.file, self.base + span.start(), self.base + end)
     }
 
+    fn start(&self) -> Span {
+        Span::new(self.file, self.base, self.base)
+    }
+
     /// Keeps a converted piece, or the reason why there is none.
     pub(super) fn keep<T>(&mut self, outcome: Outcome<T>) -> Option<T> {
         outcome.map_err(|diagnostic| self.diagnostics.push(*diagnostic)).ok()
@@ -46,17 +50,12 @@ impl Builder {
 
     /// Takes the next child, which the grammar promises.
     pub(super) fn next<'i>(&self, parts: &mut Parts<'i>) -> Outcome<Pair<'i>> {
-        parts.next().ok_or_else(|| self.unexpected(Span::new(self.file, self.base, self.base)))
+        Ok(parts.next().ok_or_else(|| unexpected(self.start()))?)
     }
 
     /// Takes the next child of `rule`, which the grammar promises.
     pub(super) fn need<'i>(&self, parts: &mut Parts<'i>, rule: Rule) -> Outcome<Pair<'i>> {
-        parts.next_of(rule).ok_or_else(|| self.unexpected(Span::new(self.file, self.base, self.base)))
-    }
-
-    /// Makes the error for a tree the grammar does not promise.
-    pub(super) fn unexpected(&self, span: Span) -> Box<Diagnostic> {
-        Box::new(Diagnostic::error("T0001", span, "this is not understood"))
+        Ok(parts.next_of(rule).ok_or_else(|| unexpected(self.start()))?)
     }
 
     /// Reads `module.name`.
@@ -84,4 +83,9 @@ impl Builder {
         let span = start.to(mark.unwrap_or(name.span()));
         Ok(TypeExpr { set: set.is_some(), optional: mark.is_some(), name, span })
     }
+}
+
+/// Makes the error for a tree the grammar does not promise.
+pub(super) fn unexpected(span: Span) -> Diagnostic {
+    Diagnostic::error("T0001", span, "this is not understood")
 }

@@ -4,7 +4,7 @@
 //! `as of`, `??` (to the right), `+ -`. The height of every tree is bounded, so that later recursion over it is safe.
 
 use super::ast::{Aggregate, BinaryOp, Binder, Expr, ExprKind, Qualified, Quantifier, TextPart};
-use super::builder::{Builder, Outcome};
+use super::builder::{Builder, Outcome, unexpected};
 use super::grammar::{Pair, Parts, Rule};
 use super::literal::regex_pattern;
 use super::operators::{Operator, Operators, Tail};
@@ -61,7 +61,7 @@ impl Builder {
             match part.as_rule() {
                 Rule::operand => self.operand(part, &mut operators)?,
                 Rule::is_test => operators.push(self.is_test(part)?, span)?,
-                _ => operators.push(infix(part.as_str()).ok_or_else(|| self.unexpected(span))?, span)?,
+                _ => operators.push(infix(part.as_str()).ok_or_else(|| unexpected(span))?, span)?,
             }
         }
         operators.finish()
@@ -75,7 +75,7 @@ impl Builder {
             operators.push_not(self.span(&not))?;
             first = parts.next();
         }
-        let first = first.ok_or_else(|| self.unexpected(span))?;
+        let first = first.ok_or_else(|| unexpected(span))?;
         let (mut tall, tail) = match first.as_rule() {
             Rule::quantifier => self.quantifier(first)?,
             _ => (self.primary(first)?, None),
@@ -116,7 +116,7 @@ impl Builder {
             Rule::duration => ExprKind::Duration(self.duration(pair)?.value),
             Rule::integer => ExprKind::Int(self.integer(&pair)?),
             Rule::regex => ExprKind::Regex(regex_pattern(pair.as_str())),
-            _ => return Err(self.unexpected(span)),
+            _ => return Err(unexpected(span).into()),
         };
         Tall::on(0, kind, span)
     }
@@ -203,7 +203,7 @@ impl Builder {
                 let (arguments, highest) = self.list(pair)?;
                 Tall::on(below.max(highest), ExprKind::Call(base.boxed(), arguments), span)
             }
-            _ => Err(self.unexpected(own)),
+            _ => Err(unexpected(own).into()),
         }
     }
 

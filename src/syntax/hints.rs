@@ -49,11 +49,11 @@ impl Explainer<'_> {
             let message = format!("this is nested too deep to be read: {message}");
             return Diagnostic::error("T0002", Span::new(self.file, start, end), message);
         }
-        let failure = Failure::of(&error);
+        let failure = Failure::of(&error, |located, farthest| self.is_one_word(start + located, start + farthest));
         let place = start + failure.position;
-        let in_piece = |token: &&Token| token.start < end && !matches!(token.kind, Kind::Comment);
         let at = self.tokens.partition_point(|token| token.end <= place);
-        let found = self.tokens.iter().skip(at).find(in_piece).copied();
+        let behind = self.tokens.iter().skip(at).take_while(|token| token.start < end);
+        let found = behind.copied().find(|token| token.kind != Kind::Comment);
         let before = self.before(found.map_or(end, |token| token.start), start);
         let expected = self.expectations(&failure, &before);
         let message = match (expected, found) {
@@ -69,6 +69,12 @@ impl Explainer<'_> {
         };
         let help = found.and_then(|token| self.help(token, &before, &failure, words));
         Diagnostic::error("T0001", span, message).maybe_help(help)
+    }
+
+    /// Tells whether a word begins at `from` and reaches up to `to`: then the parser only looked where the word ends.
+    fn is_one_word(&self, from: usize, to: usize) -> bool {
+        let at = self.tokens.partition_point(|token| token.start < from);
+        self.tokens.get(at).is_some_and(|token| token.kind == Kind::Word && token.start == from && token.end >= to)
     }
 
     /// Returns a few tokens of the piece in front of `place`, the nearest first.
@@ -129,6 +135,7 @@ impl Explainer<'_> {
         fixed
             .map(str::to_owned)
             .or_else(|| self.missing_label(token, before))
+            .or_else(|| near_expected(token, text, failure))
             .or_else(|| near_word(token, text, words))
             .or_else(|| failure.rules.contains(&Rule::EOI).then(|| separate_items(text)).flatten())
     }
@@ -144,11 +151,21 @@ impl Explainer<'_> {
     }
 }
 
+/// Suggests a keyword the grammar would have taken here.
+fn near_expected(token: Token, text: &str, failure: &Failure) -> Option<String> {
+    let candidates = failure.rules.iter().filter_map(|rule| keyword(*rule));
+    let near = nearest(text, candidates).filter(|_| token.kind == Kind::Word)?;
+    Some(format!("did you mean `{near}`?"))
+}
+
 fn near_word(token: Token, text: &str, words: Option<&[&str]>) -> Option<String> {
     if token.kind != Kind::Word {
         return None;
     }
     let candidates = words.unwrap_or(ITEM_WORDS).iter().chain(EXPRESSION_WORDS).chain(ITEM_WORDS);
+    if candidates.clone().any(|known| *known == text) {
+        return None;
+    }
     nearest(text, candidates.copied()).map(|near| format!("did you mean `{near}`?"))
 }
 
@@ -164,12 +181,13 @@ struct Failure {
 }
 
 impl Failure {
-    fn of(error: &Error<Rule>) -> Self {
+    fn of(error: &Error<Rule>, is_one_word: impl Fn(usize, usize) -> bool) -> Self {
         let (InputLocation::Pos(located) | InputLocation::Span((located, _))) = error.location;
         let Some(attempts) = error.parse_attempts() else {
             return Self { position: located, rules: positives(error), symbols: Vec::new() };
         };
-        let position = attempts.max_position.max(located);
+        let farthest = attempts.max_position.max(located);
+        let position = if is_one_word(located, farthest) { located } else { farthest };
         let rules = if located == position { positives(error) } else { Vec::new() };
         let mut symbols = Vec::new();
         if attempts.max_position == position {

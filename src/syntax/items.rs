@@ -4,7 +4,7 @@ use super::ast::{
     Action, Annotation, Attribute, Def, DefBody, Effect, Entity, Enum, Expr, Extend, Formal, Head, Ident, Import, ItemKind, Param,
     TypeAlias,
 };
-use super::builder::{Builder, Outcome};
+use super::builder::{Builder, Outcome, unexpected};
 use super::grammar::{Pair, Parts, Rule};
 use super::literal::regex_pattern;
 use crate::text::{Diagnostic, Span, Spanned};
@@ -30,7 +30,7 @@ impl Builder {
             Rule::pack_item => ItemKind::Pack(self.pack(parts)?),
             Rule::waive_item => ItemKind::Waive(self.waive(parts)?),
             Rule::test_item => ItemKind::Test(self.test(parts)?),
-            _ => return Err(self.unexpected(span)),
+            _ => return Err(unexpected(span).into()),
         };
         Ok((head, kind))
     }
@@ -55,7 +55,7 @@ impl Builder {
         let mut args = Vec::new();
         while let Some(argument) = parts.next_of(Rule::annotation_arg) {
             let mut pieces: Vec<Pair<'_>> = Parts::of(argument).collect();
-            let value = pieces.pop().ok_or_else(|| self.unexpected(name.span))?;
+            let value = pieces.pop().ok_or_else(|| unexpected(name.span))?;
             let key = pieces.pop().map(|key| self.ident(&key));
             let value = match value.as_rule() {
                 Rule::plain_string => self.plain_text(value)?,
@@ -263,7 +263,7 @@ impl Builder {
                 let text = self.need(&mut parts, Rule::string)?;
                 action.remedy = Some(self.message(text)?);
             }
-            _ => return Err(self.unexpected(span)),
+            _ => return Err(unexpected(span).into()),
         }
         Ok(())
     }

@@ -33,7 +33,7 @@ impl Builder {
             "\\}" => '}',
             other => {
                 let message = format!("`{}` is no escape", other.escape_debug().to_string().replace("\\\\", "\\"));
-                return Err(bad(self.span(piece), message, "the escapes are `\\\"`, `\\\\`, `\\n`, `\\t`, `\\{` and `\\}`"));
+                return Err(bad(self.span(piece), message, "the escapes are `\\\"`, `\\\\`, `\\n`, `\\t`, `\\{` and `\\}`").into());
             }
         });
         Ok(())
@@ -45,7 +45,7 @@ impl Builder {
             let help = format!("numbers lie between {} and {}", i64::MIN, i64::MAX);
             bad(self.span(pair), "this number is too large", &help)
         };
-        pair.as_str().parse().map_err(|_| too_large())
+        Ok(pair.as_str().parse().map_err(|_| too_large())?)
     }
 
     /// Reads a day or an instant.
@@ -82,8 +82,8 @@ pub(super) fn regex_pattern(text: &str) -> String {
     inner.replace("\\/", "/")
 }
 
-fn bad(span: Span, message: impl Into<String>, help: &str) -> Box<Diagnostic> {
-    Box::new(Diagnostic::error("T0010", span, message).help(help))
+fn bad(span: Span, message: impl Into<String>, help: &str) -> Diagnostic {
+    Diagnostic::error("T0010", span, message).help(help)
 }
 
 fn parse_instant(text: &str) -> Result<Timestamp, String> {

@@ -9,9 +9,10 @@
 //! - `grammar`: the pest parser made from `grammar/tenet.pest`
 //! - `parse`: files and items; `hints`, `troubles`: what is wrong with them
 //! - `builder`, `items`, `rules`, `expression`, `operators`, `literal`: pairs to [`ast`]
-//! - `format`: canonical text
+//! - `atoms`, `format`: canonical text
 
 pub mod ast;
+mod atoms;
 mod builder;
 mod expression;
 mod format;

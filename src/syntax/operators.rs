@@ -67,7 +67,7 @@ impl Operators {
     pub(super) fn push_not(&mut self, span: Span) -> Outcome<()> {
         if self.pending.last().is_some_and(|(operator, _)| operator.precedence() > NOT) {
             let message = "`not` behind this operator needs parentheses";
-            return Err(error("T0001", span, message, "write `(not …)`"));
+            return Err(error("T0001", span, message, "write `(not …)`").into());
         }
         self.pending.push((Operator::Not, span));
         Ok(())
@@ -158,14 +158,14 @@ impl Operators {
         while !self.pending.is_empty() {
             self.reduce()?;
         }
-        self.operands.pop().ok_or_else(|| missing(Span::default()))
+        Ok(self.operands.pop().ok_or_else(|| missing(Span::default()))?)
     }
 }
 
-fn missing(span: Span) -> Box<Diagnostic> {
+fn missing(span: Span) -> Diagnostic {
     error("T0001", span, "an operand is missing", "write an expression on both sides")
 }
 
-fn error(code: &'static str, span: Span, message: &str, help: &str) -> Box<Diagnostic> {
-    Box::new(Diagnostic::error(code, span, message).help(help))
+fn error(code: &'static str, span: Span, message: &str, help: &str) -> Diagnostic {
+    Diagnostic::error(code, span, message).help(help)
 }

@@ -47,39 +47,25 @@ pub fn parse_expression(file_id: FileId, source: &SourceFile) -> Result<ast::Exp
     // The splitter watches the limits; in front of the text stands what makes it an item.
     const PREFIX: &str = "const x: X = ";
     let framed = format!("{PREFIX}{}", source.text);
-    let shift = |mut diagnostic: Diagnostic| {
-        let move_back = |span: Span| Span {
-            start: span.start.saturating_sub(PREFIX.len() as u32),
-            end: span.end.saturating_sub(PREFIX.len() as u32),
-            ..span
-        };
-        diagnostic.span = move_back(diagnostic.span);
-        diagnostic.labels.iter_mut().for_each(|label| label.span = move_back(label.span));
-        diagnostic
-    };
-    let split_framed = split(file_id, &framed, &mut troubles);
+    let framed_split = split(file_id, &framed, &mut troubles);
     if troubles.count() > 0 {
-        return Err(troubles.finish().into_iter().map(shift).collect());
+        return Err(troubles.finish().into_iter().map(|found| unframe(found, PREFIX.len())).collect());
     }
-    let end = framed.len();
-    let explainer = Explainer { file: file_id, text: &framed, tokens: &split_framed.tokens };
-    let start = PREFIX.len();
-    let piece = framed.get(start..end).unwrap_or("");
-    let read = || {
-        let pair = parse_rule(Rule::one_expr, piece).map_err(|_| explainer.explain(Rule::one_expr, start, end, None))?;
-        let mut builder = Builder::new(file_id, 0);
-        let mut parts = Parts::of(pair);
-        builder.next_expression(&mut parts).map_err(|diagnostic| shift_forward(*diagnostic, start))
+    let Ok(pair) = parse_rule(Rule::one_expr, &source.text) else {
+        let explainer = Explainer { file: file_id, text: &framed, tokens: &framed_split.tokens };
+        let found = explainer.explain(Rule::one_expr, PREFIX.len(), framed.len(), None);
+        return Err(vec![unframe(found, PREFIX.len())]);
     };
-    read().map_err(|diagnostic| vec![shift(diagnostic)])
+    let mut builder = Builder::new(file_id, 0);
+    builder.next_expression(&mut Parts::of(pair)).map_err(|diagnostic| vec![*diagnostic])
 }
 
-/// Moves a diagnostic about the bare text to where the text stands behind its frame.
-fn shift_forward(mut diagnostic: Diagnostic, distance: usize) -> Diagnostic {
-    let distance = u32::try_from(distance).unwrap_or(0);
-    let forward = |span: Span| Span { start: span.start + distance, end: span.end + distance, ..span };
-    diagnostic.span = forward(diagnostic.span);
-    diagnostic.labels.iter_mut().for_each(|label| label.span = forward(label.span));
+/// Moves a diagnostic about the framed text to where it belongs in the bare one.
+fn unframe(mut diagnostic: Diagnostic, frame: usize) -> Diagnostic {
+    let frame = u32::try_from(frame).unwrap_or(0);
+    let back = |span: Span| Span { start: span.start.saturating_sub(frame), end: span.end.saturating_sub(frame), ..span };
+    diagnostic.span = back(diagnostic.span);
+    diagnostic.labels.iter_mut().for_each(|label| label.span = back(label.span));
     diagnostic
 }
 
@@ -170,7 +156,6 @@ impl Reader<'_> {
 
     /// Reports a head item that is repeated or comes too late.
     fn check_place(&mut self, chunk: &Chunk, file: &ast::File) {
-        let head: String = self.text.get(chunk.start..chunk.end).unwrap_or("").chars().take(400).collect();
         let span = || Span::new(self.file, chunk.start, chunk.end);
         let (repeated, late, message) = match chunk.word {
             ItemWord::Edition => (
@@ -186,8 +171,8 @@ impl Reader<'_> {
             ItemWord::Import => (false, !file.items.is_empty(), "imports stand in front of all other items"),
             _ => return,
         };
-        let word = head.split_whitespace().next().unwrap_or("").to_owned();
         if repeated {
+            let word = self.split.tokens.get(chunk.keyword).map_or("", |token| token.text(self.text));
             let message = format!("`{word}` stands here a second time");
             self.troubles.push(Diagnostic::error("T0008", span(), message).help("keep one of them"));
         } else if late {
@@ -195,19 +180,17 @@ impl Reader<'_> {
         }
     }
 
-    fn flaws(&self) -> impl Iterator<Item = &Token> {
-        self.split.flaws.iter().map(|flaw| match flaw {
-            Flaw::Text(token) | Flaw::Interpolation(token) => token,
-        })
-    }
-
     fn has_flaw(&self, start: usize, end: usize) -> bool {
-        !self.split.flaws.is_empty() && self.flaws().any(|token| token.start >= start && token.start < end)
+        let place = |flaw: &Flaw| match flaw {
+            Flaw::Text(token) | Flaw::Interpolation(token) => token.start,
+        };
+        let first = self.split.flaws.partition_point(|flaw| place(flaw) < start);
+        self.split.flaws.get(first).is_some_and(|flaw| place(flaw) < end)
     }
 
     fn explain(&mut self, rule: Rule, start: usize, end: usize, words: Option<&[&str]>) {
         let explainer = Explainer { file: self.file, text: self.text, tokens: &self.split.tokens };
-        self.troubles.push(explainer.explain(rule, start, end, words));
+        self.troubles.push_with(|| explainer.explain(rule, start, end, words));
     }
 
     /// Says what is wrong with an item; of a rule the good clauses are kept.
@@ -237,6 +220,8 @@ impl Reader<'_> {
             }
         }
         let mut clauses = Vec::new();
+        // Clauses on one line are not told apart; then only the whole rule shows where it stops.
+        let in_one_piece = pieces.len() == 2 && found.is_some();
         for (start, end) in pieces.into_iter().skip(1) {
             if self.has_flaw(start, end) {
                 continue;
@@ -244,14 +229,15 @@ impl Reader<'_> {
             match parse_rule(Rule::one_clause, text.get(start..end)?) {
                 Ok(pair) => {
                     let mut builder = Builder::new(self.file, start);
-                    clauses.extend(builder.rule_clauses(pair.into_inner()));
+                    clauses.extend(builder.rule_clauses(pair.into_inner()).0);
                     self.report(builder);
                 }
+                Err(()) if in_one_piece => self.explain(Rule::rule_item, chunk.start, chunk.end, Some(RULE_CLAUSES)),
                 Err(()) => self.explain(Rule::one_clause, start, end, Some(RULE_CLAUSES)),
             }
         }
         let (head, rule) = found?;
-        Some(Item { head, kind: ItemKind::Rule(ast::Rule { clauses, ..rule }) })
+        Some(Item { head, kind: ItemKind::Rule(ast::Rule { clauses, broken: true, ..rule }) })
     }
 
     fn header(&mut self, pair: Pair<'_>, start: usize, span: Span) -> Option<(Head, ast::Rule)> {
@@ -292,15 +278,14 @@ impl Reader<'_> {
         let header = pieces.first_mut()?;
         let rest = (body + 1, header.1);
         header.1 = body;
-        if !self.text.get(rest.0..rest.1)?.trim().is_empty()
-            && tokens.iter().any(|token| !token.is_comment() && token.start >= rest.0 && token.end <= rest.1)
-        {
+        let in_rest = |token: &Token| !token.is_comment() && token.start >= rest.0 && token.end <= rest.1;
+        if tokens.iter().any(in_rest) {
             pieces.insert(1, rest);
         }
         Some(pieces)
     }
 
-    /// Tells whether the brace at `at` closes last, so that it is the body and no set in the header.
+    /// Tells whether the brace at `at` opens the body of the rule, and no set in its header.
     fn opens_body(&self, tokens: &[Token], at: usize) -> bool {
         let previous = tokens.get(..at).and_then(|before| before.iter().rev().find(|token| !token.is_comment()));
         previous.is_some_and(|token| !matches!(token.text(self.text), "in" | "==" | "!=" | "covers" | "overlaps" | "??"))

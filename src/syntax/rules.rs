@@ -5,17 +5,20 @@ use jiff::Timestamp;
 use super::ast::{
     Expect, Fix, FixStep, GivenPath, GivenStep, Head, Ident, ItemKind, Pack, PackUse, Rule as RuleItem, RuleClause, Test, Waive,
 };
-use super::builder::{Builder, Outcome};
+use super::builder::{Builder, Outcome, unexpected};
 use super::grammar::{Pair, Parts, Rule};
 use super::items::Once;
 use crate::text::{Span, Spanned};
+
+/// An end of an interval, if it is given.
+type Bound = Option<Spanned<Timestamp>>;
 
 impl Builder {
     /// Reads a rule; `span` is all of it.
     pub(super) fn rule(&mut self, mut parts: Parts<'_>, span: Span) -> Outcome<(Head, ItemKind)> {
         let header = self.need(&mut parts, Rule::rule_header)?;
         let (head, mut rule) = self.rule_header(header, span)?;
-        rule.clauses = self.rule_clauses(parts);
+        (rule.clauses, rule.broken) = self.rule_clauses(parts);
         Ok((head, ItemKind::Rule(rule)))
     }
 
@@ -30,13 +33,14 @@ impl Builder {
             Some(filter) => Some(self.expression(filter)?),
             None => None,
         };
-        Ok((head, RuleItem { id, subject, entity, filter, clauses: Vec::new() }))
+        Ok((head, RuleItem { id, subject, entity, filter, clauses: Vec::new(), broken: false }))
     }
 
-    /// Reads the clauses that can be read, and reports the others and repeated ones.
-    pub(super) fn rule_clauses<'i>(&mut self, clauses: impl Iterator<Item = Pair<'i>>) -> Vec<RuleClause> {
+    /// Reads the clauses that can be read, and reports the others and repeated ones; tells whether any could not be read.
+    pub(super) fn rule_clauses<'i>(&mut self, clauses: impl Iterator<Item = Pair<'i>>) -> (Vec<RuleClause>, bool) {
         let mut once = Once::default();
         let mut kept = Vec::new();
+        let mut broken = false;
         for clause in clauses.filter(|pair| pair.as_rule() == Rule::rule_clause) {
             let Some(clause) = Parts::of(clause).next() else { continue };
             match clause.as_rule() {
@@ -45,9 +49,10 @@ impl Builder {
                 rule => once.check(self, &clause, rule),
             }
             let outcome = self.rule_clause(clause);
+            broken |= outcome.is_err();
             kept.extend(self.keep(outcome));
         }
-        kept
+        (kept, broken)
     }
 
     fn rule_clause(&mut self, pair: Pair<'_>) -> Outcome<RuleClause> {
@@ -70,7 +75,7 @@ impl Builder {
             }
             Rule::waivable_clause => self.waivable(parts, span)?,
             Rule::not_waivable_clause => RuleClause::NotWaivable(span),
-            _ => return Err(self.unexpected(span)),
+            _ => return Err(unexpected(span).into()),
         })
     }
 
@@ -161,7 +166,7 @@ impl Builder {
     pub(super) fn waive(&mut self, mut parts: Parts<'_>) -> Outcome<Waive> {
         let rule = self.next_ident(&mut parts)?;
         let mut names: Vec<Ident> = parts.every(Rule::ident).iter().map(|pair| self.ident(pair)).collect();
-        let subject = names.pop().ok_or_else(|| self.unexpected(rule.span))?;
+        let subject = names.pop().ok_or_else(|| unexpected(rule.span))?;
         let entity = self.next_qualified(&mut parts)?;
         let filter = match parts.next_of(Rule::expr) {
             Some(filter) => Some(self.expression(filter)?),
@@ -277,7 +282,7 @@ impl Builder {
         Ok(GivenPath { base, member: pieces.next().map(|member| self.ident(&member)) })
     }
 
-    fn interval(&self, parts: &mut Parts<'_>) -> Outcome<(Option<Spanned<Timestamp>>, Option<Spanned<Timestamp>>)> {
+    fn interval(&self, parts: &mut Parts<'_>) -> Outcome<(Bound, Bound)> {
         let mut bound = |rule| match parts.next_of(rule) {
             Some(pair) => self.next_instant(&mut Parts::of(pair)).map(Some),
             None => Ok(None),
@@ -290,7 +295,7 @@ impl Builder {
         let mut parts = Parts::of(pair);
         let rule = self.next_ident(&mut parts)?;
         let mut names: Vec<Ident> = parts.every(Rule::ident).iter().map(|pair| self.ident(pair)).collect();
-        let subject = names.pop().ok_or_else(|| self.unexpected(start))?;
+        let subject = names.pop().ok_or_else(|| unexpected(start))?;
         let requirement = names.pop();
         let verdict = self.next_ident(&mut parts)?;
         let because: Vec<Ident> = parts.every(Rule::ident).iter().map(|pair| self.ident(pair)).collect();

@@ -26,6 +26,8 @@ pub(super) struct Chunk {
     pub(super) word: ItemWord,
     /// Its tokens, as a range of the list; doc comments and annotations included, comments behind it not.
     pub(super) tokens: Range<usize>,
+    /// The token of the word that names it.
+    pub(super) keyword: usize,
     /// First byte.
     pub(super) start: usize,
     /// One past the last byte.
@@ -200,7 +202,8 @@ impl<'a> Splitter<'a> {
         let first = self.head.and_then(|head| self.tokens.get(head)).copied().unwrap_or(token);
         let unindented = self.is_unindented(first);
         let shaped = || begins_item(self.text.get(token.start..).unwrap_or(""));
-        let begins = if self.opened.is_empty() { unindented || shaped() } else { unindented && shaped() };
+        let after_operand = || self.previous.is_none_or(|previous| self.ends_operand(previous) || previous.text(self.text) == "?");
+        let begins = if self.opened.is_empty() { unindented || after_operand() || shaped() } else { unindented && shaped() };
         begins.then_some(word)
     }
 
@@ -214,7 +217,7 @@ impl<'a> Splitter<'a> {
             self.troubles.push(Diagnostic::error("T0009", self.span(token), message));
         }
         let sound = word != ItemWord::Check;
-        self.current = Some(Chunk { word, tokens: first..at + 1, start, end: token.end, sound });
+        self.current = Some(Chunk { word, tokens: first..at + 1, keyword: at, start, end: token.end, sound });
         self.previous = None;
         self.before_previous = None;
     }
@@ -240,7 +243,7 @@ impl<'a> Splitter<'a> {
             return;
         }
         let word = token.text(self.text);
-        let shown: String = word.chars().take(40).collect();
+        let shown: String = word.lines().next().unwrap_or("").chars().take(40).collect();
         let diagnostic = Diagnostic::error("T0004", self.span(token), format!("`{shown}` does not begin an item"));
         let general = || "an item begins with a word such as `rule`, `def`, `param` or `test`".to_owned();
         let help = nearest_item(word).map_or_else(general, |near| format!("did you mean `{near}`?"));

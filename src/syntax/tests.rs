@@ -169,6 +169,16 @@ fn literals() {
 }
 
 #[test]
+fn reserved_words_are_no_names() {
+    for word in ["none", "now", "not", "no", "and", "overlaps", "true", "exactly"] {
+        assert!(!read(&format!("rule X-1 for s: S {{ let {word} = x }}\n")).1.is_empty(), "{word}");
+        assert!(read(&format!("rule X-1 for s: S {{ let {word}_x = x.{word} }}\n")).1.is_empty(), "{word}");
+    }
+    let kind = |text: &str| parse_expression(FileId(0), &SourceFile::new("value", text)).unwrap().kind;
+    assert!(matches!((kind("none"), kind("now"), kind("true")), (ExprKind::None, ExprKind::Now, ExprKind::Bool(true))));
+}
+
+#[test]
 fn expressions_alone() {
     let failing = |text: &str| {
         let found = parse_expression(FileId(0), &SourceFile::new("value", text)).unwrap_err();
@@ -203,7 +213,7 @@ fn hints_for_slips() {
     fault("rule X-1 for s: S wher p {\n}", "T0001", "wher", "did you mean `where`?");
     fault("def f(x: Int) Bool = x", "T0001", "Bool", "expected `:`");
     fault("enum A { B, }\nenum C { D } enum E { F }", "T0001", "enum", "line of its own");
-    fault("entity A { a: set }", "T0001", "}", "a type");
+    fault("entity A { a: }", "T0001", "}", "a type");
 }
 
 #[test]

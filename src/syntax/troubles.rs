@@ -15,8 +15,13 @@ pub(super) struct Troubles {
 impl Troubles {
     /// Adds one.
     pub(super) fn push(&mut self, diagnostic: Diagnostic) {
+        self.push_with(|| diagnostic);
+    }
+
+    /// Adds one that is made only if there is room for it.
+    pub(super) fn push_with(&mut self, make: impl FnOnce() -> Diagnostic) {
         if self.diagnostics.len() < MAX_DIAGNOSTICS {
-            self.diagnostics.push(diagnostic);
+            self.diagnostics.push(make());
         } else {
             self.dropped += 1;
         }

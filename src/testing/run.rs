@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::world::{test_instant, world};
 use crate::check::{Expectation, ExprKind, ParamId, Policies, Rule, Test, walk};
-use crate::evaluate::{Options, Scan, Val, parameter_values, scan, scan_again};
+use crate::evaluate::{Evaluator, Options, Scan, Val, parameter_values, scan, scan_again};
 use crate::model::{EntityId, Verdict};
 use crate::remedy::propose;
 use crate::snapshot::Snapshot;
@@ -22,34 +22,39 @@ pub struct TestFailure {
 /// Runs one test; nothing comes back if everything came out as expected.
 #[must_use]
 pub fn run_test(policies: &Policies, test: &Test) -> Vec<TestFailure> {
-    let fail = |span, message: String| vec![TestFailure { span, message }];
-    let (snapshot, ids) = match world(policies, test) {
-        Ok(world) => world,
-        Err(error) => return fail(test.span, error.to_string()),
-    };
     if let Some(rule) = reads_now_unsaid(policies, test) {
-        return fail(test.span, format!("`{}` reads `now`: say it in the world, `now = 2026-01-01`", rule.id));
+        let message = format!("`{}` reads `now`: say it in the world, `now = 2026-01-01`", rule.id);
+        return vec![TestFailure { span: test.span, message }];
     }
+    let result = judged(policies, test, |judge, ids| test.expects.iter().filter_map(|expect| judge.expectation(expect, ids)).collect());
+    result.unwrap_or_else(|messages| messages.into_iter().map(|message| TestFailure { span: test.span, message }).collect())
+}
+
+/// Returns the verdict each expectation is about, whatever was expected.
+pub(super) fn outcomes(policies: &Policies, test: &Test) -> Result<Vec<String>, Vec<String>> {
+    judged(policies, test, |judge, ids| {
+        let verdict = |expect: &Expectation| {
+            let run = judge.scan.runs.iter().position(|run| run.rule == expect.rule)?;
+            Some(outcome(judge.scan, run, *ids.get(expect.subject)?, expect.requirement).0)
+        };
+        test.expects.iter().map(|expect| verdict(expect).unwrap_or_else(|| gone().0)).collect()
+    })
+}
+
+/// Builds the world of a test, scans it with the rules the test names, and hands both to `judge`.
+fn judged<T>(policies: &Policies, test: &Test, judge: impl FnOnce(&Judge<'_>, &[EntityId]) -> T) -> Result<T, Vec<String>> {
+    let (snapshot, ids) = world(policies, test).map_err(|error| vec![error.to_string()])?;
+    let now = test_instant(test);
     let values = parameter_values(policies, &BTreeMap::new());
-    let params: BTreeMap<ParamId, Val> = test
-        .params
-        .iter()
-        .map(|(id, value)| {
-            (*id, crate::evaluate::Evaluator::new(policies, &snapshot, test_instant(test), values.clone()).value(value, &mut Vec::new()))
-        })
-        .collect();
+    let evaluator = Evaluator::new(policies, &snapshot, now, values);
+    let params: BTreeMap<ParamId, Val> = test.params.iter().map(|(id, value)| (*id, evaluator.value(value, &mut Vec::new()))).collect();
     let named: Vec<&str> =
         test.expects.iter().filter_map(|expect| policies.rules.get(expect.rule.0 as usize)).map(|rule| rule.id.as_str()).collect();
     let select = |rule: &Rule| named.contains(&rule.id.as_str());
     let bare = Policies { packs: Vec::new(), ..policies.clone() };
-    let options = Options { now: test_instant(test), params: &params, packs: None, select: &select, subject: None, waivers: true };
-    match scan(&bare, &snapshot, &options) {
-        Ok(result) => {
-            let judge = Judge { policies: &bare, snapshot: &snapshot, scan: &result };
-            test.expects.iter().filter_map(|expect| judge.expectation(expect, &ids)).collect()
-        }
-        Err(errors) => errors.into_iter().map(|error| TestFailure { span: test.span, message: error.to_string() }).collect(),
-    }
+    let options = Options { now, params: &params, packs: None, select: &select, subject: None, waivers: true };
+    let result = scan(&bare, &snapshot, &options).map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+    Ok(judge(&Judge { policies: &bare, snapshot: &snapshot, scan: &result }, &ids))
 }
 
 /// Finds a rule under test that reads `now` although the world does not say when it is.

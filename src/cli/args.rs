@@ -1,0 +1,362 @@
+//! Command line arguments.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use jiff::Timestamp;
+
+use crate::model::parse_instant;
+
+/// Policy compliance for partner-of-record governance in Microsoft cloud tenants.
+#[derive(Debug, Parser)]
+#[command(name = "tenet", version, max_term_width = 100, after_help = super::exit::page())]
+pub(super) struct Cli {
+    #[command(flatten)]
+    pub(super) global: Global,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Options of every command")]
+pub(super) struct Global {
+    /// Run as if started in DIR
+    #[arg(short = 'C', value_name = "DIR", global = true)]
+    pub(super) directory: Option<PathBuf>,
+    /// Configuration file in place of tenet.toml
+    #[arg(long, value_name = "FILE", global = true, env = "TENET_CONFIG")]
+    pub(super) config: Option<PathBuf>,
+    /// Say nothing but the result
+    #[arg(short, long, global = true)]
+    pub(super) quiet: bool,
+    /// Say more
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(super) verbose: u8,
+    /// When to use colors
+    #[arg(long, value_enum, default_value_t = Choice::Auto, global = true)]
+    pub(super) color: Choice,
+    /// How to show progress
+    #[arg(long, value_enum, default_value_t = Progress::Auto, global = true)]
+    pub(super) progress: Progress,
+    /// The instant of the run, for all ages and ends of waivers and reviews
+    #[arg(long, value_name = "RFC3339", value_parser = instant, global = true, env = "TENET_NOW")]
+    pub(super) now: Option<Timestamp>,
+    /// Refuse any network connection (no command so far makes one)
+    #[arg(long, global = true)]
+    pub(super) offline: bool,
+    /// Threads to use; results do not depend on it
+    #[arg(long, value_name = "N", global = true)]
+    pub(super) jobs: Option<usize>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Choice {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Progress {
+    Auto,
+    Plain,
+    None,
+    Json,
+}
+
+fn instant(text: &str) -> Result<Timestamp, String> {
+    parse_instant(text)?.ok_or_else(|| format!("`{text}` is no time"))
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Make a governance repo
+    Init(Init),
+    /// Scan and explain a built-in tenant; needs no credentials
+    Demo(Demo),
+    /// Parse, type-check and lint policies, waivers, registers and configuration
+    Check(Check),
+    /// Bring policies into canonical layout
+    Fmt(Fmt),
+    /// Run the tests written in policy files
+    Test(Test),
+    /// Make a snapshot from files
+    Import(Import),
+    /// Write a snapshot as tables
+    Export(Export),
+    /// Evaluate policies over a snapshot and report
+    Scan(Scan),
+    /// Explain a rule, a verdict, a diagnostic code or an entity type
+    Explain(Explain),
+    /// Show what is in a snapshot or result, and what is missing
+    Show(Show),
+    /// Print the JSON Schema of a file format
+    Schema(Schema),
+    /// Print completions for a shell
+    Completions(Completions),
+    /// Print the manual page
+    Man,
+    /// Print the version
+    Version(Version),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Init {
+    /// Where to make it
+    // The id keeps it apart from the global `-C`, which has the same field name and would be set too.
+    #[arg(id = "init_directory", value_name = "DIR", default_value = ".")]
+    pub(super) directory: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Demo {
+    /// Keep the demo's governance repo in this folder, to play with
+    #[arg(long, value_name = "DIR")]
+    pub(super) keep: Option<PathBuf>,
+    /// Report formats, as for `scan`
+    #[arg(short, long, value_name = "FORMAT[=FILE]")]
+    pub(super) format: Vec<Format>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Check {
+    /// Files and folders; the policies of tenet.toml without
+    pub(super) paths: Vec<PathBuf>,
+    /// How diagnostics are written
+    #[arg(long, value_enum, default_value_t = DiagnosticStyle::Full)]
+    pub(super) format: DiagnosticStyle,
+    /// In words, without drawing
+    #[arg(long, env = "NO_GRAPHICS", value_parser = clap::builder::FalseyValueParser::new())]
+    pub(super) no_graphics: bool,
+    /// Warnings fail too
+    #[arg(long)]
+    pub(super) strict: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum DiagnosticStyle {
+    Full,
+    Concise,
+    Json,
+    Github,
+    Azure,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Fmt {
+    /// Files and folders; the policies of tenet.toml without
+    pub(super) paths: Vec<PathBuf>,
+    /// Change nothing; fail if something would change
+    #[arg(long)]
+    pub(super) check: bool,
+    /// Change nothing; show what would change
+    #[arg(long)]
+    pub(super) diff: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Test {
+    /// Files and folders; the policies of tenet.toml without
+    pub(super) paths: Vec<PathBuf>,
+    /// Only tests whose name holds this text
+    #[arg(long, value_name = "TEXT")]
+    pub(super) only: Option<String>,
+    /// Say for each rule which verdicts its tests show
+    #[arg(long)]
+    pub(super) coverage: bool,
+    /// Knock out every fact of each world in turn: nothing that did not pass may then pass
+    #[arg(long)]
+    pub(super) missing_data: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Import {
+    /// What the files are
+    #[arg(value_enum)]
+    pub(super) kind: ImportKind,
+    /// Files and folders
+    #[arg(required = true)]
+    pub(super) paths: Vec<PathBuf>,
+    /// The snapshot to make
+    #[arg(short, long, value_name = "NAME.snapshot")]
+    pub(super) output: PathBuf,
+    /// Vouch that a list is whole, such as users or roleAssignments@/subscriptions/ID
+    #[arg(long, value_name = "KIND[@SCOPE]")]
+    pub(super) complete: Vec<String>,
+    /// When the files were read from the services, if they do not say
+    #[arg(long, value_name = "RFC3339", value_parser = instant)]
+    pub(super) captured_at: Option<Timestamp>,
+    /// The directory the files describe, if they do not say
+    #[arg(long, value_name = "GUID")]
+    pub(super) tenant: Option<String>,
+    /// Pass over files that cannot be read
+    #[arg(long)]
+    pub(super) skip_unreadable: bool,
+    /// Replace a snapshot that is there
+    #[arg(long)]
+    pub(super) force: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ImportKind {
+    /// Raw answers of ARM, Graph, Resource Graph, Partner Center
+    Arm,
+    /// Exports of az and Get-Az
+    Az,
+    /// AzureHound, version 5
+    Azurehound,
+    /// JSON Lines tables
+    Tables,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Export {
+    /// What to write
+    #[arg(value_enum)]
+    pub(super) kind: ExportKind,
+    /// The snapshot
+    #[arg(long)]
+    pub(super) snapshot: Option<PathBuf>,
+    /// The folder to write to
+    #[arg(short, long, value_name = "DIR")]
+    pub(super) output: PathBuf,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ExportKind {
+    /// JSON Lines tables, one file a kind
+    Tables,
+}
+
+/// What a scan looks at.
+#[derive(Debug, Clone, Default, Args)]
+pub(super) struct Selection {
+    /// The snapshot; the latest in the snapshot folder without
+    #[arg(long, env = "TENET_SNAPSHOT")]
+    pub(super) snapshot: Option<PathBuf>,
+    /// Policy files and folders besides those of tenet.toml
+    #[arg(long, value_name = "PATH")]
+    pub(super) policies: Vec<PathBuf>,
+    /// A register besides those of tenet.toml: designations, partner_links, partners, principals, reviews, subscriptions, or an entity
+    #[arg(long, value_name = "FORM=FILE")]
+    pub(super) register: Vec<String>,
+    /// Set a parameter
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(super) param: Vec<String>,
+    /// Packs in force, in place of those of tenet.toml
+    #[arg(long, value_name = "NAME")]
+    pub(super) pack: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Scan {
+    #[command(flatten)]
+    pub(super) selection: Selection,
+    /// Only these rules; a trailing * stands for anything
+    #[arg(long, value_name = "ID")]
+    pub(super) rule: Vec<String>,
+    /// Only rules with this tag
+    #[arg(long, value_name = "TAG")]
+    pub(super) tag: Vec<String>,
+    /// Only rules of this severity or above
+    #[arg(long, value_name = "SEVERITY")]
+    pub(super) severity: Option<String>,
+    /// Only this subject, by id or name
+    #[arg(long, value_name = "ID")]
+    pub(super) subject: Option<String>,
+    /// What fails the run: fail (of a blocking rule), a severity and above, or none
+    #[arg(long, value_name = "fail|SEVERITY|none", default_value = "fail", env = "TENET_FAIL_ON")]
+    pub(super) fail_on: String,
+    /// Unknown counts as fail
+    #[arg(long)]
+    pub(super) strict: bool,
+    /// Refuse a snapshot older than this, such as "7 days"
+    #[arg(long, value_name = "DURATION")]
+    pub(super) max_age: Option<String>,
+    /// Waivers do not count
+    #[arg(long)]
+    pub(super) no_waivers: bool,
+    /// Report formats: table, json; each to stdout or to a file
+    #[arg(short, long, value_name = "FORMAT[=FILE]")]
+    pub(super) format: Vec<Format>,
+}
+
+/// A report and where it goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Format {
+    pub(super) kind: FormatKind,
+    pub(super) file: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum FormatKind {
+    Table,
+    Json,
+}
+
+impl std::str::FromStr for Format {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, file) = match text.split_once('=') {
+            Some((name, file)) if !file.is_empty() => (name, Some(PathBuf::from(file))),
+            Some((_, _)) => return Err(format!("`{text}` names no file")),
+            None => (text, None),
+        };
+        let kind = match name {
+            "table" => FormatKind::Table,
+            "json" => FormatKind::Json,
+            other => return Err(format!("there is no format `{other}`; write table or json")),
+        };
+        Ok(Self { kind, file })
+    }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Explain {
+    #[command(flatten)]
+    pub(super) selection: Selection,
+    /// A rule, a diagnostic code, an entity type, an enumeration, or `exit-codes`
+    pub(super) what: String,
+    /// A subject, by id or name; those that need explaining without
+    pub(super) subject: Option<String>,
+    /// Only this requirement
+    #[arg(long, value_name = "NAME")]
+    pub(super) requirement: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Show {
+    /// A snapshot or a result
+    pub(super) file: PathBuf,
+    /// As JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Schema {
+    /// Which file format
+    #[arg(value_enum)]
+    pub(super) file: SchemaFile,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum SchemaFile {
+    Result,
+    Manifest,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Completions {
+    /// The shell
+    #[arg(value_enum)]
+    pub(super) shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Version {
+    /// As JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}

@@ -1,0 +1,155 @@
+//! `tenet explain`: a rule, a verdict, a diagnostic code, a type.
+
+use std::fmt::Write as _;
+
+use super::Exit;
+use super::args::{Explain, Global};
+use super::exit::Failure;
+use super::scan::find_subject;
+use super::{output, repo};
+use crate::Compiled;
+use crate::check::{Rule, code_page};
+use crate::evaluate::{Detail, Options, scan};
+use crate::model::{EntityType, NamedType, Provenance, Schema, Type, Verdict};
+use crate::remedy::propose;
+use crate::report::{explain_rule, explain_verdict, plain, remedy_of, result_document};
+use crate::sources::source_code_page;
+use crate::text::did_you_mean;
+
+/// Verdicts explained one by one; the rest is counted.
+const VERDICTS_MAX: usize = 10;
+
+pub(super) fn run(global: &Global, args: &Explain) -> anyhow::Result<Exit> {
+    if args.what == "exit-codes" {
+        output::print(&super::exit::page())?;
+        return Ok(Exit::Ok);
+    }
+    if let Some(page) = code_page(&args.what).or_else(|| source_code_page(&args.what)) {
+        output::print(&format!("{}: {}\n\n{}\n", page.code, page.title, page.text))?;
+        return Ok(Exit::Ok);
+    }
+    let repo = repo::open(global)?;
+    let mut files = repo.policy_files(&[])?;
+    if !args.selection.policies.is_empty() {
+        files.extend(repo.policy_files(&args.selection.policies)?);
+    }
+    let compiled = repo.compile(global, &files)?;
+    if let Some(entity) = compiled.policies.schema.entity_named(&args.what) {
+        output::print(&explain_entity(&compiled, entity))?;
+        return Ok(Exit::Ok);
+    }
+    if let Some(text) = explain_type(&compiled.policies.schema, &args.what) {
+        output::print(&text)?;
+        return Ok(Exit::Ok);
+    }
+    let rule = find_rule(&compiled, &args.what)?;
+    output::print(&explain_rule(&compiled.policies, &compiled.sources, rule))?;
+    let has_snapshot = args.selection.snapshot.is_some() || args.subject.is_some() || repo.snapshot_path(None).is_ok();
+    if has_snapshot {
+        output::print("\n")?;
+        verdicts(global, args, &repo, &compiled, rule)?;
+    }
+    Ok(Exit::Ok)
+}
+
+fn find_rule<'c>(compiled: &'c Compiled, id: &str) -> anyhow::Result<&'c Rule> {
+    let rules = &compiled.policies.rules;
+    let found = rules.iter().find(|rule| rule.id.eq_ignore_ascii_case(id) || rule.was.iter().any(|was| was == id));
+    found.ok_or_else(|| {
+        let names = rules.iter().map(|rule| rule.id.as_str()).chain(compiled.policies.schema.names.keys().map(String::as_str));
+        let help = did_you_mean(id, names).map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+        Failure::usage(format!("there is no rule, diagnostic code or type `{id}`{help}")).into()
+    })
+}
+
+fn verdicts(global: &Global, args: &Explain, repo: &repo::Repo, compiled: &Compiled, rule: &Rule) -> anyhow::Result<()> {
+    let params = repo.parameters(compiled, &args.selection)?;
+    let packs = repo.packs(compiled, &args.selection)?;
+    let loaded = repo.snapshot(global, compiled, &args.selection)?;
+    let subject = args.subject.as_ref().map(|text| find_subject(&loaded.snapshot, text)).transpose()?;
+    let select = |other: &Rule| other.id == rule.id;
+    let now = loaded.now(global)?;
+    let options = Options { now, params: &params, packs: packs.as_deref(), select: &select, subject, waivers: true };
+    let result = scan(&compiled.policies, &loaded.snapshot, &options)
+        .map_err(|errors| Failure::usage(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
+    let document = result_document(&compiled.policies, &loaded.snapshot, &result, loaded.identity(compiled)?, Detail::Full);
+    let wanted = |verdict: &str| subject.is_some() || matches!(verdict, "fail" | "unknown" | "pending");
+    let about = |requirement: &Option<String>| args.requirement.is_none() || *requirement == args.requirement;
+    let shown: Vec<_> = document.findings.iter().filter(|finding| wanted(finding.verdict) && about(&finding.requirement)).collect();
+    if shown.is_empty() {
+        let counts = &document.summary.verdicts;
+        output::print(&format!("nothing to explain: {} pass, {} not applicable\n", counts.pass, counts.not_applicable))?;
+    }
+    for finding in shown.iter().take(VERDICTS_MAX) {
+        output::print(&format!("{}\n", explain_verdict(finding)))?;
+    }
+    if shown.len() > VERDICTS_MAX {
+        output::print(&format!("… and {} more; name a subject to see it\n", shown.len() - VERDICTS_MAX))?;
+    }
+    if let Some(subject) = subject {
+        let failing = result.findings.iter().find(|finding| finding.subject == Some(subject) && finding.verdict == Verdict::Fail);
+        if let Some(proposal) = failing.and_then(|finding| propose(&compiled.policies, &loaded.snapshot, &result, finding.run, subject)) {
+            output::print(&proposed(compiled, &proposal))?;
+        }
+    }
+    Ok(())
+}
+
+/// Says what the rule's fixes would do, tried on a copy of the snapshot.
+fn proposed(compiled: &Compiled, proposal: &crate::remedy::Proposal) -> String {
+    let mut text = format!("The fix {} would do, tried on a copy of the snapshot:\n", proposal.fixes.join(", "));
+    for step in &proposal.steps {
+        let name = compiled.policies.actions.get(step.action.0 as usize).map_or("?", |action| action.name.as_str());
+        let _ = writeln!(text, "  ~ {name}({})", plain(&step.arguments.join(", ")));
+        if let Some(remedy) = &step.remedy {
+            let _ = writeln!(text, "      {}", plain(remedy));
+        }
+    }
+    if proposal.problems.is_empty() {
+        text += "Afterwards the requirements pass and no verdict of this rule is worse.\n";
+    } else {
+        text += "It is not offered as a fix:\n";
+        for problem in &proposal.problems {
+            let _ = writeln!(text, "  ! {}", plain(problem));
+        }
+    }
+    text
+}
+
+fn explain_entity(compiled: &Compiled, entity: &EntityType) -> String {
+    let schema = &compiled.policies.schema;
+    let mut text = format!("{}: {}\n", entity.name, entity.docs.join(" "));
+    let _ = writeln!(text, "key {}: {}; listed by {}", entity.key_name, schema.type_name(entity.key), source(&entity.source));
+    for (name, id) in &entity.properties {
+        let Some(property) = schema.property(*id).filter(|property| !property.is_key) else { continue };
+        let history = if property.history { ", with history" } else { "" };
+        let inverse =
+            property.inverse.and_then(|id| schema.property(id)).map_or_else(String::new, |other| format!(", inverse {}", other.name));
+        let _ = writeln!(text, "  {name}: {}{inverse}{history}", schema.type_name(property.ty));
+        if !property.docs.is_empty() {
+            let _ = writeln!(text, "      {}", property.docs.join(" "));
+        }
+        let _ = writeln!(text, "      from {}", source(&property.source));
+    }
+    text
+}
+
+/// Explains an enumeration or a named type.
+fn explain_type(schema: &Schema, name: &str) -> Option<String> {
+    match schema.named(name)? {
+        NamedType::Enum(id) => {
+            let found = schema.enumeration(id)?;
+            Some(format!("{}: {}\nvalues {}\n", found.name, found.docs.join(" "), found.values.join(", ")))
+        }
+        NamedType::Alias(id) => {
+            let found = schema.alias(id)?;
+            let pattern = found.pattern_text.as_ref().map_or_else(String::new, |pattern| format!(" matching /{pattern}/"));
+            Some(format!("{}: {}\na {}{pattern}\n", found.name, found.docs.join(" "), schema.type_name(Type::of(found.base))))
+        }
+        NamedType::Entity(_) | NamedType::Builtin(_) => None,
+    }
+}
+
+fn source(source: &Provenance) -> String {
+    remedy_of(source.api.as_deref(), source.permission.as_deref(), source.register.as_deref())
+}

@@ -1,0 +1,75 @@
+//! `tenet import`: a snapshot from files.
+
+use std::fmt::Write as _;
+
+use super::Exit;
+use super::args::{Global, Import, ImportKind};
+use super::exit::Failure;
+use super::{output, repo};
+use crate::report::plain;
+use crate::snapshot::SnapshotBuilder;
+use crate::sources::disk::{import_jsonl, write_snapshot};
+use crate::sources::import::{CompleteClaim, FileReport, ImportOptions, import_arm, import_az, import_azurehound};
+
+pub(super) fn run(global: &Global, args: &Import) -> anyhow::Result<Exit> {
+    let repo = repo::open(global)?;
+    let files = repo.policy_files(&[])?;
+    let compiled = repo.compile(global, &files)?;
+    let schema = std::sync::Arc::clone(&compiled.policies.schema);
+    let mut complete = Vec::new();
+    for claim in &args.complete {
+        complete.push(claim.parse::<CompleteClaim>().map_err(|error| Failure::usage(format!("--complete: {error}")))?);
+    }
+    let tenant = args.tenant.clone().or_else(|| repo.config.tenant.as_ref().map(|tenant| tenant.value.clone()));
+    let options = ImportOptions { complete, captured_at: args.captured_at, tenant, skip_unreadable: args.skip_unreadable };
+    let work = output::Work::begin(global, "importing");
+    let failed = |error: &dyn std::fmt::Display| Failure::usage(error.to_string());
+    let (mut builder, reports) = if args.kind == ImportKind::Tables {
+        (import_jsonl(&schema, &args.paths).map_err(|error| failed(&error))?, Vec::new())
+    } else {
+        let mut builder = SnapshotBuilder::new(schema.clone());
+        let reports = match args.kind {
+            ImportKind::Az => import_az(&mut builder, &args.paths, &options),
+            ImportKind::Azurehound => import_azurehound(&mut builder, &args.paths, &options),
+            ImportKind::Arm | ImportKind::Tables => import_arm(&mut builder, &args.paths, &options),
+        }
+        .map_err(|error| failed(&error))?;
+        (builder, reports)
+    };
+    if builder.meta_mut().captured_to.is_none() {
+        let stand_in = args.captured_at.unwrap_or_else(jiff::Timestamp::now);
+        builder.captured_at(stand_in);
+        if args.captured_at.is_none() {
+            builder.problem("the files do not say when they were read; the time of import stands in for it");
+        }
+    }
+    let records = builder.records();
+    let manifest = write_snapshot(&schema, &records, &args.output, args.force).map_err(|error| failed(&error))?;
+    drop(work);
+    if !global.quiet {
+        output::print(&report(&reports))?;
+    }
+    let rows: u64 = manifest.files.iter().filter(|file| !file.name.starts_with('_')).map(|file| file.rows).sum();
+    output::say(global, &format!("{}: {rows} entities", args.output.display()));
+    for problem in &records.meta.problems {
+        output::say(global, &format!("note: {}", plain(problem)));
+    }
+    Ok(Exit::Ok)
+}
+
+/// Says of each file what was taken, what was skipped and why.
+fn report(reports: &[FileReport]) -> String {
+    let mut text = String::new();
+    for file in reports {
+        let taken: Vec<String> = file.taken.iter().map(|(kind, n)| format!("{n} {kind}")).collect();
+        let taken = if taken.is_empty() { "nothing taken".to_owned() } else { format!("took {}", taken.join(", ")) };
+        let _ = writeln!(text, "{}: {taken}", plain(&file.file));
+        for (what, n, why) in &file.skipped {
+            let _ = writeln!(text, "    skipped {n} {}: {}", plain(what), plain(why));
+        }
+        for note in &file.notes {
+            let _ = writeln!(text, "    note: {}", plain(note));
+        }
+    }
+    text
+}

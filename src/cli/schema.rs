@@ -1,0 +1,15 @@
+//! `tenet schema`: JSON Schemas of our files.
+
+use super::args::{Schema, SchemaFile};
+use super::{Exit, output};
+
+const RESULT: &str = include_str!("../../docs/schemas/result.schema.json");
+const MANIFEST: &str = include_str!("../../docs/schemas/manifest.schema.json");
+
+pub(super) fn run(args: &Schema) -> anyhow::Result<Exit> {
+    output::print(match args.file {
+        SchemaFile::Result => RESULT,
+        SchemaFile::Manifest => MANIFEST,
+    })?;
+    Ok(Exit::Ok)
+}

@@ -1,0 +1,49 @@
+//! Text from a tenant is hostile: nothing of it may steer a terminal or a reader's eye.
+
+/// Makes text safe for one line of a terminal or a plain file: control characters, line breaks and characters that change
+/// the direction of writing appear as their code, such as `\u{1b}`.
+#[must_use]
+pub fn plain(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() || is_hidden(c) {
+            safe.extend(c.escape_unicode());
+        } else {
+            safe.push(c);
+        }
+    }
+    safe
+}
+
+/// Like [`plain`], for texts of several lines: line breaks stay.
+#[must_use]
+pub fn plain_lines(text: &str) -> String {
+    text.split('\n').map(plain).collect::<Vec<_>>().join("\n")
+}
+
+fn is_hidden(c: char) -> bool {
+    matches!(c, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}' | '\u{E0000}'..='\u{E007F}')
+}
+
+/// Shortens a text to `width` characters, with an ellipsis in place of what is cut.
+#[must_use]
+pub fn shorten(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text.to_owned();
+    }
+    let mut short: String = text.chars().take(width.saturating_sub(1)).collect();
+    short.push('…');
+    short
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{plain, shorten};
+
+    #[test]
+    fn control_and_bidi_characters_are_shown_as_codes() {
+        assert_eq!(plain("a\u{1b}[31mb\r\nc\u{202e}d"), "a\\u{1b}[31mb\\u{d}\\u{a}c\\u{202e}d");
+        assert_eq!(plain("Größe 东京"), "Größe 东京");
+        assert_eq!(shorten("abcdef", 4), "abc…");
+    }
+}

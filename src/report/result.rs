@@ -1,0 +1,588 @@
+//! The result of a scan as a document: what every other report is made from. Format `tenet.result/v1`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use crate::check::Policies;
+use crate::evaluate::{Detail, Evaluator, Explanation, Finding, MissingFact, MissingWhat, Scan, Truth, explain};
+use crate::model::{SourceId, Verdict, format_instant};
+use crate::snapshot::Snapshot;
+
+/// What the caller knows about a run besides its verdicts.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct RunIdentity {
+    /// The program's version.
+    pub tool_version: String,
+    /// sha256 over all policy files in force.
+    pub policies_digest: String,
+    /// sha256 of the snapshot's manifest.
+    pub snapshot_digest: Option<String>,
+    /// The snapshot's name.
+    pub snapshot: Option<String>,
+}
+
+/// A whole result. Field order is the order of the file.
+#[derive(Debug, Clone, Serialize)]
+pub struct ResultDocument {
+    /// `tenet.result/v1`
+    pub format: &'static str,
+    /// Which program, policies and snapshot.
+    pub run: RunIdentity,
+    /// The instant of the run.
+    pub now: String,
+    /// The directory.
+    pub tenant: Option<String>,
+    /// The capture window.
+    pub captured: Captured,
+    /// Parameters that were set or have a default, by module and name.
+    pub parameters: BTreeMap<String, String>,
+    /// Counts.
+    pub summary: Summary,
+    /// Every rule that ran.
+    pub rules: Vec<RuleResult>,
+    /// Every verdict.
+    pub findings: Vec<FindingResult>,
+    /// What could not be looked at, most wanted first.
+    pub unread: Vec<Unread>,
+    /// Waivers and what became of them.
+    pub waivers: Vec<WaiverResult>,
+    /// What did not fit together in the snapshot.
+    pub problems: Vec<String>,
+}
+
+/// The capture window of a snapshot.
+#[derive(Debug, Clone, Serialize)]
+pub struct Captured {
+    /// Its begin.
+    pub from: Option<String>,
+    /// Its end.
+    pub to: Option<String>,
+}
+
+/// Counts of verdicts; waived ones are fails that a waiver covers and are not counted as fail.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// Does not hold.
+    pub fail: usize,
+    /// Does not hold, and a waiver covers it.
+    pub waived: usize,
+    /// Cannot be decided.
+    pub unknown: usize,
+    /// Does not hold yet.
+    pub pending: usize,
+    /// Holds.
+    pub pass: usize,
+    /// The rule does not speak about the subject.
+    pub not_applicable: usize,
+}
+
+impl Counts {
+    fn add(&mut self, finding: &Finding) {
+        let slot = match finding.verdict {
+            Verdict::Fail if finding.waiver.is_some() => &mut self.waived,
+            Verdict::Fail => &mut self.fail,
+            Verdict::Unknown => &mut self.unknown,
+            Verdict::Pending => &mut self.pending,
+            Verdict::Pass => &mut self.pass,
+            Verdict::NotApplicable => &mut self.not_applicable,
+        };
+        *slot += 1;
+    }
+
+    /// Returns how many verdicts were decided.
+    #[must_use]
+    pub fn decided(&self) -> usize {
+        self.fail + self.waived + self.pending + self.pass
+    }
+
+    /// Returns how many verdicts there are besides *not applicable*.
+    #[must_use]
+    pub fn assessed(&self) -> usize {
+        self.decided() + self.unknown
+    }
+}
+
+/// The summary of a run: every count, and how much of it was decided.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Summary {
+    /// Counts over all rules.
+    pub verdicts: Counts,
+    /// Verdicts that were decided.
+    pub evaluated: usize,
+    /// Verdicts that were asked for.
+    pub of: usize,
+    /// Verdicts that rest on an attestation.
+    pub attested: usize,
+    /// Rules that ran.
+    pub rules: usize,
+    /// Rules that applied to nothing.
+    pub vacuous: Vec<String>,
+    /// The exit code's name, as far as the verdicts alone decide it.
+    pub outcome: String,
+}
+
+/// One rule as a pack runs it.
+#[derive(Debug, Clone, Serialize)]
+pub struct RuleResult {
+    /// Its id.
+    pub id: String,
+    /// The pack.
+    pub pack: Option<String>,
+    /// Its title.
+    pub title: String,
+    /// Its severity.
+    pub severity: &'static str,
+    /// Whether a fail blocks.
+    pub blocking: bool,
+    /// Why it exists.
+    pub why: Option<String>,
+    /// Its sources.
+    pub refs: Vec<String>,
+    /// Its tags.
+    pub tags: Vec<String>,
+    /// Counts.
+    pub verdicts: Counts,
+    /// Whether it applied to nothing.
+    pub vacuous: bool,
+}
+
+/// An entity as reports name it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Subject {
+    /// Its type.
+    #[serde(rename = "type")]
+    pub entity: String,
+    /// Its key.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// One verdict.
+#[derive(Debug, Clone, Serialize)]
+pub struct FindingResult {
+    /// Pack, rule, requirement and subject, joined: unique in the document and stable between runs.
+    pub key: String,
+    /// The rule.
+    pub rule: String,
+    /// The pack.
+    pub pack: Option<String>,
+    /// The requirement; none if it is about whether the rule applies.
+    pub requirement: Option<String>,
+    /// The subject; none for subjects that nobody has seen.
+    pub subject: Option<Subject>,
+    /// The verdict before waivers.
+    pub verdict: &'static str,
+    /// Whether it is about whether the rule applies at all.
+    pub applicability: bool,
+    /// Whether a waiver covers it.
+    pub waived: bool,
+    /// The severity of its rule.
+    pub severity: &'static str,
+    /// Whether it blocks.
+    pub blocking: bool,
+    /// The instant by which it must hold.
+    pub due: Option<String>,
+    /// The rule's own words.
+    pub message: Option<String>,
+    /// What a person can do.
+    pub remedy: Option<String>,
+    /// The conditions that decided.
+    pub explanation: Vec<ExplanationLine>,
+    /// What would have to be known.
+    pub missing: Vec<Missing>,
+    /// Attestations it rests on.
+    pub attested: Vec<AttestedBy>,
+}
+
+/// One line of an explanation.
+#[derive(Debug, Clone, Serialize)]
+pub struct ExplanationLine {
+    /// How deep it stands.
+    pub depth: usize,
+    /// The condition or heading.
+    pub text: String,
+    /// `true`, `false`, `unknown`; none for a heading.
+    pub outcome: Option<&'static str>,
+    /// The facts it read.
+    pub evidence: Vec<EvidenceItem>,
+}
+
+/// A fact that was read.
+#[derive(Debug, Clone, Serialize)]
+pub struct EvidenceItem {
+    /// Whose fact it is.
+    pub subject: Subject,
+    /// Which one.
+    pub property: String,
+    /// Its value.
+    pub value: String,
+    /// Where it was read.
+    pub source: Option<String>,
+}
+
+/// A fact that is missing.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Missing {
+    /// What, in words.
+    pub what: String,
+    /// Why.
+    pub reason: String,
+    /// As of when.
+    pub as_of: Option<String>,
+    /// The read that would give it.
+    pub api: Option<String>,
+    /// The permission the read needs.
+    pub permission: Option<String>,
+    /// The register that would give it.
+    pub register: Option<String>,
+}
+
+/// What could not be looked at, and how much hangs on it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Unread {
+    /// The kind of fact, such as `Subscription.agreement`.
+    pub what: String,
+    /// Why, each reason once.
+    pub reasons: Vec<String>,
+    /// The read that would give it.
+    pub api: Option<String>,
+    /// The permission the read needs.
+    pub permission: Option<String>,
+    /// The register that would give it.
+    pub register: Option<String>,
+    /// Rules that wait for it.
+    pub rules: Vec<String>,
+    /// Verdicts that wait for it.
+    pub verdicts: usize,
+}
+
+/// Who vouches for a fact.
+#[derive(Debug, Clone, Serialize)]
+pub struct AttestedBy {
+    /// The attestation.
+    pub id: String,
+    /// Who.
+    pub by: String,
+    /// Where it stands.
+    pub source: String,
+    /// Until when it may be relied on.
+    pub review_due: Option<String>,
+}
+
+/// A waiver.
+#[derive(Debug, Clone, Serialize)]
+pub struct WaiverResult {
+    /// The rule.
+    pub rule: String,
+    /// One requirement of it.
+    pub requirement: Option<String>,
+    /// Active, lapsing, lapsed, …
+    pub state: &'static str,
+    /// Its last day.
+    pub until: String,
+    /// The reason.
+    pub because: String,
+    /// Who allowed it.
+    pub approved_by: Vec<String>,
+    /// The ticket.
+    pub ticket: Option<String>,
+    /// Fails that it covers, or would cover.
+    pub fails: usize,
+    /// Subjects that it selects.
+    pub subjects: usize,
+}
+
+/// Builds the document of a scan. With [`Detail::Brief`] unknowns come without the conditions that could not be decided.
+#[must_use]
+pub fn result_document(policies: &Policies, snapshot: &Snapshot, scan: &Scan, run: RunIdentity, detail: Detail) -> ResultDocument {
+    let writer = Writer { policies, snapshot, scan };
+    let mut findings = Vec::new();
+    let mut unread: BTreeMap<Hole, Waiting> = BTreeMap::new();
+    // One evaluator a run, so that what it learns about closures serves all its findings.
+    for (at, _) in scan.runs.iter().enumerate() {
+        let Some(evaluator) = scan.evaluator(policies, snapshot, at) else { continue };
+        let own = scan.findings.iter().filter(|finding| finding.run == at);
+        findings.extend(own.filter_map(|finding| writer.finding(&evaluator, finding, detail, &mut unread)));
+    }
+    let rules = writer.rules();
+    let meta = snapshot.meta();
+    ResultDocument {
+        format: "tenet.result/v1",
+        run,
+        now: format_instant(scan.now),
+        tenant: meta.tenant.clone(),
+        captured: Captured { from: meta.captured_from.map(format_instant), to: meta.captured_to.map(format_instant) },
+        parameters: writer.parameters(),
+        summary: writer.summary(&rules),
+        rules,
+        findings,
+        unread: sorted_unread(unread),
+        waivers: writer.waivers(),
+        problems: meta.problems.clone(),
+    }
+}
+
+/// The kind of a missing fact: holes of one kind are filled by one read.
+type Hole = (String, Option<String>, Option<String>, Option<String>);
+
+#[derive(Default)]
+struct Waiting {
+    reasons: BTreeSet<String>,
+    rules: BTreeSet<String>,
+    verdicts: usize,
+}
+
+fn sorted_unread(unread: BTreeMap<Hole, Waiting>) -> Vec<Unread> {
+    let mut list: Vec<Unread> = unread
+        .into_iter()
+        .map(|((what, api, permission, register), waiting)| Unread {
+            what,
+            reasons: waiting.reasons.into_iter().take(3).collect(),
+            api,
+            permission,
+            register,
+            rules: waiting.rules.into_iter().collect(),
+            verdicts: waiting.verdicts,
+        })
+        .collect();
+    list.sort_by(|a, b| b.verdicts.cmp(&a.verdicts).then_with(|| a.what.cmp(&b.what)));
+    list
+}
+
+struct Writer<'a> {
+    policies: &'a Policies,
+    snapshot: &'a Snapshot,
+    scan: &'a Scan,
+}
+
+impl Writer<'_> {
+    fn finding(
+        &self,
+        evaluator: &Evaluator<'_>,
+        finding: &Finding,
+        detail: Detail,
+        unread: &mut BTreeMap<Hole, Waiting>,
+    ) -> Option<FindingResult> {
+        let run = self.scan.runs.get(finding.run)?;
+        let rule = self.scan.rule(self.policies, finding)?;
+        let pack = run.pack.and_then(|at| self.policies.packs.get(at)).map(|pack| pack.name.clone());
+        let requirement = finding.requirement.and_then(|at| rule.requirements.get(at)).map(|requirement| requirement.name.clone());
+        let subject = finding.subject.map(|id| subject(self.snapshot, id));
+        let explained = matches!(finding.verdict, Verdict::Fail | Verdict::Unknown | Verdict::Pending);
+        let detail = if finding.verdict == Verdict::Unknown { detail } else { Detail::Full };
+        let explanation = explained.then(|| explain(evaluator, self.scan, finding, detail));
+        if let Some(explanation) = &explanation {
+            self.note_unread(&rule.id, &explanation.missing, unread);
+        }
+        let (message, remedy, lines, mut missing) = explanation.map_or_else(Default::default, |e| self.explanation(e));
+        if finding.exhausted {
+            missing.push(Missing {
+                what: "more steps of evaluation".to_owned(),
+                reason: format!("the limit of {} steps was reached", crate::evaluate::STEPS_MAX),
+                as_of: None,
+                api: None,
+                permission: None,
+                register: None,
+            });
+        }
+        let key = [
+            pack.as_deref().unwrap_or("-"),
+            &rule.id,
+            requirement.as_deref().unwrap_or("-"),
+            subject.as_ref().map_or("*", |subject| &subject.id),
+        ]
+        .join("|");
+        Some(FindingResult {
+            key,
+            rule: rule.id.clone(),
+            pack,
+            requirement,
+            subject,
+            verdict: finding.verdict.name(),
+            applicability: finding.requirement.is_none() && finding.verdict == Verdict::Unknown,
+            waived: finding.waiver.is_some(),
+            severity: rule.severity.name(),
+            blocking: run.blocking,
+            due: finding.due.map(format_instant),
+            message,
+            remedy,
+            explanation: lines,
+            missing,
+            attested: finding.attested.iter().filter_map(|id| self.attested(*id)).collect(),
+        })
+    }
+
+    fn explanation(&self, explanation: Explanation) -> (Option<String>, Option<String>, Vec<ExplanationLine>, Vec<Missing>) {
+        let lines = explanation.lines.into_iter().map(|line| ExplanationLine {
+            depth: line.depth,
+            text: line.text,
+            outcome: line.truth.map(outcome),
+            evidence: line
+                .evidence
+                .into_iter()
+                .map(|item| EvidenceItem {
+                    subject: subject(self.snapshot, item.entity),
+                    property: self.property_name(item.property),
+                    value: item.value,
+                    source: item.source.and_then(|id| self.snapshot.source(id)).map(|source| source.display()),
+                })
+                .collect(),
+        });
+        let missing = explanation.missing.iter().map(|fact| missing(self.snapshot, fact));
+        (explanation.message, explanation.remedy, lines.collect(), missing.collect())
+    }
+
+    fn property_name(&self, id: crate::model::PropertyId) -> String {
+        self.policies.schema.property(id).map_or_else(|| "?".to_owned(), |property| property.name.clone())
+    }
+
+    fn note_unread(&self, rule: &str, missing: &[MissingFact], unread: &mut BTreeMap<Hole, Waiting>) {
+        let mut counted: BTreeSet<Hole> = BTreeSet::new();
+        for fact in missing {
+            let hole =
+                (hole(self.snapshot, fact.what), fact.source.api.clone(), fact.source.permission.clone(), fact.source.register.clone());
+            let waiting = unread.entry(hole.clone()).or_default();
+            waiting.reasons.insert(fact.reason.clone());
+            waiting.rules.insert(rule.to_owned());
+            waiting.verdicts += usize::from(counted.insert(hole));
+        }
+    }
+
+    fn attested(&self, id: SourceId) -> Option<AttestedBy> {
+        let source = self.snapshot.source(id)?;
+        let attestation = source.attestation.as_ref()?;
+        Some(AttestedBy {
+            id: attestation.id.clone(),
+            by: attestation.attested_by.clone(),
+            source: source.display(),
+            review_due: attestation.review_due_at.map(format_instant),
+        })
+    }
+
+    fn rules(&self) -> Vec<RuleResult> {
+        let mut counts: Vec<Counts> = vec![Counts::default(); self.scan.runs.len()];
+        for finding in &self.scan.findings {
+            if let Some(counts) = counts.get_mut(finding.run) {
+                counts.add(finding);
+            }
+        }
+        let results = self.scan.runs.iter().zip(counts).filter_map(|(run, verdicts)| {
+            let rule = self.policies.rules.get(run.rule.0 as usize)?;
+            Some(RuleResult {
+                id: rule.id.clone(),
+                pack: run.pack.and_then(|at| self.policies.packs.get(at)).map(|pack| pack.name.clone()),
+                title: rule.title.clone(),
+                severity: rule.severity.name(),
+                blocking: run.blocking,
+                why: rule.why.clone(),
+                refs: rule.refs.clone(),
+                tags: rule.tags.clone(),
+                vacuous: verdicts.assessed() == 0,
+                verdicts,
+            })
+        });
+        results.collect()
+    }
+
+    fn summary(&self, rules: &[RuleResult]) -> Summary {
+        let mut summary = Summary { rules: rules.len(), ..Summary::default() };
+        for finding in &self.scan.findings {
+            summary.verdicts.add(finding);
+            summary.attested += usize::from(!finding.attested.is_empty());
+        }
+        summary.evaluated = summary.verdicts.decided();
+        summary.of = summary.verdicts.assessed();
+        summary.vacuous = rules.iter().filter(|rule| rule.vacuous).map(|rule| rule.id.clone()).collect();
+        summary.vacuous.dedup();
+        summary
+    }
+
+    fn parameters(&self) -> BTreeMap<String, String> {
+        let Some(evaluator) = self.scan.evaluator(self.policies, self.snapshot, 0) else { return BTreeMap::new() };
+        let run = self.scan.runs.first().map(|run| run.params.clone()).unwrap_or_else(Vec::new);
+        let shown = self.policies.params.iter().zip(&run).filter(|(param, _)| !param.is_const);
+        shown.map(|(param, value)| (format!("{}.{}", param.module, param.name), show(&evaluator, value))).collect()
+    }
+
+    fn waivers(&self) -> Vec<WaiverResult> {
+        let results = self.scan.waivers.iter().filter_map(|used| {
+            let waiver = self.policies.waivers.get(used.waiver)?;
+            let rule = self.policies.rules.get(waiver.rule.0 as usize)?;
+            let requirement = waiver.requirement.and_then(|at| rule.requirements.get(at));
+            let state = match (used.state.covers(), used.subjects, used.fails) {
+                (true, 0, _) => "unmatched",
+                (true, _, 0) => "unneeded",
+                _ => used.state.name(),
+            };
+            Some(WaiverResult {
+                rule: rule.id.clone(),
+                requirement: requirement.map(|requirement| requirement.name.clone()),
+                state,
+                until: format_instant(waiver.until),
+                because: waiver.because.clone(),
+                approved_by: waiver.approved_by.clone(),
+                ticket: waiver.ticket.clone(),
+                fails: used.fails,
+                subjects: used.subjects,
+            })
+        });
+        results.collect()
+    }
+}
+
+fn show(evaluator: &Evaluator<'_>, value: &crate::evaluate::Val) -> String {
+    evaluator.show(value)
+}
+
+fn outcome(truth: Truth) -> &'static str {
+    match truth {
+        Truth::True => "true",
+        Truth::False => "false",
+        Truth::Unknown => "unknown",
+    }
+}
+
+/// Names an entity.
+#[must_use]
+pub fn subject(snapshot: &Snapshot, id: crate::model::EntityId) -> Subject {
+    let entity = snapshot.entity_type(id).map_or("?", |ty| snapshot.schema().entity_name(ty)).to_owned();
+    Subject { entity, id: snapshot.key(id).to_owned(), name: snapshot.label(id) }
+}
+
+/// Puts a missing fact into words.
+#[must_use]
+pub fn missing(snapshot: &Snapshot, fact: &MissingFact) -> Missing {
+    let schema = snapshot.schema();
+    let property = |id| schema.property(id).map_or("?", |property| property.name.as_str());
+    let what = match fact.what {
+        MissingWhat::Attribute(id, p) => format!("{} of {}", property(p), snapshot.label(id)),
+        MissingWhat::List(id, p) => format!("all {} of {}", property(p), snapshot.label(id)),
+        MissingWhat::Extent(ty) => format!("the list of every {}", schema.entity_name(ty)),
+        MissingWhat::Type(id) => format!("what kind of principal or scope {} is", snapshot.label(id)),
+        MissingWhat::UnseenMember(ty) => format!("every {} there is", schema.entity_name(ty)),
+    };
+    Missing {
+        what,
+        reason: fact.reason.clone(),
+        as_of: fact.at.map(format_instant),
+        api: fact.source.api.clone(),
+        permission: fact.source.permission.clone(),
+        register: fact.source.register.clone(),
+    }
+}
+
+/// Names the kind of a missing fact, such as `Subscription.agreement`.
+fn hole(snapshot: &Snapshot, what: MissingWhat) -> String {
+    let schema = snapshot.schema();
+    match what {
+        MissingWhat::Attribute(_, p) | MissingWhat::List(_, p) => schema
+            .property(p)
+            .map_or_else(|| "?".to_owned(), |property| format!("{}.{}", schema.entity_name(property.owner), property.name)),
+        MissingWhat::Extent(ty) | MissingWhat::UnseenMember(ty) => format!("every {}", schema.entity_name(ty)),
+        MissingWhat::Type(id) => {
+            format!("kind of {}", snapshot.entity_type(id).map_or("entity", |ty| schema.entity_name(ty)))
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! The result on a terminal, or as plain columns when it is piped.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use comfy_table::presets::{NOTHING, UTF8_HORIZONTAL_ONLY};
+use comfy_table::{ContentArrangement, Table};
+
+use super::escape::{plain, shorten};
+use super::result::{Counts, FindingResult, Missing, ResultDocument};
+
+/// Fails shown one by one; the rest is counted.
+const FAILS_MAX: usize = 40;
+/// Kinds of missing facts shown; the rest is counted.
+const UNREAD_MAX: usize = 20;
+
+/// How a table is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TableStyle {
+    /// Whether lines are drawn; plain columns without.
+    pub lines: bool,
+    /// Columns of the terminal.
+    pub width: u16,
+}
+
+/// Writes a result for people.
+#[must_use]
+pub fn render_table(document: &ResultDocument, style: TableStyle) -> String {
+    let mut out = String::new();
+    heading(document, &mut out);
+    rules(document, style, &mut out);
+    fails(document, &mut out);
+    pending(document, &mut out);
+    unread(document, &mut out);
+    attested(document, &mut out);
+    waivers(document, &mut out);
+    summary(document, &mut out);
+    out
+}
+
+fn heading(document: &ResultDocument, out: &mut String) {
+    let tenant = document.tenant.as_deref().unwrap_or("(tenant not known)");
+    let _ = writeln!(out, "Tenant {}, as of {}", plain(tenant), document.now);
+    for problem in &document.problems {
+        let _ = writeln!(out, "note: {}", plain(problem));
+    }
+    let _ = writeln!(out);
+}
+
+fn rules(document: &ResultDocument, style: TableStyle, out: &mut String) {
+    let mut table = Table::new();
+    table.load_style(if style.lines { UTF8_HORIZONTAL_ONLY } else { NOTHING });
+    table.set_content_arrangement(ContentArrangement::Dynamic).set_width(style.width);
+    table.set_header(vec!["rule", "severity", "fail", "unknown", "pending", "waived", "pass", "title"]);
+    let spoken: Vec<_> = document.rules.iter().filter(|rule| !rule.vacuous).collect();
+    for rule in &spoken {
+        let Counts { fail, waived, unknown, pending, pass, .. } = rule.verdicts;
+        let number = |n: usize| if n == 0 { "·".to_owned() } else { n.to_string() };
+        let severity = if rule.blocking { rule.severity.to_owned() } else { format!("{} (advisory)", rule.severity) };
+        let cells =
+            [rule.id.clone(), severity, number(fail), number(unknown), number(pending), number(waived), number(pass), rule.title.clone()];
+        table.add_row(cells.map(|cell| plain(&cell)).to_vec());
+    }
+    for line in table.to_string().lines() {
+        let _ = writeln!(out, "{}", line.trim_end());
+    }
+    let vacuous = document.rules.len() - spoken.len();
+    if vacuous > 0 {
+        let names = document.summary.vacuous.join(", ");
+        let _ = writeln!(out, "\nApplied to nothing ({vacuous}): {names}");
+    }
+}
+
+fn subject_name(finding: &FindingResult) -> String {
+    match &finding.subject {
+        None => "subjects that were not read".to_owned(),
+        Some(subject) if subject.name == subject.id => plain(&subject.id),
+        Some(subject) => format!("{} ({})", plain(&subject.name), plain(&subject.id)),
+    }
+}
+
+fn fails(document: &ResultDocument, out: &mut String) {
+    let fails: Vec<&FindingResult> = document.findings.iter().filter(|finding| finding.verdict == "fail" && !finding.waived).collect();
+    if fails.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "\nFAIL");
+    for finding in fails.iter().take(FAILS_MAX) {
+        let requirement = finding.requirement.as_deref().unwrap_or("-");
+        let _ = writeln!(out, "  {}.{requirement} [{}] {}", finding.rule, finding.severity, subject_name(finding));
+        if let Some(message) = &finding.message {
+            let _ = writeln!(out, "      {}", plain(message));
+        }
+        if let Some(remedy) = &finding.remedy {
+            let _ = writeln!(out, "      → {}", plain(remedy));
+        }
+    }
+    more(fails.len(), FAILS_MAX, "fails", out);
+}
+
+fn pending(document: &ResultDocument, out: &mut String) {
+    let pending: Vec<&FindingResult> = document.findings.iter().filter(|finding| finding.verdict == "pending").collect();
+    if pending.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "\nPENDING");
+    for finding in pending.iter().take(FAILS_MAX) {
+        let due = finding.due.as_deref().unwrap_or("?");
+        let _ = writeln!(out, "  {}.{} due {due} {}", finding.rule, finding.requirement.as_deref().unwrap_or("-"), subject_name(finding));
+    }
+    more(pending.len(), FAILS_MAX, "pending", out);
+}
+
+fn unread(document: &ResultDocument, out: &mut String) {
+    if document.summary.verdicts.unknown == 0 {
+        return;
+    }
+    let _ = writeln!(out, "\nUNKNOWN, and what is missing");
+    for hole in document.unread.iter().take(UNREAD_MAX) {
+        let _ = writeln!(
+            out,
+            "  {} — {} for it",
+            hole.what,
+            if hole.verdicts == 1 { "1 verdict waits".to_owned() } else { format!("{} verdicts wait", hole.verdicts) }
+        );
+        for reason in &hole.reasons {
+            let _ = writeln!(out, "      why: {}", plain(reason));
+        }
+        let _ = writeln!(out, "      get it by: {}", remedy_of(hole.api.as_deref(), hole.permission.as_deref(), hole.register.as_deref()));
+        let _ = writeln!(out, "      rules: {}", shorten(&hole.rules.join(", "), 120));
+    }
+    more(document.unread.len(), UNREAD_MAX, "kinds of missing facts", out);
+}
+
+/// Says how a missing fact can be got.
+#[must_use]
+pub fn remedy_of(api: Option<&str>, permission: Option<&str>, register: Option<&str>) -> String {
+    let read = match (api, permission) {
+        (Some(api), Some(permission)) => Some(format!("reading {api} (needs {permission})")),
+        (Some(api), None) => Some(format!("reading {api}")),
+        _ => None,
+    };
+    let entry = register.map(|register| match register {
+        "any" => "an entry in a register".to_owned(),
+        register => format!("an entry in the register `{register}`"),
+    });
+    match (read, entry) {
+        (Some(read), Some(entry)) => format!("{read}, or {entry}"),
+        (Some(one), None) | (None, Some(one)) => one,
+        (None, None) => "nothing known".to_owned(),
+    }
+}
+
+/// Puts one missing fact on one line.
+#[must_use]
+pub fn missing_line(missing: &Missing) -> String {
+    let as_of = missing.as_of.as_ref().map_or_else(String::new, |at| format!(" as of {at}"));
+    let remedy = remedy_of(missing.api.as_deref(), missing.permission.as_deref(), missing.register.as_deref());
+    format!("{}{as_of}: {}; get it by {remedy}", plain(&missing.what), plain(&missing.reason))
+}
+
+fn attested(document: &ResultDocument, out: &mut String) {
+    let mut by_attestation: BTreeMap<(&str, &str, Option<&str>), Vec<&FindingResult>> = BTreeMap::new();
+    for finding in &document.findings {
+        for attested in &finding.attested {
+            let key = (attested.source.as_str(), attested.by.as_str(), attested.review_due.as_deref());
+            by_attestation.entry(key).or_default().push(finding);
+        }
+    }
+    if by_attestation.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "\nATTESTED: verdicts that rest on somebody's word");
+    for ((source, by, due), findings) in by_attestation.iter().take(UNREAD_MAX) {
+        let mut rules: Vec<&str> = findings.iter().map(|finding| finding.rule.as_str()).collect();
+        rules.dedup();
+        let due = due.map_or_else(String::new, |due| format!(", review due {due}"));
+        let _ = writeln!(out, "  {} by {}{due}: {}", plain(source), plain(by), shorten(&rules.join(", "), 100));
+    }
+    more(by_attestation.len(), UNREAD_MAX, "attestations", out);
+}
+
+fn waivers(document: &ResultDocument, out: &mut String) {
+    if document.waivers.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "\nWAIVERS");
+    for waiver in &document.waivers {
+        let requirement = waiver.requirement.as_ref().map_or_else(String::new, |name| format!(".{name}"));
+        let by = waiver.approved_by.join(", ");
+        let _ = writeln!(
+            out,
+            "  {}{requirement} {} until {} by {}: {}",
+            waiver.rule,
+            waiver.state,
+            waiver.until,
+            plain(&by),
+            plain(&waiver.because)
+        );
+    }
+}
+
+fn summary(document: &ResultDocument, out: &mut String) {
+    let counts = &document.summary.verdicts;
+    let _ = writeln!(
+        out,
+        "\n{} fail, {} unknown, {} pending, {} waived, {} pass, {} not applicable; evaluated {} of {} verdicts of {} rules",
+        counts.fail,
+        counts.unknown,
+        counts.pending,
+        counts.waived,
+        counts.pass,
+        counts.not_applicable,
+        document.summary.evaluated,
+        document.summary.of,
+        document.summary.rules,
+    );
+    if document.summary.attested > 0 {
+        let _ = writeln!(out, "{} verdicts rest on attestations", document.summary.attested);
+    }
+}
+
+fn more(have: usize, shown: usize, what: &str, out: &mut String) {
+    if have > shown {
+        let _ = writeln!(out, "  … and {} more {what}; `-f json` has them all", have - shown);
+    }
+}

@@ -1,0 +1,188 @@
+//! One table as a Parquet file (zstd). Equal tables give equal bytes.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::Write;
+use std::sync::Arc;
+
+use ::parquet::arrow::ArrowWriter;
+use ::parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use ::parquet::arrow::arrow_writer::ArrowWriterOptions;
+use ::parquet::basic::{Compression, ZstdLevel};
+use ::parquet::file::properties::WriterProperties;
+use arrow_array::{Array, ArrayRef, BooleanArray, Int64Array, LargeStringArray, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow_schema::{DataType, Field, Schema as ArrowSchema, TimeUnit};
+use jiff::Timestamp;
+
+use super::tables::{Column, ColumnKind, Datum, Table};
+use super::{DECODED_BYTES_FLOOR, DECODED_RATIO_MAX, ROWS_MAX};
+
+const ROWS_PER_WRITE: usize = 65_536;
+const ROWS_PER_READ: usize = 4_096;
+/// More columns than any type has properties.
+const COLUMNS_MAX: usize = 4_096;
+
+/// Writes a table.
+pub(super) fn write_table(table: &Table, output: impl Write + Send) -> Result<(), String> {
+    let fields: Vec<Field> = table.columns.iter().map(|column| Field::new(&column.name, data_type(column.kind), true)).collect();
+    let schema = Arc::new(ArrowSchema::new(fields));
+    let properties =
+        WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::default())).set_created_by("tenet".to_owned()).build();
+    let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
+    let text = |error: ::parquet::errors::ParquetError| error.to_string();
+    let mut writer = ArrowWriter::try_new_with_options(output, Arc::clone(&schema), options).map_err(text)?;
+    let mut from = 0;
+    while from < table.n_rows() {
+        let to = (from + ROWS_PER_WRITE).min(table.n_rows());
+        let arrays = table.columns.iter().map(|column| array(column, from, to)).collect();
+        let batch = RecordBatch::try_new(Arc::clone(&schema), arrays).map_err(|error| error.to_string())?;
+        writer.write(&batch).map_err(text)?;
+        from = to;
+    }
+    writer.close().map_err(text)?;
+    Ok(())
+}
+
+fn data_type(kind: ColumnKind) -> DataType {
+    match kind {
+        // Offsets of 64 bits: a batch of long texts cannot overflow them.
+        ColumnKind::Text => DataType::LargeUtf8,
+        ColumnKind::Int => DataType::Int64,
+        ColumnKind::Bool => DataType::Boolean,
+        ColumnKind::Instant => DataType::Timestamp(TimeUnit::Microsecond, Some(Arc::from("UTC"))),
+    }
+}
+
+fn array(column: &Column, from: usize, to: usize) -> ArrayRef {
+    let cells = column.cells.iter().skip(from).take(to - from);
+    match column.kind {
+        ColumnKind::Text => {
+            let texts = cells.map(|cell| match cell {
+                Some(Datum::Text(text)) => Some(&**text),
+                _ => None,
+            });
+            Arc::new(texts.collect::<LargeStringArray>())
+        }
+        ColumnKind::Int => {
+            let numbers = cells.map(|cell| match cell {
+                Some(Datum::Int(value)) => Some(*value),
+                _ => None,
+            });
+            Arc::new(numbers.collect::<Int64Array>())
+        }
+        ColumnKind::Bool => {
+            let truths = cells.map(|cell| match cell {
+                Some(Datum::Bool(value)) => Some(*value),
+                _ => None,
+            });
+            Arc::new(truths.collect::<BooleanArray>())
+        }
+        ColumnKind::Instant => {
+            let micros = cells.map(|cell| match cell {
+                Some(Datum::Instant(instant)) => Some(instant.as_microsecond()),
+                _ => None,
+            });
+            Arc::new(micros.collect::<TimestampMicrosecondArray>().with_timezone("UTC"))
+        }
+    }
+}
+
+/// Reads a table from an open file.
+///
+/// The Parquet reader panics on some forged files whose digest was forged with them; such a panic is an error here.
+pub(super) fn read_table(name: &str, file: File, file_bytes: u64, rows: u64) -> Result<Table, String> {
+    let read = std::panic::AssertUnwindSafe(|| decode(name, file, file_bytes, rows));
+    std::panic::catch_unwind(read).unwrap_or_else(|_| Err("it is no sound Parquet file".to_owned()))
+}
+
+/// Stops at the limits on rows and decoded bytes, whatever the file says of itself.
+fn decode(name: &str, file: File, file_bytes: u64, rows: u64) -> Result<Table, String> {
+    let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+    let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file, options).map_err(|error| error.to_string())?;
+    let stated = u64::try_from(builder.metadata().file_metadata().num_rows()).map_err(|_| "a negative number of rows".to_owned())?;
+    if stated != rows {
+        return Err(format!("it has {stated} rows, and the manifest says {rows}"));
+    }
+    if rows > ROWS_MAX {
+        return Err(format!("it has {rows} rows; at most {ROWS_MAX} are read"));
+    }
+    let mut columns = Vec::new();
+    for field in builder.schema().fields() {
+        columns.push(Column { name: field.name().clone(), kind: kind(field)?, cells: Vec::new() });
+    }
+    if columns.len() > COLUMNS_MAX {
+        return Err(format!("it has {} columns; at most {COLUMNS_MAX} are read", columns.len()));
+    }
+    let mut shared = vec![Shared::default(); columns.len()];
+    let mut left = DECODED_BYTES_FLOOR.saturating_add(file_bytes.saturating_mul(DECODED_RATIO_MAX));
+    let reader = builder.with_batch_size(ROWS_PER_READ).build().map_err(|error| error.to_string())?;
+    let mut n_rows = 0_u64;
+    for batch in reader {
+        let batch = batch.map_err(|error| error.to_string())?;
+        n_rows += batch.num_rows() as u64;
+        let bytes = batch.columns().iter().map(|array| array.get_array_memory_size() as u64).sum::<u64>();
+        left = left.checked_sub(bytes).ok_or("it grows too much when it is decoded".to_owned())?;
+        if n_rows > rows {
+            return Err(format!("it has more rows than the {rows} it states"));
+        }
+        for ((column, shared), array) in columns.iter_mut().zip(&mut shared).zip(batch.columns()) {
+            append(column, shared, array.as_ref())?;
+        }
+    }
+    if n_rows != rows {
+        return Err(format!("{n_rows} of {rows} rows could be read"));
+    }
+    Ok(Table { name: name.to_owned(), columns })
+}
+
+fn kind(field: &Field) -> Result<ColumnKind, String> {
+    match field.data_type() {
+        DataType::Utf8 | DataType::LargeUtf8 => Ok(ColumnKind::Text),
+        DataType::Int64 => Ok(ColumnKind::Int),
+        DataType::Boolean => Ok(ColumnKind::Bool),
+        DataType::Timestamp(TimeUnit::Microsecond, Some(_)) => Ok(ColumnKind::Instant),
+        other => Err(format!("column `{}` holds {other}, which no table of a snapshot has", field.name())),
+    }
+}
+
+/// Texts of a column that were met before: keys, types and names of properties repeat all the time.
+#[derive(Clone, Default)]
+struct Shared(HashSet<Arc<str>>);
+
+/// Beyond this a column is taken to hold texts of its own.
+const SHARED_MAX: usize = 1_024;
+
+impl Shared {
+    fn text(&mut self, text: &str) -> Datum {
+        if let Some(known) = self.0.get(text) {
+            return Datum::Text(Arc::clone(known));
+        }
+        if self.0.len() >= SHARED_MAX {
+            self.0.clear();
+        }
+        let new: Arc<str> = Arc::from(text);
+        self.0.insert(Arc::clone(&new));
+        Datum::Text(new)
+    }
+}
+
+fn append(column: &mut Column, shared: &mut Shared, array: &dyn Array) -> Result<(), String> {
+    let any = array.as_any();
+    if let Some(array) = any.downcast_ref::<StringArray>() {
+        column.cells.extend(array.iter().map(|text| text.map(|text| shared.text(text))));
+    } else if let Some(array) = any.downcast_ref::<LargeStringArray>() {
+        column.cells.extend(array.iter().map(|text| text.map(|text| shared.text(text))));
+    } else if let Some(array) = any.downcast_ref::<Int64Array>() {
+        column.cells.extend(array.iter().map(|value| value.map(Datum::Int)));
+    } else if let Some(array) = any.downcast_ref::<BooleanArray>() {
+        column.cells.extend(array.iter().map(|value| value.map(Datum::Bool)));
+    } else if let Some(array) = any.downcast_ref::<TimestampMicrosecondArray>() {
+        for micros in array {
+            let instant = micros.map(Timestamp::from_microsecond).transpose();
+            column.cells.push(instant.map_err(|_| format!("column `{}` holds a time out of range", column.name))?.map(Datum::Instant));
+        }
+    } else {
+        return Err(format!("column `{}` cannot be read", column.name));
+    }
+    Ok(())
+}

@@ -1,0 +1,106 @@
+//! Reads a snapshot folder. Each file is hashed before a byte of it is believed.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::Path;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use super::manifest::{FileEntry, MANIFEST, MANIFEST_BYTES_MAX, Manifest};
+use super::tables::{SIDE_TABLES, Table};
+use super::{DiskError, FILE_BYTES_MAX, from_tables, hex, parquet};
+use crate::model::Schema;
+use crate::snapshot::SnapshotBuilder;
+
+/// Reads a snapshot written by [`write_snapshot`](super::write_snapshot).
+///
+/// # Errors
+/// [`DiskError`] names the file that is cut, altered, missing, or one too many, or the table and row that does not fit.
+pub fn read_snapshot(schema: &Arc<Schema>, path: &Path) -> Result<(SnapshotBuilder, Manifest), DiskError> {
+    let manifest = read_manifest(path)?;
+    check_folder(path, &manifest)?;
+    let mut tables = Vec::new();
+    for entry in &manifest.files {
+        tables.push(read_file(path, entry)?);
+    }
+    let builder = from_tables(schema, &manifest.about()?, tables)?;
+    Ok((builder, manifest))
+}
+
+fn read_manifest(path: &Path) -> Result<Manifest, DiskError> {
+    let file = path.join(MANIFEST);
+    let opened = open_plain(&file).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => {
+            DiskError::Manifest { message: format!("there is none in {}; this is no whole snapshot", path.display()) }
+        }
+        _ => DiskError::io(&file, "read")(error),
+    })?;
+    let mut bytes = Vec::new();
+    opened.take(MANIFEST_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(DiskError::io(&file, "read"))?;
+    if bytes.len() as u64 > MANIFEST_BYTES_MAX {
+        return Err(DiskError::Manifest { message: format!("it is larger than {MANIFEST_BYTES_MAX} bytes") });
+    }
+    Manifest::parse(&bytes)
+}
+
+/// Opens a regular file; a link could lead out of the folder, a pipe would never end.
+fn open_plain(path: &Path) -> io::Result<File> {
+    if !fs::symlink_metadata(path)?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
+    }
+    File::open(path)
+}
+
+/// Refuses files that are missing and files the manifest does not name.
+fn check_folder(path: &Path, manifest: &Manifest) -> Result<(), DiskError> {
+    let named: BTreeSet<&str> = manifest.files.iter().map(|file| file.name.as_str()).collect();
+    for table in SIDE_TABLES {
+        if !named.contains(format!("{table}.parquet").as_str()) {
+            return Err(DiskError::Manifest { message: format!("it does not name {table}.parquet") });
+        }
+    }
+    let mut extra = BTreeSet::new();
+    for entry in fs::read_dir(path).map_err(DiskError::io(path, "list"))? {
+        let name = entry.map_err(DiskError::io(path, "list"))?.file_name().to_string_lossy().into_owned();
+        if name != MANIFEST && !named.contains(name.as_str()) {
+            extra.insert(name);
+        }
+    }
+    match extra.pop_first() {
+        Some(file) => Err(DiskError::Altered { file, message: "the manifest does not name this file".to_owned() }),
+        None => Ok(()),
+    }
+}
+
+fn read_file(folder: &Path, entry: &FileEntry) -> Result<Table, DiskError> {
+    let altered = |message: &str| DiskError::Altered { file: entry.name.clone(), message: message.to_owned() };
+    let name = entry.table().ok_or_else(|| altered("this is not the name of a table file"))?;
+    let path = folder.join(&entry.name);
+    let mut file = open_plain(&path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => altered("the manifest names this file, and it is missing"),
+        _ => DiskError::io(&path, "read")(error),
+    })?;
+    let bytes = file.metadata().map_err(DiskError::io(&path, "read"))?.len();
+    if bytes > FILE_BYTES_MAX {
+        return Err(DiskError::File { file: entry.name.clone(), message: format!("it is larger than {FILE_BYTES_MAX} bytes") });
+    }
+    if digest_of(&mut file).map_err(DiskError::io(&path, "read"))? != entry.sha256 {
+        return Err(altered("it is cut or altered: its sha256 is not the one in the manifest"));
+    }
+    file.seek(SeekFrom::Start(0)).map_err(DiskError::io(&path, "read"))?;
+    parquet::read_table(name, file, bytes, entry.rows).map_err(|message| DiskError::File { file: entry.name.clone(), message })
+}
+
+fn digest_of(file: &mut File) -> io::Result<String> {
+    let mut digest = Sha256::new();
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        let n = file.read(&mut buffer)?;
+        if n == 0 {
+            return Ok(hex(&digest.finalize()));
+        }
+        digest.update(buffer.get(..n).unwrap_or(&[]));
+    }
+}

@@ -1,0 +1,140 @@
+//! Writes a snapshot folder: beside its place, synced, and renamed when it is whole.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+
+use super::manifest::{About, FileEntry, MANIFEST, Manifest};
+use super::{DiskError, hex, parquet, to_tables};
+use crate::model::Schema;
+use crate::snapshot::Records;
+
+/// Writes records to a new folder, readable by its owner only.
+///
+/// With `force` a snapshot that is there is replaced; anything else that is there is never touched.
+///
+/// # Errors
+/// [`DiskError::Exists`], [`DiskError::NotOurs`], [`DiskError::ClosedWorld`] or what the system says. On an error nothing is
+/// left at `path` that was not there before.
+pub fn write_snapshot(schema: &Schema, records: &Records, path: &Path, force: bool) -> Result<Manifest, DiskError> {
+    if records.meta.closed_world {
+        return Err(DiskError::ClosedWorld);
+    }
+    let replaces = check_place(path, force)?;
+    let parent = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let folder = private_temporary(parent, ".partial")?;
+    let about = About::of(schema, &records.meta);
+    let mut files = Vec::new();
+    for table in to_tables(schema, records) {
+        let name = format!("{}.parquet", table.name);
+        let target = folder.path().join(&name);
+        let wrong = |message| DiskError::File { file: name.clone(), message };
+        let mut output = HashedFile::create(&target)?;
+        parquet::write_table(&table, &mut output).map_err(wrong)?;
+        let sha256 = output.finish(&target)?;
+        let root = about.roots.get(&table.name).cloned();
+        files.push(FileEntry { name, root, rows: table.n_rows() as u64, sha256 });
+    }
+    files.sort_by(|a, b| a.name.cmp(&b.name));
+    let manifest = Manifest::new(schema, &about, files);
+    let target = folder.path().join(MANIFEST);
+    let mut output = HashedFile::create(&target)?;
+    output.write_all(manifest.to_json()?.as_bytes()).map_err(DiskError::io(&target, "write"))?;
+    output.finish(&target)?;
+    sync_folder(folder.path())?;
+    put_in_place(folder, path, parent, replaces)?;
+    Ok(manifest)
+}
+
+/// Tells whether a snapshot is to be replaced.
+fn check_place(path: &Path, force: bool) -> Result<bool, DiskError> {
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(DiskError::io(path, "look at")(error)),
+        Ok(_) if !force => Err(DiskError::Exists { path: path.to_owned() }),
+        Ok(found) if found.is_dir() && path.join(MANIFEST).is_file() => Ok(true),
+        Ok(_) => Err(DiskError::NotOurs { path: path.to_owned() }),
+    }
+}
+
+fn put_in_place(folder: tempfile::TempDir, path: &Path, parent: &Path, replaces: bool) -> Result<(), DiskError> {
+    let rename = |from: &Path, to: &Path| fs::rename(from, to).map_err(DiskError::io(to, "rename the finished folder to"));
+    if replaces {
+        // The old snapshot is moved aside, not removed, until the new one is in its place.
+        let aside = private_temporary(parent, ".replaced")?;
+        let old = aside.path().join("old");
+        rename(path, &old)?;
+        if let Err(error) = rename(folder.path(), path) {
+            rename(&old, path)?;
+            return Err(error);
+        }
+    } else {
+        rename(folder.path(), path)?;
+    }
+    // It bears its final name now, so there is nothing left to clean up.
+    let _ = folder.keep();
+    sync_folder(parent)
+}
+
+fn private_temporary(parent: &Path, suffix: &str) -> Result<tempfile::TempDir, DiskError> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".tenet-").suffix(suffix);
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
+    builder.tempdir_in(parent).map_err(DiskError::io(parent, "make a folder in"))
+}
+
+fn sync_folder(path: &Path) -> Result<(), DiskError> {
+    if cfg!(unix) {
+        File::open(path).and_then(|folder| folder.sync_all()).map_err(DiskError::io(path, "sync"))?;
+    }
+    Ok(())
+}
+
+/// Makes a folder that only its owner can read.
+pub(super) fn private_folder(path: &Path) -> io::Result<()> {
+    let mut builder = DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
+}
+
+/// A new private file whose digest is taken while it is written.
+pub(super) struct HashedFile {
+    file: io::BufWriter<File>,
+    digest: Sha256,
+}
+
+impl HashedFile {
+    pub(super) fn create(path: &Path) -> Result<Self, DiskError> {
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options.open(path).map_err(DiskError::io(path, "create"))?;
+        Ok(Self { file: io::BufWriter::new(file), digest: Sha256::new() })
+    }
+
+    /// Syncs the file and returns its sha256 in hexadecimal.
+    pub(super) fn finish(mut self, path: &Path) -> Result<String, DiskError> {
+        self.file.flush().and_then(|()| self.file.get_ref().sync_all()).map_err(DiskError::io(path, "write"))?;
+        Ok(hex(&self.digest.finalize()))
+    }
+}
+
+impl Write for HashedFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let n = self.file.write(bytes)?;
+        self.digest.update(bytes.get(..n).unwrap_or(bytes));
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}

@@ -1,0 +1,50 @@
+//! From a recognised object to its decoder.
+
+use serde_json::Value;
+
+use super::{Intake, Kind, Taken};
+use crate::sources::{arm, az, graph, partner_center};
+
+pub(in crate::sources) fn decode(intake: &mut Intake<'_>, kind: Kind, item: &Value) -> Taken {
+    match kind {
+        Kind::Tenant => arm::tenants::take(intake, item),
+        Kind::Subscription => arm::subscriptions::take(intake, item),
+        Kind::AzAccount => az::take_account(intake, item),
+        Kind::ManagementGroup => arm::management_groups::take(intake, item),
+        Kind::ManagementGroupSubscription => arm::management_groups::take_subscription(intake, item),
+        Kind::ResourceGroup => arm::resource_groups::take(intake, item),
+        Kind::RoleAssignment => arm::role_assignments::take(intake, item),
+        Kind::AzRoleAssignment => az::take_role_assignment(intake, item),
+        Kind::RoleDefinition => arm::role_definitions::take(intake, item),
+        Kind::DenyAssignment => arm::deny_assignments::take(intake, item),
+        Kind::ClassicAdministrator => arm::classic_administrators::take(intake, item),
+        Kind::RoleEligibility => arm::privileged_access::take_eligible(intake, item),
+        Kind::RoleAssignmentSchedule => arm::privileged_access::take_active(intake, item),
+        Kind::RegistrationAssignment => arm::managed_services::take_assignment(intake, item),
+        Kind::RegistrationDefinition => arm::managed_services::take_definition(intake, item),
+        Kind::BillingProperty => arm::billing::take_property(intake, item),
+        Kind::BillingAccount => arm::billing::take_account(intake, item),
+        Kind::BillingSubscription => arm::billing::take_subscription(intake, item),
+        Kind::EnrollmentAccount => arm::billing::take_enrollment_account(intake, item),
+        Kind::Alias => arm::subscription_aliases::take(intake, item),
+        Kind::SubscriptionPolicy => {
+            arm::subscription_aliases::take_policy(intake, item);
+            Ok(())
+        }
+        Kind::PartnerLink => arm::partner_links::take(intake, item),
+        Kind::User => graph::principals::take_user(intake, item),
+        Kind::Group => graph::principals::take_group(intake, item),
+        Kind::ServicePrincipal => graph::principals::take_service_principal(intake, item),
+        Kind::DirectoryRole => graph::directory_roles::take_role(intake, item),
+        Kind::DirectoryRoleAssignment => graph::directory_roles::take_assignment(intake, item),
+        Kind::Organization => graph::organization::take(intake, item),
+        Kind::CommerceSubscription => graph::commerce_subscriptions::take(intake, item),
+        Kind::AuthorizationPolicy => {
+            graph::organization::take_authorization_policy(intake, item);
+            Ok(())
+        }
+        Kind::CrossTenantPartner => graph::cross_tenant_partners::take(intake, item),
+        Kind::DelegatedAdminRelationship => graph::delegated_admin_relationships::take(intake, item),
+        Kind::PartnerProfile => partner_center::take_profile(intake, item),
+    }
+}

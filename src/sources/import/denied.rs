@@ -1,0 +1,76 @@
+//! Recorded answers that are errors: they say why something is not known.
+
+use super::claims::ListKind;
+use super::intake::{Intake, Refusal, Taken};
+use super::lists::{Lists, Page};
+use super::page::{Exchange, Next};
+use super::report::Tally;
+use super::request::Asked;
+
+/// Takes an error answer.
+pub(super) fn take(intake: &mut Intake<'_>, exchange: &Exchange, asked: &Asked, lists: &mut Lists, tally: &mut Tally) {
+    let reason = match asked {
+        Asked::List { kind, scope, .. } => {
+            let reason = reason(exchange.status, intake.permission(*kind).as_deref());
+            let source = intake.source(kind.source());
+            let url = Some(exchange.url.clone());
+            let gap = Some(reason.clone());
+            let scope = scope.clone();
+            let read_at = intake.origin.read_at;
+            lists.push(Page { kind: *kind, scope, at_scope: false, url, next: Next::Last, gap, unproved: None, source, read_at });
+            reason
+        }
+        Asked::One { kind, id } => {
+            let reason = reason(exchange.status, intake.permission(*kind).as_deref());
+            if let Err(Refusal(why)) = take_one(intake, *kind, id, exchange.status, &reason) {
+                tally.note(why);
+            }
+            reason
+        }
+        Asked::Other => reason(exchange.status, None),
+    };
+    tally.skip("error answer", &reason);
+}
+
+fn take_one(intake: &mut Intake<'_>, kind: ListKind, id: &str, status: u64, reason: &str) -> Taken {
+    let source = intake.source(kind.source());
+    let (ty, properties): (&str, &[&str]) = match kind {
+        ListKind::Users => ("User", &["exists"]),
+        ListKind::Groups => ("Group", &["exists"]),
+        ListKind::ServicePrincipals => ("ServicePrincipal", &["exists"]),
+        ListKind::Subscriptions => ("Subscription", &["display_name", "state", "tenant", "quota_id", "offer_class"]),
+        ListKind::BillingProperty => ("Subscription", &["agreement", "billing_account", "enrollment_account"]),
+        _ => return Ok(()),
+    };
+    // Objects may also be asked for by name or by a function; only an object id tells which one.
+    if *properties == ["exists"] && !is_guid(id) {
+        return Ok(());
+    }
+    let handle = intake.builder.entity_named(ty, id)?;
+    for property in properties {
+        if *property == "exists" && status == 404 {
+            intake.builder.set(handle, property, crate::model::Value::Bool(false), source)?;
+            intake.later.settled.insert(handle);
+        } else {
+            intake.builder.set_unknown(handle, property, reason, source)?;
+        }
+    }
+    Ok(())
+}
+
+fn is_guid(id: &str) -> bool {
+    let lengths: Vec<usize> = id.split('-').map(str::len).collect();
+    lengths == [8, 4, 4, 4, 12] && id.chars().all(|c| c == '-' || c.is_ascii_hexdigit())
+}
+
+fn reason(status: u64, permission: Option<&str>) -> String {
+    match (status, permission) {
+        (401, _) => "denied: the sign-in was not accepted (401)".to_owned(),
+        (403, Some(permission)) => format!("denied: needs {permission}"),
+        (403, None) => "denied (403)".to_owned(),
+        (404, _) => "not found (404)".to_owned(),
+        (429, _) => "throttled (429)".to_owned(),
+        (500.., _) => format!("the service failed ({status})"),
+        _ => format!("the request was refused ({status})"),
+    }
+}

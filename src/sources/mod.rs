@@ -1,0 +1,33 @@
+//! The edge towards files: snapshots, registers, configuration, and what services answered or tools exported.
+//!
+//! In: files. Out: facts in a [`SnapshotBuilder`](crate::snapshot::SnapshotBuilder), and a report a file of what was taken,
+//! what was skipped and why. With `cli` the only room that does I/O.
+//!
+//! Invariants: nothing vanishes silently; the order of files makes no difference; a list is complete only if that is proved
+//! or claimed by somebody; no clock is read.
+//!
+//! - `disk`: the snapshot folder (Parquet) and its tables as JSON Lines
+//! - `register`: attested facts of the governance repo, YAML and CSV
+//! - `config`: `tenet.toml`
+//! - `codes`: what the diagnostic codes of registers and of `tenet.toml` mean
+//! - `import`: files, pages, recognition, completeness, the report
+//! - `arm`, `graph`, `partner_center`: one decoder a kind of object
+//! - `resource_graph`, `az`, `azurehound`: other shapes of the same objects
+
+#![expect(clippy::disallowed_methods, reason = "this room is the edge towards files")]
+
+mod arm;
+mod az;
+mod azurehound;
+mod codes;
+pub mod config;
+pub mod disk;
+mod graph;
+pub mod import;
+mod partner_center;
+pub mod register;
+mod resource_graph;
+#[cfg(test)]
+mod sample;
+
+pub use codes::{CONFIG_CODES, REGISTER_CODES, source_code_page};
