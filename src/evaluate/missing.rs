@@ -278,7 +278,7 @@ impl Evaluator<'_> {
         if !declared.ty.set {
             return self.unknown_attribute(id, property, at);
         }
-        let past = at.or_else(|| self.instant_before_capture()).filter(|_| declared.history);
+        let past = self.past(declared, at);
         let completeness = &self.snapshot.nav(id, property).completeness;
         let whole = match past {
             None => completeness.complete,
@@ -424,9 +424,7 @@ impl Evaluator<'_> {
     }
 
     fn extent_holes(&self, ty: EntityTypeId) -> Facts {
-        let completeness = self.snapshot.extent_completeness(ty);
-        let open = !completeness.complete || self.is_expired(completeness.source);
-        let mut facts: Facts = open.then_some((MissingWhat::Extent(ty), None)).into_iter().collect();
+        let mut facts: Facts = (!self.is_whole(ty)).then_some((MissingWhat::Extent(ty), None)).into_iter().collect();
         facts.extend(self.snapshot.possible(ty).take(FACTS_MAX).map(|id| (MissingWhat::Type(id), None)));
         facts
     }
