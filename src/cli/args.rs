@@ -18,6 +18,7 @@ pub(super) struct Cli {
 }
 
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Options of every command")]
 pub(super) struct Global {
     /// Run as if started in DIR
     #[arg(short = 'C', value_name = "DIR", global = true)]
@@ -102,7 +103,8 @@ pub(super) enum Command {
 #[derive(Debug, Args)]
 pub(super) struct Init {
     /// Where to make it
-    #[arg(default_value = ".")]
+    // The id keeps it apart from the global `-C`, which has the same field name and would be set too.
+    #[arg(id = "init_directory", value_name = "DIR", default_value = ".")]
     pub(super) directory: PathBuf,
 }
 
@@ -314,7 +316,7 @@ impl std::str::FromStr for Format {
 pub(super) struct Explain {
     #[command(flatten)]
     pub(super) selection: Selection,
-    /// A rule, a diagnostic code, an entity type, or `exit-codes`
+    /// A rule, a diagnostic code, an entity type, an enumeration, or `exit-codes`
     pub(super) what: String,
     /// A subject, by id or name; those that need explaining without
     pub(super) subject: Option<String>,

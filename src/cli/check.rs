@@ -37,7 +37,15 @@ pub(super) fn run(global: &Global, args: &Check) -> anyhow::Result<Exit> {
     }
     output::print(&text)?;
     let names: BTreeSet<&str> = files.iter().map(|file| file.name.as_str()).collect();
-    output::say(global, &format!("{} files checked: {errors} errors, {warnings} warnings", names.len()));
+    output::say(
+        global,
+        &format!(
+            "{} checked: {}, {}",
+            output::counted(names.len(), "file"),
+            output::counted(errors, "error"),
+            output::counted(warnings, "warning")
+        ),
+    );
     let wrong = errors > 0 || (args.strict && warnings > 0);
     Ok(if wrong { Exit::Findings } else { Exit::Ok })
 }

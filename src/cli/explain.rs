@@ -1,4 +1,4 @@
-//! `tenet explain`: a rule, a verdict, a diagnostic code, an entity type.
+//! `tenet explain`: a rule, a verdict, a diagnostic code, a type.
 
 use std::fmt::Write as _;
 
@@ -9,10 +9,11 @@ use super::scan::find_subject;
 use super::{output, repo};
 use crate::Compiled;
 use crate::check::{Rule, code_page};
-use crate::evaluate::{Options, scan};
-use crate::model::{EntityType, Provenance, Verdict};
+use crate::evaluate::{Detail, Options, scan};
+use crate::model::{EntityType, NamedType, Provenance, Schema, Type, Verdict};
 use crate::remedy::propose;
 use crate::report::{explain_rule, explain_verdict, plain, remedy_of, result_document};
+use crate::sources::source_code_page;
 use crate::text::did_you_mean;
 
 /// Verdicts explained one by one; the rest is counted.
@@ -23,7 +24,7 @@ pub(super) fn run(global: &Global, args: &Explain) -> anyhow::Result<Exit> {
         output::print(&super::exit::page())?;
         return Ok(Exit::Ok);
     }
-    if let Some(page) = code_page(&args.what) {
+    if let Some(page) = code_page(&args.what).or_else(|| source_code_page(&args.what)) {
         output::print(&format!("{}: {}\n\n{}\n", page.code, page.title, page.text))?;
         return Ok(Exit::Ok);
     }
@@ -35,6 +36,10 @@ pub(super) fn run(global: &Global, args: &Explain) -> anyhow::Result<Exit> {
     let compiled = repo.compile(global, &files)?;
     if let Some(entity) = compiled.policies.schema.entity_named(&args.what) {
         output::print(&explain_entity(&compiled, entity))?;
+        return Ok(Exit::Ok);
+    }
+    if let Some(text) = explain_type(&compiled.policies.schema, &args.what) {
+        output::print(&text)?;
         return Ok(Exit::Ok);
     }
     let rule = find_rule(&compiled, &args.what)?;
@@ -51,9 +56,9 @@ fn find_rule<'c>(compiled: &'c Compiled, id: &str) -> anyhow::Result<&'c Rule> {
     let rules = &compiled.policies.rules;
     let found = rules.iter().find(|rule| rule.id.eq_ignore_ascii_case(id) || rule.was.iter().any(|was| was == id));
     found.ok_or_else(|| {
-        let names = rules.iter().map(|rule| rule.id.as_str()).chain(compiled.policies.schema.entities.iter().map(|ty| ty.name.as_str()));
+        let names = rules.iter().map(|rule| rule.id.as_str()).chain(compiled.policies.schema.names.keys().map(String::as_str));
         let help = did_you_mean(id, names).map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
-        Failure::usage(format!("there is no rule, code or entity type `{id}`{help}")).into()
+        Failure::usage(format!("there is no rule, diagnostic code or type `{id}`{help}")).into()
     })
 }
 
@@ -67,7 +72,7 @@ fn verdicts(global: &Global, args: &Explain, repo: &repo::Repo, compiled: &Compi
     let options = Options { now, params: &params, packs: packs.as_deref(), select: &select, subject, waivers: true };
     let result = scan(&compiled.policies, &loaded.snapshot, &options)
         .map_err(|errors| Failure::usage(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
-    let document = result_document(&compiled.policies, &loaded.snapshot, &result, loaded.identity(compiled)?);
+    let document = result_document(&compiled.policies, &loaded.snapshot, &result, loaded.identity(compiled)?, Detail::Full);
     let wanted = |verdict: &str| subject.is_some() || matches!(verdict, "fail" | "unknown" | "pending");
     let about = |requirement: &Option<String>| args.requirement.is_none() || *requirement == args.requirement;
     let shown: Vec<_> = document.findings.iter().filter(|finding| wanted(finding.verdict) && about(&finding.requirement)).collect();
@@ -127,6 +132,22 @@ fn explain_entity(compiled: &Compiled, entity: &EntityType) -> String {
         let _ = writeln!(text, "      from {}", source(&property.source));
     }
     text
+}
+
+/// Explains an enumeration or a named type.
+fn explain_type(schema: &Schema, name: &str) -> Option<String> {
+    match schema.named(name)? {
+        NamedType::Enum(id) => {
+            let found = schema.enumeration(id)?;
+            Some(format!("{}: {}\nvalues {}\n", found.name, found.docs.join(" "), found.values.join(", ")))
+        }
+        NamedType::Alias(id) => {
+            let found = schema.alias(id)?;
+            let pattern = found.pattern_text.as_ref().map_or_else(String::new, |pattern| format!(" matching /{pattern}/"));
+            Some(format!("{}: {}\na {}{pattern}\n", found.name, found.docs.join(" "), schema.type_name(Type::of(found.base))))
+        }
+        NamedType::Entity(_) | NamedType::Builtin(_) => None,
+    }
 }
 
 fn source(source: &Provenance) -> String {

@@ -35,7 +35,7 @@ pub(super) fn run(global: &Global, args: &Fmt) -> anyhow::Result<Exit> {
         }
     }
     let verb = if args.check || args.diff { "would change" } else { "changed" };
-    output::say(global, &format!("{} files, {changed} {verb}, {broken} could not be read", files.len()));
+    output::say(global, &format!("{}, {changed} {verb}, {broken} could not be read", output::counted(files.len(), "file")));
     Ok(match (broken, changed) {
         (0, 0) => Exit::Ok,
         (0, _) if !args.check && !args.diff => Exit::Ok,

@@ -32,9 +32,12 @@ pub(super) fn run(global: &Global, args: &Init) -> anyhow::Result<Exit> {
         write(&root.join(name), text)?;
     }
     std::fs::create_dir_all(root.join("snapshots")).with_context(|| format!("cannot make {}", root.join("snapshots").display()))?;
+    // `./` in front says nothing to a reader.
+    let place = root.strip_prefix(".").ok().filter(|place| !place.as_os_str().is_empty()).unwrap_or(&root);
+    let go = if args.directory.as_path() == Path::new(".") { String::new() } else { format!("  cd {}\n", place.display()) };
     output::print(&format!(
-        "made a governance repo in {}\nnext: fill in tenant and registers, then\n  tenet check\n  tenet test\n  tenet import arm ANSWERS -o snapshots/first.snapshot\n  tenet scan\n",
-        root.display()
+        "made a governance repo in {}\nnext: fill in tenant and registers there, then\n{go}  tenet check\n  tenet test\n  tenet import arm ANSWERS -o snapshots/first.snapshot\n  tenet scan\n",
+        place.display()
     ))?;
     Ok(Exit::Ok)
 }

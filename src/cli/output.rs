@@ -96,3 +96,8 @@ impl Drop for Work {
         self.bar.finish_and_clear();
     }
 }
+
+/// Writes a number with its noun: `1 file`, `2 files`.
+pub(super) fn counted(n: usize, noun: &str) -> String {
+    format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
+}

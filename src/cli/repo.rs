@@ -236,6 +236,9 @@ impl Loaded {
 
 /// Opens a snapshot folder.
 pub(super) fn read(schema: &Arc<crate::model::Schema>, path: &Path) -> anyhow::Result<(SnapshotBuilder, Manifest)> {
+    if !path.exists() {
+        return Err(Failure::usage(format!("{}: there is no such snapshot", path.display())).into());
+    }
     read_snapshot(schema, path).map_err(|error| {
         let exit = if error.is_tampering() { super::Exit::Evidence } else { super::Exit::Usage };
         Failure { exit, message: format!("{}: {error}", path.display()) }.into()

@@ -8,7 +8,7 @@ use super::exit::Failure;
 use super::{output, repo};
 use crate::Compiled;
 use crate::check::Rule;
-use crate::evaluate::{Options, scan};
+use crate::evaluate::{Detail, Options, scan};
 use crate::model::{EntityId, RuleSeverity, parse_duration};
 use crate::report::{ResultDocument, TableStyle, render_table, result_document};
 use crate::snapshot::Snapshot;
@@ -33,7 +33,7 @@ pub(super) fn run(global: &Global, args: &Scan) -> anyhow::Result<Exit> {
     let work = output::Work::begin(global, "evaluating");
     let result = scan(&compiled.policies, &loaded.snapshot, &options)
         .map_err(|errors| Failure::usage(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
-    let mut document = result_document(&compiled.policies, &loaded.snapshot, &result, loaded.identity(&compiled)?);
+    let mut document = result_document(&compiled.policies, &loaded.snapshot, &result, loaded.identity(&compiled)?, Detail::Brief);
     drop(work);
     let exit = outcome(&document, fail_on, args.strict);
     document.summary.outcome = exit.name().to_owned();

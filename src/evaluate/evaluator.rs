@@ -27,7 +27,7 @@ pub struct Evaluator<'a> {
     pub(super) params: Vec<Val>,
     /// Sources whose attestation is past its review date at `now`.
     expired: BTreeSet<SourceId>,
-    has_attested: bool,
+    pub(super) has_attested: bool,
     pub(super) closures: RefCell<HashMap<ClosureKey, Rc<SetValue>>>,
     steps: Cell<u64>,
     attested: RefCell<BTreeSet<SourceId>>,

@@ -8,7 +8,6 @@ use super::run::{Finding, Scan};
 use super::value::{Truth, Val};
 use crate::check::{Binder, Expr, ExprKind, Policies, Printer, Quantifier, Rule};
 use crate::model::{Base, EntityId, PropertyId, SourceId, Value, Verdict};
-use crate::snapshot::Snapshot;
 
 /// Lines of one explanation; a reader is not helped by more.
 const LINES_MAX: usize = 60;
@@ -54,23 +53,33 @@ pub struct Explanation {
     pub missing: Vec<MissingFact>,
 }
 
-/// Rebuilds why a finding came out as it did.
+/// How much of an explanation is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// Everything.
+    Full,
+    /// Message and missing facts, without the conditions.
+    Brief,
+}
+
+/// Rebuilds why a finding came out as it did; `evaluator` is that of the finding's run.
 #[must_use]
-pub fn explain(policies: &Policies, snapshot: &Snapshot, scan: &Scan, finding: &Finding) -> Explanation {
+pub fn explain(evaluator: &Evaluator<'_>, scan: &Scan, finding: &Finding, detail: Detail) -> Explanation {
+    let policies = evaluator.policies;
     let mut explanation = Explanation { message: None, remedy: None, lines: Vec::new(), missing: Vec::new() };
-    let (Some(evaluator), Some(rule)) = (scan.evaluator(policies, snapshot, finding.run), scan.rule(policies, finding)) else {
-        return explanation;
-    };
+    let Some(rule) = scan.rule(policies, finding) else { return explanation };
     let Some(subject) = finding.subject else {
         explanation.missing = evaluator.extent_gap(rule.entity).into_iter().collect();
         return explanation;
     };
-    let mut frame = subject_frame(&evaluator, rule, subject, finding.requirement.is_some());
-    let mut writer = Writer { evaluator: &evaluator, policies, lines: Vec::new() };
+    let mut frame = subject_frame(evaluator, rule, subject, finding.requirement.is_some());
+    let mut writer = Writer { evaluator, policies, lines: Vec::new() };
     let printer = Printer { policies, slots: &rule.slot_names };
     if let Some(requirement) = finding.requirement.and_then(|at| rule.requirements.get(at)) {
         let truth = evaluator.truth(&requirement.condition, &mut frame);
-        writer.why(&requirement.condition, truth, &mut frame, printer, 0);
+        if detail == Detail::Full {
+            writer.why(&requirement.condition, truth, &mut frame, printer, 0);
+        }
         if matches!(finding.verdict, Verdict::Fail | Verdict::Pending) {
             explanation.message = requirement.message.as_ref().map(|message| evaluator.message(message, &mut frame));
             explanation.remedy = rule.remedy.as_ref().map(|remedy| evaluator.message(remedy, &mut frame));
@@ -80,17 +89,19 @@ pub fn explain(policies: &Policies, snapshot: &Snapshot, scan: &Scan, finding: &
             if truth == Truth::False
                 && let Some(due) = &rule.due
             {
-                missing = evaluator.missing_value(due, &mut frame);
+                missing = evaluator.missing_of(due, &mut frame);
             }
             if missing.is_empty() {
                 // A named value does not say where it came from.
-                missing.extend(rule.lets.iter().flat_map(|(_, value)| evaluator.read_unknowns(value, &mut frame)));
+                missing.extend(rule.lets.iter().flat_map(|(_, value)| evaluator.missing_of(value, &mut frame)));
             }
             explanation.missing = missing.into_iter().collect();
         }
     } else if let Some(filter) = &rule.filter {
         let truth = evaluator.truth(filter, &mut frame);
-        writer.why(filter, truth, &mut frame, printer, 0);
+        if detail == Detail::Full {
+            writer.why(filter, truth, &mut frame, printer, 0);
+        }
         if finding.verdict == Verdict::Unknown {
             explanation.missing = evaluator.missing(filter, &mut frame).into_iter().collect();
         }
@@ -112,15 +123,6 @@ fn subject_frame(evaluator: &Evaluator<'_>, rule: &Rule, subject: EntityId, with
         }
     }
     frame
-}
-
-impl Evaluator<'_> {
-    /// Returns every fact a value reads that is not known.
-    pub fn missing_value(&self, expr: &Expr, frame: &mut Frame) -> BTreeSet<MissingFact> {
-        // A comparison with itself is unknown exactly if the value is, and asks for the same facts.
-        let test = Expr { kind: ExprKind::IsNone(Box::new(expr.clone()), false), ty: crate::model::Type::of(Base::Bool), span: expr.span };
-        self.missing(&test, frame)
-    }
 }
 
 struct Writer<'a> {

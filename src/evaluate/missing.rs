@@ -39,7 +39,10 @@ pub struct MissingFact {
     pub source: Provenance,
 }
 
-type Facts = BTreeSet<MissingFact>;
+/// A hole in what is known: what is missing, and as of when. Put into words only for the few that are shown.
+type Hole = (MissingWhat, Option<Timestamp>);
+
+type Facts = BTreeSet<Hole>;
 
 /// Facts gathered for one unknown; more would not help a reader.
 const FACTS_MAX: usize = 200;
@@ -48,7 +51,11 @@ impl Evaluator<'_> {
     /// Returns the facts that could decide an unknown condition; empty if it is not unknown.
     ///
     /// Of the two ways to decide it the one that needs fewer facts is returned.
-    pub fn missing(&self, expr: &Expr, frame: &mut Frame) -> Facts {
+    pub fn missing(&self, expr: &Expr, frame: &mut Frame) -> BTreeSet<MissingFact> {
+        self.holes(expr, frame).into_iter().map(|hole| self.describe(hole)).collect()
+    }
+
+    fn holes(&self, expr: &Expr, frame: &mut Frame) -> Facts {
         let holds = self.deciding(expr, true, frame);
         let fails = self.deciding(expr, false, frame);
         smaller(holds, fails).unwrap_or_default()
@@ -140,8 +147,12 @@ impl Evaluator<'_> {
         if wanted { best } else { Some(all) }
     }
 
-    /// Returns what is missing of a value or of a set.
-    pub(super) fn read_unknowns(&self, expr: &Expr, frame: &mut Frame) -> Facts {
+    /// Returns every fact that a value or a set reads and that is not known.
+    pub(super) fn missing_of(&self, expr: &Expr, frame: &mut Frame) -> BTreeSet<MissingFact> {
+        self.read_unknowns(expr, frame).into_iter().map(|hole| self.describe(hole)).collect()
+    }
+
+    fn read_unknowns(&self, expr: &Expr, frame: &mut Frame) -> Facts {
         if expr.ty.set { self.set_unknowns(expr, frame) } else { self.unknowns(expr, frame) }
     }
 
@@ -192,7 +203,7 @@ impl Evaluator<'_> {
                 if let Val::Known(Value::Entity(id)) = self.value(inner, frame)
                     && self.truth(expr, frame) == Truth::Unknown
                 {
-                    facts.insert(self.unknown_type(id));
+                    facts.insert((MissingWhat::Type(id), None));
                 }
                 self.add_unknowns(inner, frame, facts);
             }
@@ -223,7 +234,7 @@ impl Evaluator<'_> {
     fn quantifier_unknowns(&self, binders: &[Binder], body: Option<&Expr>, frame: &mut Frame, facts: &mut Facts) {
         let Some((binder, rest)) = binders.split_first() else {
             if let Some(body) = body {
-                let unknown = if body.ty.base == Base::Bool { self.missing(body, frame) } else { self.unknowns(body, frame) };
+                let unknown = if body.ty.base == Base::Bool { self.holes(body, frame) } else { self.unknowns(body, frame) };
                 facts.extend(unknown);
             }
             return;
@@ -235,7 +246,7 @@ impl Evaluator<'_> {
             if let Some(filter) = &binder.filter {
                 match self.truth(filter, frame) {
                     Truth::False => continue,
-                    Truth::Unknown => facts.extend(self.missing(filter, frame)),
+                    Truth::Unknown => facts.extend(self.holes(filter, frame)),
                     Truth::True => {}
                 }
             }
@@ -246,36 +257,23 @@ impl Evaluator<'_> {
         }
     }
 
-    fn unknown_attribute(&self, id: EntityId, property: PropertyId, at: Option<Timestamp>) -> Option<MissingFact> {
-        let CellState::Unknown(reason) = self.state(id, property, at) else { return None };
+    fn unknown_attribute(&self, id: EntityId, property: PropertyId, at: Option<Timestamp>) -> Option<Hole> {
         let declared = self.snapshot.schema().property(property)?;
-        let reason = reason.map_or_else(|| "not read".to_owned(), |reason| reason.to_string());
-        let at = at.filter(|_| declared.history);
-        Some(MissingFact { what: MissingWhat::Attribute(id, property), at, reason, source: declared.source.clone() })
+        let unknown = matches!(self.state(id, property, at), CellState::Unknown(_));
+        unknown.then_some((MissingWhat::Attribute(id, property), at.filter(|_| declared.history)))
     }
 
-    fn unknown_type(&self, id: EntityId) -> MissingFact {
-        let schema = self.snapshot.schema();
-        let ty = self.snapshot.entity_type(id);
-        let below = ty.into_iter().flat_map(|ty| schema.subtypes(ty)).find(|sub| !sub.is_abstract && sub.source != Provenance::default());
-        let source = below.map_or_else(Provenance::default, |sub| sub.source.clone());
-        MissingFact { what: MissingWhat::Type(id), at: None, reason: "what kind of entity it is was not read".to_owned(), source }
-    }
-
-    fn unseen_fact(&self, unseen: &Unseen) -> Option<MissingFact> {
+    fn unseen_fact(&self, unseen: &Unseen) -> Option<Hole> {
         let Base::Entity(ty) = unseen.base else { return None };
         if let Some((inverse, from)) = unseen.origin {
             let list = self.snapshot.schema().property(inverse)?.inverse?;
             return self.list_gap(from, list, None);
         }
-        let schema = self.snapshot.schema();
-        let source = schema.entity(ty).map(|ty| ty.source.clone())?;
-        let reason = self.snapshot.extent_completeness(ty).reason.clone().unwrap_or_else(|| "not read".to_owned());
-        Some(MissingFact { what: MissingWhat::UnseenMember(ty), at: None, reason, source })
+        Some((MissingWhat::UnseenMember(ty), None))
     }
 
     /// Returns what is missing of a list, if anything is.
-    fn list_gap(&self, id: EntityId, property: PropertyId, at: Option<Timestamp>) -> Option<MissingFact> {
+    fn list_gap(&self, id: EntityId, property: PropertyId, at: Option<Timestamp>) -> Option<Hole> {
         let declared = self.snapshot.schema().property(property)?;
         if !declared.ty.set {
             return self.unknown_attribute(id, property, at);
@@ -286,17 +284,47 @@ impl Evaluator<'_> {
             None => completeness.complete,
             Some(at) => self.covers_time(completeness, at),
         };
-        let expired = self.is_expired(completeness.source);
-        if whole && !expired {
-            return None;
+        (!whole || self.is_expired(completeness.source)).then_some((MissingWhat::List(id, property), past))
+    }
+
+    /// Puts a hole into words: why it is one, and what would fill it.
+    fn describe(&self, (what, at): Hole) -> MissingFact {
+        let schema = self.snapshot.schema();
+        let unread = || "not read".to_owned();
+        let of_property = |id| schema.property(id).map(|property| property.source.clone());
+        let of_entity = |id| schema.entity(id).map(|ty| ty.source.clone());
+        let (reason, source) = match what {
+            MissingWhat::Attribute(id, property) => {
+                let reason = match self.state(id, property, at) {
+                    CellState::Unknown(Some(reason)) => reason.to_string(),
+                    _ => unread(),
+                };
+                (reason, of_property(property))
+            }
+            MissingWhat::List(id, property) => (self.list_reason(id, property, at), of_property(property)),
+            MissingWhat::Extent(ty) | MissingWhat::UnseenMember(ty) => {
+                (self.snapshot.extent_completeness(ty).reason.clone().unwrap_or_else(unread), of_entity(ty))
+            }
+            MissingWhat::Type(id) => {
+                let below = self.snapshot.entity_type(id).into_iter().flat_map(|ty| schema.subtypes(ty));
+                let read = below.into_iter().find(|sub| !sub.is_abstract && sub.source != Provenance::default());
+                ("what kind of entity it is was not read".to_owned(), read.map(|sub| sub.source.clone()))
+            }
+        };
+        MissingFact { what, at, reason, source: source.unwrap_or_else(Provenance::default) }
+    }
+
+    fn list_reason(&self, id: EntityId, property: PropertyId, at: Option<Timestamp>) -> String {
+        let nav = self.snapshot.nav(id, property);
+        let completeness = &nav.completeness;
+        if self.is_expired(completeness.source) || nav.members.iter().any(|edge| self.is_expired(edge.source)) {
+            return "its attestation is past its review date".to_owned();
         }
-        let reason = match (&completeness.reason, past) {
-            _ if expired => "its attestation is past its review date".to_owned(),
+        match (&completeness.reason, at) {
             (Some(reason), _) => reason.clone(),
             (None, Some(at)) if completeness.complete => format!("the history does not reach back to {}", format_instant(at)),
             (None, _) => "not read".to_owned(),
-        };
-        Some(MissingFact { what: MissingWhat::List(id, property), at: past, reason, source: declared.source.clone() })
+        }
     }
 
     /// Returns what is missing of a set.
@@ -338,7 +366,7 @@ impl Evaluator<'_> {
                 }
                 facts
             }
-            ExprKind::Extent(ty) => self.extent_gap(*ty),
+            ExprKind::Extent(ty) => self.extent_holes(*ty),
             ExprKind::Filter(binder) => {
                 let mut facts = self.set_unknowns(&binder.set, frame);
                 let set = self.set(&binder.set, frame);
@@ -347,7 +375,7 @@ impl Evaluator<'_> {
                     if let Some(filter) = &binder.filter
                         && self.truth(filter, frame) == Truth::Unknown
                     {
-                        facts.extend(self.missing(filter, frame));
+                        facts.extend(self.holes(filter, frame));
                     }
                 }
                 facts
@@ -373,13 +401,8 @@ impl Evaluator<'_> {
     fn step_gaps(&self, id: EntityId, property: PropertyId, at: Option<Timestamp>) -> Facts {
         let mut facts: Facts = self.list_gap(id, property, at).into_iter().collect();
         let nav = self.snapshot.nav(id, property);
-        let declared = self.snapshot.schema().property(property);
-        for edge in nav.members.iter().filter(|edge| self.is_expired(edge.source)) {
-            let source = declared.map(|declared| declared.source.clone()).unwrap_or_else(Provenance::default);
-            let reason = "its attestation is past its review date".to_owned();
-            if let Some(member) = entity(&edge.member) {
-                facts.insert(MissingFact { what: MissingWhat::List(member, property), at: None, reason, source });
-            }
+        if nav.members.iter().any(|edge| self.is_expired(edge.source)) {
+            facts.insert((MissingWhat::List(id, property), at));
         }
         facts
     }
@@ -392,7 +415,7 @@ impl Evaluator<'_> {
             match self.takes_step(id, declared.owner) {
                 Truth::True => facts.extend(self.list_gap(id, property, at)),
                 Truth::Unknown => {
-                    facts.insert(self.unknown_type(id));
+                    facts.insert((MissingWhat::Type(id), None));
                 }
                 Truth::False => {}
             }
@@ -400,18 +423,18 @@ impl Evaluator<'_> {
         facts
     }
 
-    /// Returns the fact that the list of all entities of a type is not whole, if it is not.
+    fn extent_holes(&self, ty: EntityTypeId) -> Facts {
+        let completeness = self.snapshot.extent_completeness(ty);
+        let open = !completeness.complete || self.is_expired(completeness.source);
+        let mut facts: Facts = open.then_some((MissingWhat::Extent(ty), None)).into_iter().collect();
+        facts.extend(self.snapshot.possible(ty).take(FACTS_MAX).map(|id| (MissingWhat::Type(id), None)));
+        facts
+    }
+
+    /// Returns the facts that keep the list of all entities of a type from being whole.
     #[must_use]
     pub fn extent_gap(&self, ty: EntityTypeId) -> BTreeSet<MissingFact> {
-        let completeness = self.snapshot.extent_completeness(ty);
-        let mut facts = Facts::new();
-        if !completeness.complete || self.is_expired(completeness.source) {
-            let source = self.snapshot.schema().entity(ty).map(|ty| ty.source.clone()).unwrap_or_else(Provenance::default);
-            let reason = completeness.reason.clone().unwrap_or_else(|| "not read".to_owned());
-            facts.insert(MissingFact { what: MissingWhat::Extent(ty), at: None, reason, source });
-        }
-        facts.extend(self.snapshot.possible(ty).take(FACTS_MAX).map(|id| self.unknown_type(id)));
-        facts
+        self.extent_holes(ty).into_iter().map(|hole| self.describe(hole)).collect()
     }
 }
 

@@ -26,7 +26,7 @@ mod value;
 mod waiver;
 
 pub use evaluator::{Evaluator, Frame, STEPS_MAX};
-pub use explain::{Evidence, Explanation, Line, explain};
+pub use explain::{Detail, Evidence, Explanation, Line, explain};
 pub use missing::{MissingFact, MissingWhat};
 pub use params::{ParamError, parameter_values, parse_parameter};
 pub use run::{Finding, Options, RuleRun, Scan, scan, scan_again};

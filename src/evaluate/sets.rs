@@ -203,19 +203,15 @@ impl Evaluator<'_> {
     /// once unsurely and once surely.
     pub(super) fn closure_of(&self, start: EntityId, property: PropertyId, at: Option<Timestamp>) -> Rc<SetValue> {
         let key = (start, property, at);
-        if let Some(known) = self.closures.borrow().get(&key) {
-            // The walk's attested sources are noted again, since another verdict now rests on them.
-            if !self.has_registers() {
-                return Rc::clone(known);
-            }
+        // Where facts are attested the walk is done again: its sources are noted for the verdict that rests on them.
+        if !self.has_attested
+            && let Some(known) = self.closures.borrow().get(&key)
+        {
+            return Rc::clone(known);
         }
         let result = Rc::new(self.walk(start, property, at));
         self.closures.borrow_mut().insert(key, Rc::clone(&result));
         result
-    }
-
-    fn has_registers(&self) -> bool {
-        self.snapshot.records().sources.iter().any(|source| source.attestation.is_some())
     }
 
     fn walk(&self, start: EntityId, property: PropertyId, at: Option<Timestamp>) -> SetValue {

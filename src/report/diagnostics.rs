@@ -107,7 +107,8 @@ fn narrated(sources: &SourceSet, diagnostic: &Diagnostic) -> String {
         text += &format!("  {}: {}, line {}, column {}.\n", label.text, at.file, at.line, at.column);
     }
     if let Some(help) = &diagnostic.help {
-        text += &format!("  Help: {help}.\n");
+        let end = if help.ends_with(['?', '.', '!']) { "" } else { "." };
+        text += &format!("  Help: {help}{end}\n");
     }
     text
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::check::Policies;
-use crate::evaluate::{Evaluator, Explanation, Finding, MissingFact, MissingWhat, Scan, Truth, explain};
+use crate::evaluate::{Detail, Evaluator, Explanation, Finding, MissingFact, MissingWhat, Scan, Truth, explain};
 use crate::model::{SourceId, Verdict, format_instant};
 use crate::snapshot::Snapshot;
 
@@ -294,14 +294,17 @@ pub struct WaiverResult {
     pub subjects: usize,
 }
 
-/// Builds the document of a scan. `strict` counts unknown as fail for the outcome.
+/// Builds the document of a scan. With [`Detail::Brief`] unknowns come without the conditions that could not be decided.
 #[must_use]
-pub fn result_document(policies: &Policies, snapshot: &Snapshot, scan: &Scan, run: RunIdentity) -> ResultDocument {
+pub fn result_document(policies: &Policies, snapshot: &Snapshot, scan: &Scan, run: RunIdentity, detail: Detail) -> ResultDocument {
     let writer = Writer { policies, snapshot, scan };
     let mut findings = Vec::new();
     let mut unread: BTreeMap<Hole, Waiting> = BTreeMap::new();
-    for finding in &scan.findings {
-        findings.extend(writer.finding(finding, &mut unread));
+    // One evaluator a run, so that what it learns about closures serves all its findings.
+    for (at, _) in scan.runs.iter().enumerate() {
+        let Some(evaluator) = scan.evaluator(policies, snapshot, at) else { continue };
+        let own = scan.findings.iter().filter(|finding| finding.run == at);
+        findings.extend(own.filter_map(|finding| writer.finding(&evaluator, finding, detail, &mut unread)));
     }
     let rules = writer.rules();
     let meta = snapshot.meta();
@@ -355,14 +358,21 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    fn finding(&self, finding: &Finding, unread: &mut BTreeMap<Hole, Waiting>) -> Option<FindingResult> {
+    fn finding(
+        &self,
+        evaluator: &Evaluator<'_>,
+        finding: &Finding,
+        detail: Detail,
+        unread: &mut BTreeMap<Hole, Waiting>,
+    ) -> Option<FindingResult> {
         let run = self.scan.runs.get(finding.run)?;
         let rule = self.scan.rule(self.policies, finding)?;
         let pack = run.pack.and_then(|at| self.policies.packs.get(at)).map(|pack| pack.name.clone());
         let requirement = finding.requirement.and_then(|at| rule.requirements.get(at)).map(|requirement| requirement.name.clone());
         let subject = finding.subject.map(|id| subject(self.snapshot, id));
         let explained = matches!(finding.verdict, Verdict::Fail | Verdict::Unknown | Verdict::Pending);
-        let explanation = explained.then(|| explain(self.policies, self.snapshot, self.scan, finding));
+        let detail = if finding.verdict == Verdict::Unknown { detail } else { Detail::Full };
+        let explanation = explained.then(|| explain(evaluator, self.scan, finding, detail));
         if let Some(explanation) = &explanation {
             self.note_unread(&rule.id, &explanation.missing, unread);
         }

@@ -117,7 +117,12 @@ fn unread(document: &ResultDocument, out: &mut String) {
     }
     let _ = writeln!(out, "\nUNKNOWN, and what is missing");
     for hole in document.unread.iter().take(UNREAD_MAX) {
-        let _ = writeln!(out, "  {} — {} verdict{} wait for it", hole.what, hole.verdicts, if hole.verdicts == 1 { "" } else { "s" });
+        let _ = writeln!(
+            out,
+            "  {} — {} for it",
+            hole.what,
+            if hole.verdicts == 1 { "1 verdict waits".to_owned() } else { format!("{} verdicts wait", hole.verdicts) }
+        );
         for reason in &hole.reasons {
             let _ = writeln!(out, "      why: {}", plain(reason));
         }

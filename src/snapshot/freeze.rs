@@ -147,7 +147,8 @@ impl Snapshot {
             let source = if inverse.ty.set {
                 self.all_listed(extents, navs, member, inverse.id)
             } else {
-                (is_complete(extents, member) && self.extent(member).all(placed)).then(|| self.voucher([source_of(extents, member)].into_iter()))
+                (is_complete(extents, member) && self.extent(member).all(placed))
+                    .then(|| self.voucher([source_of(extents, member)].into_iter()))
             };
             let Some(source) = source else { continue };
             for id in self.extent(list.owner) {

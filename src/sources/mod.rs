@@ -9,6 +9,7 @@
 //! - `disk`: the snapshot folder (Parquet) and its tables as JSON Lines
 //! - `register`: attested facts of the governance repo, YAML and CSV
 //! - `config`: `tenet.toml`
+//! - `codes`: what the diagnostic codes of registers and of `tenet.toml` mean
 //! - `import`: files, pages, recognition, completeness, the report
 //! - `arm`, `graph`, `partner_center`: one decoder a kind of object
 //! - `resource_graph`, `az`, `azurehound`: other shapes of the same objects
@@ -18,6 +19,7 @@
 mod arm;
 mod az;
 mod azurehound;
+mod codes;
 pub mod config;
 pub mod disk;
 mod graph;
@@ -27,3 +29,5 @@ pub mod register;
 mod resource_graph;
 #[cfg(test)]
 mod sample;
+
+pub use codes::{CONFIG_CODES, REGISTER_CODES, source_code_page};

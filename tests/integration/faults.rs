@@ -154,7 +154,8 @@ fn no_register_that_is_lost_or_lapsed_makes_a_verdict_better() {
     let mut found = Vec::new();
     for register in ["contracts", "designations", "partner_links", "partners", "principals", "reviews", "subscriptions"] {
         let scratch = tempfile::tempdir().unwrap();
-        let is_it = |name: &str| name.starts_with(&format!("/registers/{register}.")) || name.starts_with(&format!("registers/{register}."));
+        let is_it =
+            |name: &str| name.starts_with(&format!("/registers/{register}.")) || name.starts_with(&format!("registers/{register}."));
         let lost = changed(&scratch.path().join("lost"), &|name, text| {
             if name.ends_with("tenet.toml") {
                 return Some(text.replace("form = ", "optional = true\nform = ").replace("entity = ", "optional = true\nentity = "));
