@@ -92,6 +92,10 @@ pub fn compile(builtin: BuiltinModules, files: &[PolicyFile]) -> Compiled {
         parsed.iter().map(|(name, builtin, file)| ModuleFile { fallback_name: name.clone(), builtin: *builtin, file }).collect();
     let (policies, found) = check(&modules);
     diagnostics.extend(found);
+    // What nothing uses may be used by what could not be understood.
+    if diagnostics.iter().any(Diagnostic::is_error) {
+        diagnostics.retain(|diagnostic| !check::UNUSED.contains(&diagnostic.code));
+    }
     sort_diagnostics(&mut diagnostics);
     Compiled { sources, n_builtin, policies, diagnostics }
 }

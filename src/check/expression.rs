@@ -36,6 +36,9 @@ pub(super) struct Checker<'a> {
     pub(super) used_names: BTreeSet<String>,
 }
 
+/// The type of what was reported already; nothing more is said of it.
+pub(super) const REPORTED: Type = Type { base: Base::Nothing, alias: None, optional: false, set: false };
+
 const BOOL: Type = Type { base: Base::Bool, alias: None, optional: false, set: false };
 
 impl<'a> Checker<'a> {
@@ -133,6 +136,14 @@ impl<'a> Checker<'a> {
         failed(expr.span, expr.ty.required())
     }
 
+    /// Warns about a condition that is a literal.
+    pub(super) fn warn_constant(&mut self, condition: &Expr) {
+        if let ExprKind::Value(Value::Bool(value)) = condition.kind {
+            let text = format!("`{value}` decides nothing here, or everything");
+            self.diagnostics.push(Diagnostic::warning("T0303", condition.span, text));
+        }
+    }
+
     fn fits(&self, have: Type, wanted: Type) -> bool {
         if have.base == Base::Nothing {
             return wanted.optional && !wanted.set;
@@ -221,6 +232,9 @@ impl<'a> Checker<'a> {
             let Some(variable) = self.variables.get_mut(var.0 as usize) else { return failed(span, BOOL) };
             variable.used = true;
             let ty = variable.ty;
+            if ty == REPORTED {
+                return failed(span, ty);
+            }
             return self.narrow(Expr { kind: ExprKind::Var(var), ty, span });
         }
         if let Some((global, _)) = self.globals.modules.get(self.module).and_then(|module| module.get(name)) {
@@ -242,7 +256,10 @@ impl<'a> Checker<'a> {
         match global {
             Global::Param(id) => {
                 self.used_params.insert(id);
-                let ty = self.globals.signature(global).map_or(BOOL, |signature| signature.result);
+                let ty = self.globals.signature(global).map_or(REPORTED, |signature| signature.result);
+                if ty == REPORTED {
+                    return failed(span, ty);
+                }
                 Expr { kind: ExprKind::Param(id), ty, span }
             }
             Global::Def(_) | Global::Action(_) => {
@@ -431,7 +448,8 @@ impl<'a> Checker<'a> {
         let mut checked: Vec<Expr> = Vec::new();
         for arg in args {
             let arg = self.expr(arg, Some(Type::of(base)));
-            checked.push(self.require(arg, Type::of(base)));
+            let arg = self.require(arg, Type::of(base));
+            checked.push(self.well_formed(arg));
         }
         let mut checked = checked.into_iter();
         match (checked.next(), checked.next()) {
@@ -439,6 +457,21 @@ impl<'a> Checker<'a> {
             (Some(id), None) => Expr { span, ..id },
             _ => failed(span, BOOL),
         }
+    }
+
+    /// An identity with a slip in it would match nothing, for ever and in silence.
+    fn well_formed(&mut self, arg: Expr) -> Expr {
+        let ExprKind::Value(Value::Text(text)) = &arg.kind else { return arg };
+        let (fits, wanted) = match arg.ty.base {
+            Base::Guid => (is_guid(text), "a GUID such as 8e3af657-a8ff-443c-a75c-2fe8c4bcb635"),
+            Base::ArmId => (text.starts_with('/'), "an id such as /subscriptions/…"),
+            _ => return arg,
+        };
+        if fits {
+            return arg;
+        }
+        self.error("T0124", arg.span, format!("`{text}` is not {wanted}"));
+        failed(arg.span, arg.ty)
     }
 
     fn known_test(&mut self, args: &[ast::Expr], span: Span) -> Expr {
@@ -463,6 +496,9 @@ impl<'a> Checker<'a> {
         self.used_defs.insert(id);
         let Some(signature) = self.globals.defs.get(id.0 as usize) else { return failed(span, BOOL) };
         let args = self.arguments(name, &signature.formals, signature.span, args, span);
+        if signature.result == REPORTED {
+            return failed(span, REPORTED);
+        }
         Expr { kind: ExprKind::Call(id, args), ty: signature.result, span }
     }
 
@@ -630,6 +666,11 @@ pub(super) fn failed(span: Span, ty: Type) -> Expr {
     Expr { kind: ExprKind::Error, ty, span }
 }
 
+/// Returns the type of an expression, for a variable that stands for it.
+pub(super) fn known_type(expr: &Expr) -> Type {
+    if matches!(expr.kind, ExprKind::Error) { REPORTED } else { expr.ty }
+}
+
 fn has_history_step(expr: &Expr) -> bool {
     match &expr.kind {
         ExprKind::Attribute { base, at, .. } | ExprKind::Navigation { base, at, .. } | ExprKind::Closure { base, at, .. } => {
@@ -638,4 +679,10 @@ fn has_history_step(expr: &Expr) -> bool {
         ExprKind::Filter(binder) => has_history_step(&binder.set),
         _ => false,
     }
+}
+
+fn is_guid(text: &str) -> bool {
+    let groups: Vec<&str> = text.split('-').collect();
+    groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12])
+        && groups.iter().all(|group| group.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }

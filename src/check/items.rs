@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Context;
-use super::expression::{Checker, failed};
+use super::expression::{Checker, REPORTED, failed};
 use super::scope::Global;
 use super::typed::{
     Action, ActionMode, Def, DefId, Effect, Expr, ExprKind, Pack, PackUse, Param, ParamId, RuleId, VarId, Waivable, Waiver,
@@ -12,11 +12,23 @@ use crate::model::{Base, Type};
 use crate::syntax::ast;
 use crate::text::{Diagnostic, did_you_mean};
 
+/// The longest chain of definitions that call each other.
+const CALLS_MAX: usize = 100;
+/// How many operations deep such a chain may be in all: evaluation needs a stack.
+const CALL_OPERATIONS_MAX: usize = 500;
+
+/// How deep a definition reaches.
+#[derive(Debug, Clone, Copy, Default)]
+struct Depth {
+    calls: usize,
+    operations: usize,
+}
+
 impl Context<'_> {
     pub(super) fn params(&mut self) {
         for (module, item) in self.items() {
             let ast::ItemKind::Param(param) = &item.kind else { continue };
-            let ty = self.type_of(&param.ty).unwrap_or(Type::of(Base::Nothing).or_none());
+            let ty = self.type_of(&param.ty).unwrap_or(REPORTED);
             let mut checker = self.checker(module);
             let value = param.value.as_ref().map(|value| {
                 let value = checker.expr(value, Some(ty));
@@ -42,7 +54,7 @@ impl Context<'_> {
         let mut calls: Vec<BTreeSet<DefId>> = Vec::new();
         for (module, item) in self.items() {
             let ast::ItemKind::Def(def) = &item.kind else { continue };
-            let result = self.type_of(&def.result).unwrap_or(Type::of(Base::Nothing).or_none());
+            let result = self.type_of(&def.result).unwrap_or(REPORTED);
             let mut checker = self.checker(module);
             let formals = declare_formals(&mut checker, &def.formals);
             let body = match &def.body {
@@ -95,21 +107,50 @@ impl Context<'_> {
                 }
             }
         }
-        for part in petgraph::algo::tarjan_scc(&graph) {
+        // Called definitions come before those that call them; unlike Tarjan's, this walk needs no stack.
+        let mut depths: Vec<Depth> = vec![Depth::default(); calls.len()];
+        for mut part in petgraph::algo::kosaraju_scc(&graph) {
+            part.sort();
             let selfish = part.iter().any(|node| graph.contains_edge(*node, *node));
             if part.len() < 2 && !selfish {
+                self.measure(part.first().map_or(0, |node| node.index()), calls, &mut depths);
                 continue;
             }
             let names: Vec<String> =
                 part.iter().filter_map(|node| self.policies.defs.get(node.index())).map(|def| format!("`{}`", def.name)).collect();
+            let names = shortened(&names);
             for node in &part {
                 let Some(def) = self.policies.defs.get_mut(node.index()) else { continue };
                 def.body = failed(def.span, def.result);
-                let text = format!("definitions may not lead back to themselves: {}", names.join(", "));
+                let text = format!("definitions may not lead back to themselves: {names}");
                 let diagnostic =
                     Diagnostic::error("T0112", def.span, text).help("to follow a navigation any number of steps, write `^+` or `^*`");
                 self.diagnostics.push(diagnostic);
             }
+        }
+    }
+
+    /// Refuses a definition behind which calls nest too deep to be followed; what calls it starts anew.
+    fn measure(&mut self, at: usize, calls: &[BTreeSet<DefId>], depths: &mut [Depth]) {
+        let Some(def) = self.policies.defs.get_mut(at) else { return };
+        let below = calls.get(at).into_iter().flatten().filter_map(|called| depths.get(called.0 as usize));
+        let below = below.fold(Depth::default(), |most, depth| Depth {
+            calls: most.calls.max(depth.calls),
+            operations: most.operations.max(depth.operations),
+        });
+        let mut depth = Depth { calls: below.calls + 1, operations: below.operations + height(&def.body) };
+        if depth.calls > CALLS_MAX || depth.operations > CALL_OPERATIONS_MAX {
+            let text = if depth.calls > CALLS_MAX {
+                format!("definitions call each other at most {CALLS_MAX} deep, and `{}` reaches deeper", def.name)
+            } else {
+                format!("with all it calls, a definition is at most {CALL_OPERATIONS_MAX} operations deep, and `{}` is {}", def.name, depth.operations)
+            };
+            def.body = failed(def.span, def.result);
+            depth = Depth::default();
+            self.diagnostics.push(Diagnostic::error("T0002", def.span, text).help("shorten the chain of definitions"));
+        }
+        if let Some(slot) = depths.get_mut(at) {
+            *slot = depth;
         }
     }
 
@@ -377,10 +418,22 @@ impl Context<'_> {
     }
 }
 
+/// Counts the operations on the longest way down an expression; the reader has limited it.
+fn height(expr: &Expr) -> usize {
+    1 + super::walk::children(expr).into_iter().map(height).max().unwrap_or(0)
+}
+
+/// Lists names, the first few of many.
+fn shortened(names: &[String]) -> String {
+    const SHOWN: usize = 5;
+    let shown = names.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
+    if names.len() > SHOWN { format!("{shown} and {} more", names.len() - SHOWN) } else { shown }
+}
+
 pub(super) fn declare_formals(checker: &mut Checker<'_>, formals: &[ast::Formal]) -> Vec<(String, Type)> {
     let mut declared = Vec::new();
     for formal in formals {
-        let ty = super::schema::resolve_type(checker.globals.schema, &formal.ty).unwrap_or(Type::of(Base::Nothing).or_none());
+        let ty = super::schema::resolve_type(checker.globals.schema, &formal.ty).unwrap_or(REPORTED);
         let VarId(_) = checker.declare(&formal.name, ty);
         declared.push((formal.name.value.clone(), ty));
     }

@@ -4,6 +4,9 @@ use super::typed::ParamId;
 use super::{Context, DefId};
 use crate::text::{Diagnostic, FileId, Span};
 
+/// The codes of what nothing uses.
+pub const UNUSED: &[&str] = &["T0305", "T0306", "T0307", "T0308"];
+
 /// Warns about imports, parameters and definitions that nothing uses, in files that do not ship with the program.
 pub(super) fn unused(context: &mut Context<'_>) {
     let empty = std::collections::BTreeSet::new();

@@ -35,7 +35,7 @@ use std::sync::Arc;
 pub use crate::syntax::ast::{Aggregate, Quantifier};
 pub use builtin::{Builtin, builtin_files, core_schema};
 pub use codes::{CODES, CodePage, code_page};
-pub use lints::invisible_characters;
+pub use lints::{UNUSED, invisible_characters};
 pub use print::Printer;
 pub use typed::{
     Action, ActionId, ActionMode, Binder, Comparison, Def, DefId, Effect, Expectation, Expr, ExprKind, Fix, FixStep, GivenEntity,

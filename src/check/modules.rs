@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::ModuleFile;
+use super::expression::REPORTED;
 use super::schema::resolve_type;
 use super::scope::{Global, Globals, ModuleNames, Signature};
 use super::typed::{ActionId, DefId, ParamId, RuleId};
@@ -110,7 +111,7 @@ impl Declarer<'_> {
     fn type_of(&mut self, ty: &ast::TypeExpr) -> Type {
         resolve_type(self.globals.schema, ty).unwrap_or_else(|diagnostic| {
             self.diagnostics.push(diagnostic);
-            Type::of(Base::Nothing).or_none()
+            REPORTED
         })
     }
 
@@ -152,7 +153,9 @@ impl Declarer<'_> {
     }
 
     fn imports(&mut self, modules: &[Module<'_>]) {
-        let index: BTreeMap<String, usize> = modules.iter().enumerate().map(|(at, module)| (module.name.replace('.', "/"), at)).collect();
+        // Of two modules of one name the first one counts: those that ship with the program come first.
+        let index: BTreeMap<String, usize> =
+            modules.iter().enumerate().rev().map(|(at, module)| (module.name.replace('.', "/"), at)).collect();
         let mut edges: Vec<BTreeSet<usize>> = vec![BTreeSet::new(); modules.len()];
         for (at, module) in modules.iter().enumerate() {
             for import in &module.file.imports {
@@ -225,7 +228,7 @@ impl Declarer<'_> {
             }
         }
         let mut component: BTreeMap<usize, usize> = BTreeMap::new();
-        let parts = petgraph::algo::tarjan_scc(&graph);
+        let parts = petgraph::algo::kosaraju_scc(&graph);
         for (number, part) in parts.iter().enumerate() {
             component.extend(part.iter().map(|node| (node.index(), number)));
         }

@@ -58,10 +58,7 @@ impl Checker<'_> {
             self.warn_contradictions(&checked);
         }
         for part in &checked {
-            if let ExprKind::Value(Value::Bool(value)) = part.kind {
-                let text = format!("`{value}` decides nothing here, or everything");
-                self.diagnostics.push(Diagnostic::warning("T0303", part.span, text));
-            }
+            self.warn_constant(part);
         }
         let kind = if holds { ExprKind::And(checked) } else { ExprKind::Or(checked) };
         Expr { kind, ty: BOOL, span }
@@ -116,12 +113,12 @@ impl Checker<'_> {
         if is_failed(left) || is_failed(right) {
             return false;
         }
+        if let Some(side) = [left, right].into_iter().find(|side| side.ty.base == Base::Nothing) {
+            let help = "write `is none` or `is not none`";
+            self.diagnostics.push(Diagnostic::error("T0104", side.span, "`none` is not compared").help(help));
+            return false;
+        }
         for side in [left, right] {
-            if side.ty.base == Base::Nothing {
-                self.diagnostics
-                    .push(Diagnostic::error("T0104", side.span, "`none` is not compared").help("write `is none` or `is not none`"));
-                return false;
-            }
             if side.ty.set {
                 let help = "write `in`, or a quantifier over the set";
                 self.diagnostics.push(Diagnostic::error("T0107", side.span, "a set is not compared with a single value").help(help));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::expression::{Checker, failed};
+use super::expression::{Checker, REPORTED, failed, known_type};
 use super::typed::{Binder, Expr, ExprKind, VarId};
 use crate::model::{Base, Type};
 use crate::syntax::ast::{self, Aggregate, Quantifier};
@@ -74,7 +74,7 @@ impl Checker<'_> {
             let text = format!("`{}` must run over a set, and this is {}", binder.var.value, self.type_name(set.ty));
             self.error("T0106", set.span, text);
         }
-        let var = self.declare(&binder.var, set.ty.member());
+        let var = self.declare(&binder.var, if set.ty.set { known_type(&set).member() } else { REPORTED });
         let filter = binder.filter.as_ref().map(|filter| {
             let filter = self.condition(filter);
             self.assume(&filter, true);

@@ -1,7 +1,7 @@
 //! Rules.
 
 use super::Context;
-use super::expression::Checker;
+use super::expression::{Checker, known_type};
 use super::modules::former_ids;
 use super::scope::Global;
 use super::typed::{Binder, Fix, FixStep, Requirement, Rule, VarId, Waivable};
@@ -115,7 +115,7 @@ impl Context<'_> {
             match clause {
                 RuleClause::Let(name, value) => {
                     let value = checker.expr(value, None);
-                    let var = checker.declare(name, value.ty);
+                    let var = checker.declare(name, known_type(&value));
                     checked.lets.push((var, value));
                 }
                 RuleClause::Due(due) => {
@@ -125,6 +125,7 @@ impl Context<'_> {
                 RuleClause::Require(name, condition, message) => {
                     let condition = checker.scoped_keeping(|checker| checker.condition(condition));
                     let message = message.as_ref().map(|message| checker.template(message));
+                    checker.warn_constant(&condition);
                     if let Some(other) = checked.requirements.iter().find(|other| other.name == name.value) {
                         let text = format!("there are two requirements `{}`", name.value);
                         self.diagnostics.push(Diagnostic::error("T0109", name.span, text).label(other.span, "the other one"));
@@ -147,6 +148,10 @@ impl Context<'_> {
     }
 
     fn required_clauses(&mut self, checked: &Rule, rule: &ast::Rule) {
+        // What is missing may stand in a clause that could not be read.
+        if rule.broken {
+            return;
+        }
         if checked.requirements.is_empty() {
             let diagnostic = Diagnostic::error("T0201", rule.id.span, format!("rule `{}` requires nothing", rule.id.value))
                 .help("add `require name: condition`");
@@ -154,18 +159,6 @@ impl Context<'_> {
         }
         if checked.title.is_empty() {
             self.error("T0210", rule.id.span, format!("rule `{}` has no title", rule.id.value));
-        }
-        let once = |wanted: fn(&RuleClause) -> bool| rule.clauses.iter().filter(|clause| wanted(clause)).count() > 1;
-        let repeated = [
-            ("title", once(|clause| matches!(clause, RuleClause::Title(_)))),
-            ("why", once(|clause| matches!(clause, RuleClause::Why(_)))),
-            ("severity", once(|clause| matches!(clause, RuleClause::Severity(_)))),
-            ("due", once(|clause| matches!(clause, RuleClause::Due(_)))),
-            ("remedy", once(|clause| matches!(clause, RuleClause::Remedy(_)))),
-            ("waivable", once(|clause| matches!(clause, RuleClause::Waivable(..) | RuleClause::NotWaivable(_)))),
-        ];
-        for (name, _) in repeated.iter().filter(|(_, repeated)| *repeated) {
-            self.error("T0109", rule.id.span, format!("rule `{}` says `{name}` twice", rule.id.value));
         }
     }
 

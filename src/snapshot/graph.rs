@@ -1,6 +1,6 @@
 //! Containment and nesting as petgraph graphs: circles, and everything reachable over one navigation.
 
-use petgraph::algo::tarjan_scc;
+use petgraph::algo::kosaraju_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::{Bfs, Walker};
 
@@ -32,7 +32,7 @@ impl NavigationGraph {
 
     /// Returns the circles: groups of entities that reach themselves, each sorted.
     pub(super) fn circles(&self) -> Vec<Vec<EntityId>> {
-        let mut circles: Vec<Vec<EntityId>> = tarjan_scc(&self.graph)
+        let mut circles: Vec<Vec<EntityId>> = kosaraju_scc(&self.graph)
             .into_iter()
             .filter(|part| part.len() > 1 || part.iter().any(|node| self.graph.contains_edge(*node, *node)))
             .map(|part| {

@@ -140,13 +140,15 @@ fn own_facts<'n>(node: &'n Node, schema: &Schema) -> BTreeMap<PropertyId, Vec<&'
 
 /// Reads the lifetime off the attributes that the schema names for it, unless it was stated.
 ///
-/// An attribute that is known to be none says nothing, except in a test's world, where it means *always*.
+/// An attribute that is known to be none says nothing, except in a test's world, where it means *always*. There an unknown
+/// one leaves the end open: what stands in the world need not be there now.
 fn with_lifetime(mut record: Record, schema: &Schema, closed_world: bool) -> Record {
     let Some(entity) = schema.entity(record.entity_type) else { return record };
     let instant = |property: Option<PropertyId>| {
         let cell = record.cells.iter().find(|(known, _)| Some(*known) == property);
         match cell.map(|(_, cell)| &cell.state) {
             Some(CellState::Known(Value::Instant(instant))) => Some(Bound::At(*instant)),
+            Some(CellState::Unknown(_)) if closed_world => Some(Bound::Unknown),
             _ => None,
         }
     };

@@ -271,6 +271,8 @@ pub struct Rule {
     pub filter: Option<Expr>,
     /// Its clauses, in order.
     pub clauses: Vec<RuleClause>,
+    /// Whether a clause could not be read and is missing here.
+    pub broken: bool,
 }
 
 /// One clause of a rule.

@@ -163,6 +163,9 @@ fn near_word(token: Token, text: &str, words: Option<&[&str]>) -> Option<String>
         return None;
     }
     let candidates = words.unwrap_or(ITEM_WORDS).iter().chain(EXPRESSION_WORDS).chain(ITEM_WORDS);
+    if candidates.clone().any(|known| *known == text) {
+        return None;
+    }
     nearest(text, candidates.copied()).map(|near| format!("did you mean `{near}`?"))
 }
 

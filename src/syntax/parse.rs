@@ -220,6 +220,8 @@ impl Reader<'_> {
             }
         }
         let mut clauses = Vec::new();
+        // Clauses on one line are not told apart; then only the whole rule shows where it stops.
+        let in_one_piece = pieces.len() == 2 && found.is_some();
         for (start, end) in pieces.into_iter().skip(1) {
             if self.has_flaw(start, end) {
                 continue;
@@ -227,14 +229,15 @@ impl Reader<'_> {
             match parse_rule(Rule::one_clause, text.get(start..end)?) {
                 Ok(pair) => {
                     let mut builder = Builder::new(self.file, start);
-                    clauses.extend(builder.rule_clauses(pair.into_inner()));
+                    clauses.extend(builder.rule_clauses(pair.into_inner()).0);
                     self.report(builder);
                 }
+                Err(()) if in_one_piece => self.explain(Rule::rule_item, chunk.start, chunk.end, Some(RULE_CLAUSES)),
                 Err(()) => self.explain(Rule::one_clause, start, end, Some(RULE_CLAUSES)),
             }
         }
         let (head, rule) = found?;
-        Some(Item { head, kind: ItemKind::Rule(ast::Rule { clauses, ..rule }) })
+        Some(Item { head, kind: ItemKind::Rule(ast::Rule { clauses, broken: true, ..rule }) })
     }
 
     fn header(&mut self, pair: Pair<'_>, start: usize, span: Span) -> Option<(Head, ast::Rule)> {

@@ -18,7 +18,7 @@ impl Builder {
     pub(super) fn rule(&mut self, mut parts: Parts<'_>, span: Span) -> Outcome<(Head, ItemKind)> {
         let header = self.need(&mut parts, Rule::rule_header)?;
         let (head, mut rule) = self.rule_header(header, span)?;
-        rule.clauses = self.rule_clauses(parts);
+        (rule.clauses, rule.broken) = self.rule_clauses(parts);
         Ok((head, ItemKind::Rule(rule)))
     }
 
@@ -33,13 +33,14 @@ impl Builder {
             Some(filter) => Some(self.expression(filter)?),
             None => None,
         };
-        Ok((head, RuleItem { id, subject, entity, filter, clauses: Vec::new() }))
+        Ok((head, RuleItem { id, subject, entity, filter, clauses: Vec::new(), broken: false }))
     }
 
-    /// Reads the clauses that can be read, and reports the others and repeated ones.
-    pub(super) fn rule_clauses<'i>(&mut self, clauses: impl Iterator<Item = Pair<'i>>) -> Vec<RuleClause> {
+    /// Reads the clauses that can be read, and reports the others and repeated ones; tells whether any could not be read.
+    pub(super) fn rule_clauses<'i>(&mut self, clauses: impl Iterator<Item = Pair<'i>>) -> (Vec<RuleClause>, bool) {
         let mut once = Once::default();
         let mut kept = Vec::new();
+        let mut broken = false;
         for clause in clauses.filter(|pair| pair.as_rule() == Rule::rule_clause) {
             let Some(clause) = Parts::of(clause).next() else { continue };
             match clause.as_rule() {
@@ -48,9 +49,10 @@ impl Builder {
                 rule => once.check(self, &clause, rule),
             }
             let outcome = self.rule_clause(clause);
+            broken |= outcome.is_err();
             kept.extend(self.keep(outcome));
         }
-        kept
+        (kept, broken)
     }
 
     fn rule_clause(&mut self, pair: Pair<'_>) -> Outcome<RuleClause> {

@@ -1,7 +1,7 @@
 //! Takes one fact at a time out of a test's world: what did not pass with it may not pass without it.
 
 use super::run::{TestFailure, outcomes};
-use crate::check::{GivenMissing, MissingTarget, Policies, Test};
+use crate::check::{GivenMissing, GivenValue, MissingTarget, Policies, Test};
 
 const BECAUSE: &str = "knocked out";
 
@@ -11,7 +11,7 @@ pub fn knock_out(policies: &Policies, test: &Test) -> Vec<TestFailure> {
     let Ok(before) = outcomes(policies, test) else { return Vec::new() };
     let mut failures = Vec::new();
     for target in targets(policies, test) {
-        let Ok(after) = outcomes(policies, &without(test, target)) else { continue };
+        let Ok(after) = outcomes(policies, &without(policies, test, target)) else { continue };
         for ((expect, was), is) in test.expects.iter().zip(&before).zip(&after) {
             let green = |verdict: &str| matches!(verdict, "pass" | "not_applicable");
             if !expect.after_fix && !green(was) && green(is) {
@@ -34,16 +34,26 @@ fn targets(policies: &Policies, test: &Test) -> Vec<MissingTarget> {
     targets
 }
 
-fn without(test: &Test, target: MissingTarget) -> Test {
+fn without(policies: &Policies, test: &Test, target: MissingTarget) -> Test {
     let mut test = test.clone();
+    let missing = |target| GivenMissing { target, before: None, because: BECAUSE.to_owned() };
     if let MissingTarget::Property(at, property) = target
         && let Some(entity) = test.entities.get_mut(at)
     {
         // A known member of a set stays known; only the list around it is opened.
-        let single = |value: &crate::check::GivenValue| !matches!(value, crate::check::GivenValue::Set(_));
+        let single = |value: &GivenValue| !matches!(value, GivenValue::Set(_));
+        let gone = entity.fields.iter().find_map(|(known, value)| match value {
+            GivenValue::Entity(referred) if *known == property => Some(*referred),
+            _ => None,
+        });
         entity.fields.retain(|(known, value)| *known != property || !single(value));
+        // The list on the other side held it because of this reference; without it nobody vouches that the list is whole.
+        let inverse = policies.schema.property(property).and_then(|property| property.inverse);
+        if let (Some(referred), Some(inverse)) = (gone, inverse) {
+            test.missing.push(missing(MissingTarget::Property(referred, inverse)));
+        }
     }
-    test.missing.push(GivenMissing { target, before: None, because: BECAUSE.to_owned() });
+    test.missing.push(missing(target));
     test
 }
 

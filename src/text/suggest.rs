@@ -3,9 +3,13 @@
 /// Returns the candidate nearest to `word`, if it is near enough to be a slip of the pen.
 ///
 /// Near enough is an edit distance (insert, delete, replace, swap neighbors) of at most two, and of at most a third of the
-/// word. Of equally near candidates the first in alphabetical order is returned.
+/// word; one letter is near nothing. Of equally near candidates the first in alphabetical order is returned.
 pub fn did_you_mean<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let limit = 2.min((word.chars().count() / 3).max(1));
+    let length = word.chars().count();
+    if length < 2 {
+        return None;
+    }
+    let limit = 2.min((length / 3).max(1));
     let near = candidates.into_iter().filter(|candidate| *candidate != word);
     let scored = near.map(|candidate| (distance(&word.to_lowercase(), &candidate.to_lowercase()), candidate));
     scored.filter(|(distance, _)| *distance <= limit).min().map(|(_, candidate)| candidate)

@@ -1,12 +1,23 @@
-//! Tests of the whole pipeline, from files to verdicts.
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
-#![expect(clippy::disallowed_methods, clippy::print_stdout, reason = "tests read files, and some print")]
+//! Tests of the whole pipeline, from files to verdicts, of the program itself, and of the house it is built of.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "a test that cannot go on fails; it works with files and the program"
+)]
 
+mod cli;
 mod docs;
 mod faults;
 mod generated;
+mod hostile;
+mod layers;
 #[path = "../oracle/mod.rs"]
 mod oracle;
+mod program;
 mod soundness;
 mod stories;
 mod tenant;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use tenet::check::{ModuleFile, Policies, check};
-use tenet::evaluate::{Finding, Options, Scan, Val, explain, scan};
+use tenet::evaluate::{Detail, Finding, Options, Scan, Val, explain, scan};
 use tenet::model::Verdict;
 use tenet::snapshot::Snapshot;
 use tenet::syntax::parse;
@@ -240,7 +240,8 @@ fn judge(
                     let applies = |outcome: &Outcome| !matches!(outcome, Outcome::NotApplicable | Outcome::Absent);
                     let agreed = if whole { outcomes.iter().all(applies) || !outcomes.iter().any(applies) } else { outcomes.len() == 1 };
                     tally.needless[sampled] += u64::from(agreed);
-                    let explained = explain(case.policies, snapshot, scan, finding);
+                    let evaluator = scan.evaluator(case.policies, snapshot, finding.run).unwrap();
+                    let explained = explain(&evaluator, scan, finding, Detail::Brief);
                     if explained.missing.is_empty() {
                         tally.unexplained += 1;
                         if !agreed {
