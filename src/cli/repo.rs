@@ -248,8 +248,8 @@ pub(super) fn read(schema: &Arc<crate::model::Schema>, path: &Path) -> anyhow::R
 /// Digests the names and texts of all policy files.
 fn policies_digest(compiled: &Compiled) -> String {
     let mut digest = Sha256::new();
-    for (_, file) in compiled.sources.iter() {
-        digest.update(file.name.as_bytes());
+    for ((_, file), path) in compiled.sources.iter().zip(&compiled.paths) {
+        digest.update(path.as_bytes());
         digest.update([0]);
         digest.update(file.text.as_bytes());
         digest.update([0]);

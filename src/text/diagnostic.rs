@@ -78,6 +78,17 @@ impl Diagnostic {
     }
 }
 
+/// What one diagnostic code means.
+#[derive(Debug, Clone, Copy)]
+pub struct CodePage {
+    /// The code.
+    pub code: &'static str,
+    /// A few words.
+    pub title: &'static str,
+    /// What is wrong, why it matters, what to do.
+    pub text: &'static str,
+}
+
 /// Sorts by place, then code, then message, and drops exact repetitions.
 pub fn sort_diagnostics(diagnostics: &mut Vec<Diagnostic>) {
     diagnostics.sort_by(|a, b| (a.span, a.code, &a.message).cmp(&(b.span, b.code, &b.message)));

@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use tenet::check::{CODES, CodePage, Policies, Rule};
+use tenet::check::{CODES, Policies, Rule};
 use tenet::sources::{CONFIG_CODES, REGISTER_CODES};
+use tenet::text::CodePage;
 use tenet::{BuiltinModules, compile};
 
 #[test]

@@ -74,7 +74,10 @@ impl<'a> Verdicts<'a> {
     /// The verdict on one requirement, and whether it is about the whole rule.
     fn on(&self, rule: usize, slot: usize, requirement: usize) -> Option<(&'a Finding, bool)> {
         let findings = self.found.get(&(rule, Some(slot)))?;
-        findings.iter().find(|finding| finding.requirement.is_none_or(|at| at == requirement)).map(|finding| (*finding, finding.requirement.is_none()))
+        findings
+            .iter()
+            .find(|finding| finding.requirement.is_none_or(|at| at == requirement))
+            .map(|finding| (*finding, finding.requirement.is_none()))
     }
 }
 
@@ -185,7 +188,8 @@ fn holes(case: &Case<'_>, facts: &Facts, truth: &World, random: &mut Random, lim
         case.complete_world(&world, &mut order, tally)?;
     }
     let sampled = usize::from(completions.total > limit);
-    judge(case, facts, truth, &scan, &snapshot, &verdicts, &seen, sampled, tally).map_err(|message| format!("{message}\n{}", facts.describe(truth)))
+    judge(case, facts, truth, &scan, &snapshot, &verdicts, &seen, sampled, tally)
+        .map_err(|message| format!("{message}\n{}", facts.describe(truth)))
 }
 
 fn collected(by_slot: Vec<Vec<Outcome>>) -> Vec<Vec<BTreeSet<Outcome>>> {

@@ -43,7 +43,8 @@ impl Completions {
                 holes.push(Hole::Type { slot });
             }
             for one in ONES {
-                let fits = ty.is_below(one.owner()) || (!facts.type_known[slot] && one.owner() == if ty == Ty::Team { Ty::Person } else { Ty::Team });
+                let fits = ty.is_below(one.owner())
+                    || (!facts.type_known[slot] && one.owner() == if ty == Ty::Team { Ty::Person } else { Ty::Team });
                 if fits {
                     holes.extend(cell_holes(facts, world, ids, slot, one));
                 }

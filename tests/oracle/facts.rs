@@ -164,7 +164,8 @@ impl Facts {
         let fitting: Vec<One> = ONES.iter().copied().filter(|one| ent.ty.is_below(one.owner())).collect();
         let one = *random.pick(&fitting);
         let lifetime = matches!(one, One::MadeAt | One::GoneAt) && world.shape.lifetime;
-        if !self.present[slot] || (lifetime && !(world.alive(slot, captured()) && world.alive(slot, world.now) && later_gone(world, slot))) {
+        if !self.present[slot] || (lifetime && !(world.alive(slot, captured()) && world.alive(slot, world.now) && later_gone(world, slot)))
+        {
             return false;
         }
         let history = world.shape.history(one);
@@ -271,7 +272,8 @@ impl Facts {
                 || (0..n).any(|member| world.edges[slot * n + member].contains(&true))
                 || world.ents[slot].ones[One::Boss as usize].iter().any(Option::is_some)
         };
-        let fitting: Vec<usize> = (0..n).filter(|slot| world.ents[*slot].exists && world.ents[*slot].ty.is_below(Ty::Party) && !refers(*slot)).collect();
+        let fitting: Vec<usize> =
+            (0..n).filter(|slot| world.ents[*slot].exists && world.ents[*slot].ty.is_below(Ty::Party) && !refers(*slot)).collect();
         if fitting.is_empty() {
             return false;
         }
@@ -565,7 +567,8 @@ impl Emit<'_> {
         let ent = &self.world.ents[slot];
         let handle = self.handles[slot].unwrap();
         for one in ONES {
-            let fits = ent.ty.is_below(one.owner()) || (!self.facts.type_known[slot] && one.owner().is_below(Ty::Party) && one != One::Boss);
+            let fits =
+                ent.ty.is_below(one.owner()) || (!self.facts.type_known[slot] && one.owner().is_below(Ty::Party) && one != One::Boss);
             let cell = &self.facts.cells[slot][one as usize];
             if !fits {
                 continue;
@@ -663,8 +666,11 @@ impl Emit<'_> {
             let complete = self.facts.extents[ty as usize];
             if complete != self.facts.closed {
                 let covered = if self.facts.extents_always { vec![Interval::ALWAYS] } else { Vec::new() };
-                let claim =
-                    if complete { Completeness { covered, ..Completeness::now(Some(self.fresh)) } } else { Completeness::open(Some("not readable".to_owned()), Some(self.fresh)) };
+                let claim = if complete {
+                    Completeness { covered, ..Completeness::now(Some(self.fresh)) }
+                } else {
+                    Completeness::open(Some("not readable".to_owned()), Some(self.fresh))
+                };
                 self.builder.claim_extent(ids.entity(ty), claim);
             }
         }
