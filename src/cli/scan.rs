@@ -36,7 +36,7 @@ pub(super) fn run(global: &Global, args: &Scan) -> anyhow::Result<Exit> {
     let mut document = result_document(&compiled.policies, &loaded.snapshot, &result, loaded.identity(&compiled)?, Detail::Brief);
     drop(work);
     let exit = outcome(&document, fail_on, args.strict);
-    document.summary.outcome = exit.name().to_owned();
+    exit.name().clone_into(&mut document.summary.outcome);
     write(global, &document, &args.format)?;
     Ok(exit)
 }

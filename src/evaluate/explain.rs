@@ -188,7 +188,7 @@ impl Writer<'_> {
                 self.why(&target.body, truth, &mut body_frame, inner, depth + 1);
             }
             ExprKind::Quantified(kind, binders, body) => {
-                self.quantified(expr, *kind, binders, body.as_deref(), truth, frame, printer, depth)
+                self.quantified(expr, *kind, binders, body.as_deref(), truth, frame, printer, depth);
             }
             _ => {
                 let evidence = self.evidence(expr, frame);

@@ -176,7 +176,9 @@ impl Evaluator<'_> {
                     (Val::Unseen(unseen), _) => facts.extend(self.unseen_fact(unseen)),
                     _ => {
                         self.add_unknowns(base, frame, facts);
-                        at.iter().for_each(|at| self.add_unknowns(at, frame, facts));
+                        if let Some(at) = at {
+                            self.add_unknowns(at, frame, facts);
+                        }
                     }
                 }
             }
@@ -194,7 +196,9 @@ impl Evaluator<'_> {
                         },
                     );
                 facts.extend(inner.unwrap_or_default());
-                args.iter().for_each(|arg| self.add_unknowns(arg, frame, facts));
+                for arg in args {
+                    self.add_unknowns(arg, frame, facts);
+                }
             }
             ExprKind::Quantified(_, binders, body) | ExprKind::Aggregate(_, binders, body) => {
                 self.quantifier_unknowns(binders, body.as_deref(), frame, facts);
