@@ -13,6 +13,7 @@
 //! code `TEST`. With `UPDATE_EXPECT=1` the comments are written anew: read that diff like code.
 
 #![expect(
+    clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
     clippy::disallowed_methods,

@@ -6,11 +6,15 @@ use super::value::{Range, Val};
 use crate::model::Value;
 
 pub(super) fn add(left: &Val, right: &Val) -> Val {
-    combine(left, right, plus, |left, right| (plus_bound(left.low.as_ref(), right.low.as_ref()), plus_bound(left.high.as_ref(), right.high.as_ref())))
+    combine(left, right, plus, |left, right| {
+        (plus_bound(left.low.as_ref(), right.low.as_ref()), plus_bound(left.high.as_ref(), right.high.as_ref()))
+    })
 }
 
 pub(super) fn subtract(left: &Val, right: &Val) -> Val {
-    combine(left, right, minus, |left, right| (minus_bound(left.low.as_ref(), right.high.as_ref()), minus_bound(left.high.as_ref(), right.low.as_ref())))
+    combine(left, right, minus, |left, right| {
+        (minus_bound(left.low.as_ref(), right.high.as_ref()), minus_bound(left.high.as_ref(), right.low.as_ref()))
+    })
 }
 
 type Bounds = (Option<Value>, Option<Value>);

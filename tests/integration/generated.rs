@@ -41,7 +41,7 @@ statement, `domain:` and `A-` the collected facts about the cloud, the rest are 
 ";
 
 fn rules_page(policies: &Policies) -> String {
-    let mut families: Vec<&str> = policies.rules.iter().map(|rule| family(rule)).collect();
+    let mut families: Vec<&str> = policies.rules.iter().map(family).collect();
     families.sort_unstable();
     families.dedup();
     let mut page = RULES_HEAD.to_owned();

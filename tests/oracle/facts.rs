@@ -586,7 +586,7 @@ impl Emit<'_> {
             }
             let source = if cell.expired { self.stale } else { self.fresh };
             if !cell.known[ERAS - 1] && !cell.expired {
-                if self.facts.order % 3 == 0 {
+                if self.facts.order.is_multiple_of(3) {
                     self.builder.set_unknown(handle, one.name(), "not readable", self.fresh).unwrap();
                 }
                 continue;
@@ -619,7 +619,7 @@ impl Emit<'_> {
             };
             for interval in intervals {
                 // Either side may state it.
-                let result = if (team + member) % 2 == 0 || self.world.ents[team].ty != Ty::Team {
+                let result = if (team + member).is_multiple_of(2) || self.world.ents[team].ty != Ty::Team {
                     self.builder.link(handle, "members", other, interval, source)
                 } else {
                     self.builder.link(other, "groups", handle, interval, source)
@@ -639,7 +639,9 @@ impl Emit<'_> {
             }
             let list = &self.facts.lists[slot][many as usize];
             let full = list.complete && list.covered.iter().all(|covered| *covered) && !list.expired;
-            if (full && self.facts.closed) || (!list.complete && !list.covered.contains(&true) && !self.facts.closed && slot % 2 == 0) {
+            if (full && self.facts.closed)
+                || (!list.complete && !list.covered.contains(&true) && !self.facts.closed && slot.is_multiple_of(2))
+            {
                 continue;
             }
             let covered = runs(|era| list.covered[era], |_, _| true).into_iter().map(|(from, to)| interval(from, to)).collect();

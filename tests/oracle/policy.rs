@@ -324,7 +324,7 @@ impl Writer<'_> {
                 _ => format!("({path}.kind is none or {path}.kind != Green)"),
             },
             Ty::Party | Ty::Person | Ty::Team => match of {
-                0 | 1 | 2 => format!("{path}.active"),
+                0..=2 => format!("{path}.active"),
                 3 => format!("{path}.level is none"),
                 4 => format!("({path}.level is not none and {path}.level > {})", self.int(scope, 0)),
                 5 => format!("({path}.level is not none implies {path}.level <= {})", self.int(scope, 0)),

@@ -1,8 +1,4 @@
-#![expect(
-    clippy::unnecessary_wraps,
-    clippy::cast_possible_truncation,
-    reason = "a test that fails may panic"
-)]
+#![expect(clippy::unnecessary_wraps, clippy::cast_possible_truncation, reason = "a test that fails may panic")]
 
 use std::fs;
 use std::sync::Arc;

@@ -1,6 +1,5 @@
 //! Tests of import, from small files with invented ids to frozen snapshots.
 
-
 mod completeness;
 mod files;
 mod kinds;
