@@ -1,15 +1,6 @@
 //! What each diagnostic code means: the page behind `tenet explain T0102`.
 
-/// The page of one code.
-#[derive(Debug, Clone, Copy)]
-pub struct CodePage {
-    /// The code.
-    pub code: &'static str,
-    /// A few words.
-    pub title: &'static str,
-    /// What is wrong, why it matters, what to do.
-    pub text: &'static str,
-}
+pub use crate::text::CodePage;
 
 macro_rules! pages {
     ($(($code:literal, $title:literal, $text:literal)),* $(,)?) => {

@@ -174,7 +174,7 @@ impl Repo {
         self.registers(global, &mut builder, selection)?;
         let snapshot = Snapshot::freeze(Arc::clone(&compiled.policies.schema), builder.records());
         drop(work);
-        Ok(Loaded { snapshot, manifest, path })
+        Ok(Loaded { snapshot, manifest, path, root: self.root.clone() })
     }
 
     fn registers(&self, global: &Global, builder: &mut SnapshotBuilder, selection: &Selection) -> anyhow::Result<()> {
@@ -214,6 +214,7 @@ pub(super) struct Loaded {
     pub(super) snapshot: Snapshot,
     pub(super) manifest: Manifest,
     pub(super) path: PathBuf,
+    root: PathBuf,
 }
 
 impl Loaded {
@@ -227,7 +228,7 @@ impl Loaded {
     pub(super) fn identity(&self, compiled: &Compiled) -> anyhow::Result<RunIdentity> {
         Ok(RunIdentity {
             tool_version: env!("CARGO_PKG_VERSION").to_owned(),
-            policies_digest: policies_digest(compiled),
+            policies_digest: policies_digest(compiled, &self.root),
             snapshot_digest: Some(self.manifest.digest()?),
             snapshot: self.path.file_name().map(|name| name.to_string_lossy().into_owned()),
         })
@@ -245,11 +246,13 @@ pub(super) fn read(schema: &Arc<crate::model::Schema>, path: &Path) -> anyhow::R
     })
 }
 
-/// Digests the names and texts of all policy files.
-fn policies_digest(compiled: &Compiled) -> String {
+/// Digests the names and texts of all policy files; names as seen from the top of the repo, wherever one stands.
+fn policies_digest(compiled: &Compiled, root: &Path) -> String {
+    let root = root.strip_prefix("./").unwrap_or(root);
     let mut digest = Sha256::new();
     for (_, file) in compiled.sources.iter() {
-        digest.update(file.name.as_bytes());
+        let name = Path::new(&file.name).strip_prefix(root).map_or_else(|_| file.name.clone(), |inner| inner.display().to_string());
+        digest.update(name.as_bytes());
         digest.update([0]);
         digest.update(file.text.as_bytes());
         digest.update([0]);

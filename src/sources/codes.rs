@@ -1,6 +1,6 @@
 //! What each diagnostic code of registers and of `tenet.toml` means: the pages behind `tenet explain R0003`.
 
-use crate::check::CodePage;
+use crate::text::CodePage;
 
 /// Registers.
 pub const REGISTER_CODES: &[CodePage] = &[

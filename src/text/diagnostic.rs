@@ -83,3 +83,14 @@ pub fn sort_diagnostics(diagnostics: &mut Vec<Diagnostic>) {
     diagnostics.sort_by(|a, b| (a.span, a.code, &a.message).cmp(&(b.span, b.code, &b.message)));
     diagnostics.dedup();
 }
+
+/// What a code means: the page behind `tenet explain T0102`.
+#[derive(Debug, Clone, Copy)]
+pub struct CodePage {
+    /// The code.
+    pub code: &'static str,
+    /// A few words.
+    pub title: &'static str,
+    /// What is wrong, why it matters, what to do.
+    pub text: &'static str,
+}

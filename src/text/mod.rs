@@ -6,6 +6,6 @@ mod diagnostic;
 mod source;
 mod suggest;
 
-pub use diagnostic::{Diagnostic, Label, Severity, sort_diagnostics};
+pub use diagnostic::{CodePage, Diagnostic, Label, Severity, sort_diagnostics};
 pub use source::{FileId, SourceFile, SourceSet, Span, Spanned};
 pub use suggest::did_you_mean;
