@@ -48,6 +48,8 @@ pub struct PolicyFile {
 pub struct Compiled {
     /// All files, the built-in ones first.
     pub sources: SourceSet,
+    /// The path of each file from the top of its repository, which does not depend on where one stands.
+    pub paths: Vec<String>,
     /// How many of them are built in.
     pub n_builtin: usize,
     /// What was understood; not to be evaluated if there is an error among the diagnostics.
@@ -97,7 +99,8 @@ pub fn compile(builtin: BuiltinModules, files: &[PolicyFile]) -> Compiled {
         diagnostics.retain(|diagnostic| !check::UNUSED.contains(&diagnostic.code));
     }
     sort_diagnostics(&mut diagnostics);
-    Compiled { sources, n_builtin, policies, diagnostics }
+    let paths = parsed.into_iter().map(|(path, _, _)| path).collect();
+    Compiled { sources, paths, n_builtin, policies, diagnostics }
 }
 
 #[derive(Default)]

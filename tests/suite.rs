@@ -14,7 +14,6 @@
 
 #![expect(
     clippy::unwrap_used,
-    clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
     clippy::disallowed_methods,
@@ -291,7 +290,9 @@ fn updated(text: &str) -> String {
     let mut below: Vec<(usize, String)> = Vec::new();
     for case in split(&bare) {
         let mut elsewhere = Vec::new();
-        below.extend(case.produced(&mut elsewhere).iter().map(|produced| (case.files[produced.file].offset + produced.line, produced.comment())));
+        below.extend(
+            case.produced(&mut elsewhere).iter().map(|produced| (case.files[produced.file].offset + produced.line, produced.comment())),
+        );
     }
     let mut written = String::new();
     for (at, line) in bare.split_inclusive('\n').enumerate() {

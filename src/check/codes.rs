@@ -1,6 +1,6 @@
 //! What each diagnostic code means: the page behind `tenet explain T0102`.
 
-pub use crate::text::CodePage;
+use crate::text::CodePage;
 
 macro_rules! pages {
     ($(($code:literal, $title:literal, $text:literal)),* $(,)?) => {

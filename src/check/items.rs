@@ -143,7 +143,10 @@ impl Context<'_> {
             let text = if depth.calls > CALLS_MAX {
                 format!("definitions call each other at most {CALLS_MAX} deep, and `{}` reaches deeper", def.name)
             } else {
-                format!("with all it calls, a definition is at most {CALL_OPERATIONS_MAX} operations deep, and `{}` is {}", def.name, depth.operations)
+                format!(
+                    "with all it calls, a definition is at most {CALL_OPERATIONS_MAX} operations deep, and `{}` is {}",
+                    def.name, depth.operations
+                )
             };
             def.body = failed(def.span, def.result);
             depth = Depth::default();

@@ -34,7 +34,7 @@ use std::sync::Arc;
 
 pub use crate::syntax::ast::{Aggregate, Quantifier};
 pub use builtin::{Builtin, builtin_files, core_schema};
-pub use codes::{CODES, CodePage, code_page};
+pub use codes::{CODES, code_page};
 pub use lints::{UNUSED, invisible_characters};
 pub use print::Printer;
 pub use typed::{

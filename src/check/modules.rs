@@ -142,11 +142,10 @@ impl Declarer<'_> {
         }
         for (at, (item, _)) in rules.iter().enumerate() {
             for (former, span) in former_ids(item) {
-                if self.globals.rules.contains_key(&former) {
+                let own = RuleId(count(at));
+                if *self.globals.rules.entry(former.clone()).or_insert(own) != own {
                     let text = format!("`{former}` is the id of another rule");
                     self.diagnostics.push(Diagnostic::error("T0109", span, text));
-                } else {
-                    self.globals.rules.insert(former, RuleId(count(at)));
                 }
             }
         }

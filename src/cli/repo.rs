@@ -174,7 +174,7 @@ impl Repo {
         self.registers(global, &mut builder, selection)?;
         let snapshot = Snapshot::freeze(Arc::clone(&compiled.policies.schema), builder.records());
         drop(work);
-        Ok(Loaded { snapshot, manifest, path, root: self.root.clone() })
+        Ok(Loaded { snapshot, manifest, path })
     }
 
     fn registers(&self, global: &Global, builder: &mut SnapshotBuilder, selection: &Selection) -> anyhow::Result<()> {
@@ -214,7 +214,6 @@ pub(super) struct Loaded {
     pub(super) snapshot: Snapshot,
     pub(super) manifest: Manifest,
     pub(super) path: PathBuf,
-    root: PathBuf,
 }
 
 impl Loaded {
@@ -228,7 +227,7 @@ impl Loaded {
     pub(super) fn identity(&self, compiled: &Compiled) -> anyhow::Result<RunIdentity> {
         Ok(RunIdentity {
             tool_version: env!("CARGO_PKG_VERSION").to_owned(),
-            policies_digest: policies_digest(compiled, &self.root),
+            policies_digest: policies_digest(compiled),
             snapshot_digest: Some(self.manifest.digest()?),
             snapshot: self.path.file_name().map(|name| name.to_string_lossy().into_owned()),
         })
@@ -246,13 +245,11 @@ pub(super) fn read(schema: &Arc<crate::model::Schema>, path: &Path) -> anyhow::R
     })
 }
 
-/// Digests the names and texts of all policy files; names as seen from the top of the repo, wherever one stands.
-fn policies_digest(compiled: &Compiled, root: &Path) -> String {
-    let root = root.strip_prefix("./").unwrap_or(root);
+/// Digests the names and texts of all policy files.
+fn policies_digest(compiled: &Compiled) -> String {
     let mut digest = Sha256::new();
-    for (_, file) in compiled.sources.iter() {
-        let name = Path::new(&file.name).strip_prefix(root).map_or_else(|_| file.name.clone(), |inner| inner.display().to_string());
-        digest.update(name.as_bytes());
+    for ((_, file), path) in compiled.sources.iter().zip(&compiled.paths) {
+        digest.update(path.as_bytes());
         digest.update([0]);
         digest.update(file.text.as_bytes());
         digest.update([0]);

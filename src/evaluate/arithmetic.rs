@@ -6,11 +6,15 @@ use super::value::{Range, Val};
 use crate::model::Value;
 
 pub(super) fn add(left: &Val, right: &Val) -> Val {
-    combine(left, right, plus, |left, right| (plus_bound(&left.low, &right.low), plus_bound(&left.high, &right.high)))
+    combine(left, right, plus, |left, right| {
+        (plus_bound(left.low.as_ref(), right.low.as_ref()), plus_bound(left.high.as_ref(), right.high.as_ref()))
+    })
 }
 
 pub(super) fn subtract(left: &Val, right: &Val) -> Val {
-    combine(left, right, minus, |left, right| (minus_bound(&left.low, &right.high), minus_bound(&left.high, &right.low)))
+    combine(left, right, minus, |left, right| {
+        (minus_bound(left.low.as_ref(), right.high.as_ref()), minus_bound(left.high.as_ref(), right.low.as_ref()))
+    })
 }
 
 type Bounds = (Option<Value>, Option<Value>);
@@ -32,12 +36,12 @@ fn as_range(value: &Val) -> Option<Range> {
     }
 }
 
-fn plus_bound(left: &Option<Value>, right: &Option<Value>) -> Option<Value> {
-    plus(left.as_ref()?, right.as_ref()?)
+fn plus_bound(left: Option<&Value>, right: Option<&Value>) -> Option<Value> {
+    plus(left?, right?)
 }
 
-fn minus_bound(left: &Option<Value>, right: &Option<Value>) -> Option<Value> {
-    minus(left.as_ref()?, right.as_ref()?)
+fn minus_bound(left: Option<&Value>, right: Option<&Value>) -> Option<Value> {
+    minus(left?, right?)
 }
 
 fn plus(left: &Value, right: &Value) -> Option<Value> {

@@ -8,11 +8,17 @@ use super::run::{Finding, Scan};
 use super::value::{Truth, Val};
 use crate::check::{Binder, Expr, ExprKind, Policies, Printer, Quantifier, Rule};
 use crate::model::{Base, EntityId, PropertyId, SourceId, Value, Verdict};
+use crate::snapshot::CellState;
 
 /// Lines of one explanation; a reader is not helped by more.
 const LINES_MAX: usize = 60;
 /// Members shown where many decide the same way.
 const MEMBERS_MAX: usize = 5;
+
+/// Members named where they are counted.
+const COUNTED_MAX: usize = 20;
+/// Facts shown for one set.
+const EVIDENCE_MAX: usize = 30;
 
 /// A fact that was read.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -125,6 +131,13 @@ fn subject_frame(evaluator: &Evaluator<'_>, rule: &Rule, subject: EntityId, with
     frame
 }
 
+fn as_entity(value: &Value) -> Option<EntityId> {
+    match value {
+        Value::Entity(id) => Some(*id),
+        _ => None,
+    }
+}
+
 struct Writer<'a> {
     evaluator: &'a Evaluator<'a>,
     policies: &'a Policies,
@@ -175,12 +188,105 @@ impl Writer<'_> {
                 self.why(&target.body, truth, &mut body_frame, inner, depth + 1);
             }
             ExprKind::Quantified(kind, binders, body) => {
-                self.quantified(expr, *kind, binders, body.as_deref(), truth, frame, printer, depth)
+                self.quantified(expr, *kind, binders, body.as_deref(), truth, frame, printer, depth);
             }
             _ => {
                 let evidence = self.evidence(expr, frame);
-                self.push(depth, printer.print(expr), Some(truth), evidence);
+                let text = format!("{}{}", printer.print(expr), self.sides(expr, frame));
+                self.push(depth, text, Some(truth), evidence);
+                self.counted(expr, frame, printer, depth + 1);
             }
+        }
+    }
+
+    /// Says what the two sides of a comparison come to, where that is not plain from the condition or the facts below it.
+    fn sides(&self, expr: &Expr, frame: &mut Frame) -> String {
+        let ExprKind::Compare(_, left, right) = &expr.kind else { return String::new() };
+        let plain = |side: &Expr| matches!(side.kind, ExprKind::Value(_) | ExprKind::Attribute { .. });
+        if plain(left) && plain(right) {
+            return String::new();
+        }
+        let (left, right) = (self.evaluator.value(left, frame), self.evaluator.value(right, frame));
+        format!(" — {} and {}", self.evaluator.show(&left), self.evaluator.show(&right))
+    }
+
+    /// Names what was counted, and the facts that make it count.
+    fn counted(&mut self, expr: &Expr, frame: &mut Frame, printer: Printer<'_>, depth: usize) {
+        for child in crate::check::children(expr) {
+            let ExprKind::Aggregate(_, binders, body) = &child.kind else { continue };
+            let mut names: Vec<String> = Vec::new();
+            let mut total = 0_usize;
+            self.evaluator.members(binders, frame, true, false, &mut |evaluator, frame, sure, unseen| {
+                let counts = body.as_ref().is_none_or(|body| body.ty.base != Base::Bool || evaluator.truth(body, frame) == Truth::True);
+                if sure && !unseen && counts {
+                    total += 1;
+                    let shown = binders.iter().filter_map(|binder| frame.get(binder.var.0 as usize));
+                    if names.len() < COUNTED_MAX {
+                        names.push(shown.map(|value| evaluator.show(value)).collect::<Vec<_>>().join(" with "));
+                    }
+                }
+                true
+            });
+            if total > names.len() {
+                names.push(format!("{} more", total - names.len()));
+            }
+            let mut evidence = Vec::new();
+            for binder in binders {
+                self.membership_evidence(&binder.set, frame, &mut evidence);
+            }
+            let variables: Vec<String> = binders.iter().map(|binder| printer.variable(binder.var)).collect();
+            self.push(depth, format!("{} for certain: {}", variables.join(", "), names.join(", ")), None, evidence);
+        }
+    }
+
+    /// Collects the facts by which members belong to a set: the references and list entries that lead to them.
+    fn membership_evidence(&self, set: &Expr, frame: &mut Frame, found: &mut Vec<Evidence>) {
+        match &set.kind {
+            ExprKind::Navigation { base, property, at: None } => {
+                let single = self.policies.schema.property(*property).is_some_and(|property| !property.ty.set);
+                let holders: Vec<EntityId> = match self.evaluator.value(base, frame) {
+                    Val::Known(Value::Entity(id)) => vec![id],
+                    Val::Set(set) => {
+                        set.members.iter().filter(|member| member.sure).filter_map(|member| as_entity(&member.value)).collect()
+                    }
+                    _ => Vec::new(),
+                };
+                for holder in holders.into_iter().take(EVIDENCE_MAX.saturating_sub(found.len())) {
+                    self.step_evidence(holder, *property, single, found);
+                }
+            }
+            ExprKind::Filter(binder) => self.membership_evidence(&binder.set, frame, found),
+            ExprKind::Union(left, right) => {
+                self.membership_evidence(left, frame, found);
+                self.membership_evidence(right, frame, found);
+            }
+            ExprKind::Call(def, args) => {
+                let before = found.len();
+                for arg in args.iter().filter(|arg| arg.ty.set) {
+                    self.membership_evidence(arg, frame, found);
+                }
+                if found.len() == before {
+                    self.evaluator.call(*def, args, frame, |_, body, frame| self.membership_evidence(body, frame, found));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn step_evidence(&self, holder: EntityId, property: PropertyId, single: bool, found: &mut Vec<Evidence>) {
+        let snapshot = self.evaluator.snapshot;
+        if single {
+            let cell = snapshot.cell(holder, property);
+            if let CellState::Known(value) = &cell.state {
+                let value = self.evaluator.show_value(value);
+                found.push(Evidence { entity: holder, property, value, source: cell.source });
+            }
+            return;
+        }
+        let edges = &snapshot.nav(holder, property).members;
+        for edge in edges.iter().take(EVIDENCE_MAX.saturating_sub(found.len())) {
+            let value = self.evaluator.show_value(&edge.member);
+            found.push(Evidence { entity: holder, property, value, source: edge.source });
         }
     }
 

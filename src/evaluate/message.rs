@@ -2,7 +2,7 @@
 
 use super::evaluator::{Evaluator, Frame};
 use super::value::{Range, SetValue, Val};
-use crate::check::{Template, TemplatePart};
+use crate::check::{Expr, ExprKind, Template, TemplatePart};
 use crate::model::Value;
 
 /// Members of a set that a message names; the rest is counted.
@@ -18,11 +18,21 @@ impl Evaluator<'_> {
                 TemplatePart::Text(literal) => text.push_str(literal),
                 TemplatePart::Expr(expr) => {
                     let value = self.value(expr, frame);
-                    text.push_str(&self.show(&value));
+                    text.push_str(&self.named_by_key(expr, &value, frame).unwrap_or_else(|| self.show(&value)));
                 }
             }
         }
         text
+    }
+
+    /// Names an entity by its key where its display name is not known: a message must say whom it is about.
+    fn named_by_key(&self, expr: &Expr, value: &Val, frame: &mut Frame) -> Option<String> {
+        let ExprKind::Attribute { base, property, .. } = &expr.kind else { return None };
+        let is_name = self.snapshot.schema().property(*property).is_some_and(|property| property.name == "display_name");
+        match (is_name, value, self.value(base, frame)) {
+            (true, Val::Unknown | Val::None, Val::Known(Value::Entity(id))) => Some(self.snapshot.key(id).to_owned()),
+            _ => None,
+        }
     }
 
     /// Writes a value for people.

@@ -176,7 +176,9 @@ impl Evaluator<'_> {
                     (Val::Unseen(unseen), _) => facts.extend(self.unseen_fact(unseen)),
                     _ => {
                         self.add_unknowns(base, frame, facts);
-                        at.iter().for_each(|at| self.add_unknowns(at, frame, facts));
+                        if let Some(at) = at {
+                            self.add_unknowns(at, frame, facts);
+                        }
                     }
                 }
             }
@@ -194,7 +196,9 @@ impl Evaluator<'_> {
                         },
                     );
                 facts.extend(inner.unwrap_or_default());
-                args.iter().for_each(|arg| self.add_unknowns(arg, frame, facts));
+                for arg in args {
+                    self.add_unknowns(arg, frame, facts);
+                }
             }
             ExprKind::Quantified(_, binders, body) | ExprKind::Aggregate(_, binders, body) => {
                 self.quantifier_unknowns(binders, body.as_deref(), frame, facts);
@@ -278,7 +282,7 @@ impl Evaluator<'_> {
         if !declared.ty.set {
             return self.unknown_attribute(id, property, at);
         }
-        let past = at.or_else(|| self.instant_before_capture()).filter(|_| declared.history);
+        let past = self.past(declared, at);
         let completeness = &self.snapshot.nav(id, property).completeness;
         let whole = match past {
             None => completeness.complete,
@@ -424,9 +428,7 @@ impl Evaluator<'_> {
     }
 
     fn extent_holes(&self, ty: EntityTypeId) -> Facts {
-        let completeness = self.snapshot.extent_completeness(ty);
-        let open = !completeness.complete || self.is_expired(completeness.source);
-        let mut facts: Facts = open.then_some((MissingWhat::Extent(ty), None)).into_iter().collect();
+        let mut facts: Facts = (!self.is_whole(ty)).then_some((MissingWhat::Extent(ty), None)).into_iter().collect();
         facts.extend(self.snapshot.possible(ty).take(FACTS_MAX).map(|id| (MissingWhat::Type(id), None)));
         facts
     }

@@ -92,7 +92,7 @@ impl Evaluator<'_> {
             };
         }
         let nav = self.snapshot.nav(id, property.id);
-        let past = at.or_else(|| self.instant_before_capture()).filter(|_| property.history);
+        let past = self.past(property, at);
         let members = nav.members.iter().filter_map(|edge| self.member(edge, past)).collect();
         let whole = match past {
             None => nav.completeness.complete,
@@ -103,6 +103,19 @@ impl Evaluator<'_> {
             .filter(|inverse| self.snapshot.schema().property(*inverse).is_some_and(|inverse| !inverse.ty.set && !inverse.history));
         let unseen = Unseen { base: property.ty.base, origin: origin.map(|inverse| (inverse, id)) };
         SetValue { members, unseen: if whole { Vec::new() } else { vec![unseen] } }.normalized()
+    }
+
+    /// The instant as of which a list is read, if that is not the capture: lists with a history, and lists of entities that
+    /// come and go, were not at an earlier `now` what they were at the capture.
+    pub(super) fn past(&self, property: &Property, at: Option<Timestamp>) -> Option<Timestamp> {
+        let fleeting = || property.ty.entity().is_some_and(|member| self.is_fleeting(member));
+        at.filter(|_| property.history).or_else(|| self.instant_before_capture().filter(|_| property.history || fleeting()))
+    }
+
+    /// Tells whether entities of a type say since when and until when they exist.
+    pub(super) fn is_fleeting(&self, ty: EntityTypeId) -> bool {
+        let says = |ty: &crate::model::EntityType| ty.lifetime_from.is_some() || ty.lifetime_to.is_some();
+        self.snapshot.schema().subtypes(ty).any(says)
     }
 
     /// Tells whether a list lacks nothing of how it was at `at`.
@@ -137,25 +150,34 @@ impl Evaluator<'_> {
     }
 
     pub(super) fn extent(&self, ty: EntityTypeId) -> SetValue {
-        let alive = |id: &EntityId| self.holds_now(self.snapshot.lifetime(*id)) != Some(false);
+        let past = self.instant_before_capture().filter(|_| self.is_fleeting(ty));
+        let holds = |id: EntityId| match past {
+            Some(at) => self.snapshot.lifetime(id).contains(at),
+            None => self.holds_now(self.snapshot.lifetime(id)),
+        };
         let member = |id: EntityId, sure: bool| Member { value: Value::Entity(id), sure };
-        let known = self.snapshot.extent(ty).filter(alive).map(|id| member(id, self.holds_now(self.snapshot.lifetime(id)) == Some(true)));
-        let possible = self.snapshot.possible(ty).filter(alive).map(|id| member(id, false));
+        let alive = |id: EntityId, typed: bool| holds(id).map_or(Some(false), |alive| alive.then_some(typed)).map(|sure| member(id, sure));
+        let known = self.snapshot.extent(ty).filter_map(|id| alive(id, true));
+        let possible = self.snapshot.possible(ty).filter_map(|id| alive(id, false));
         let members = known.chain(possible).collect();
-        let completeness = self.snapshot.extent_completeness(ty);
-        let whole = completeness.complete && self.is_reliable(completeness);
-        let unseen = if whole { Vec::new() } else { self.unseen_of(ty) };
+        let unseen = if self.is_whole(ty) { Vec::new() } else { self.unseen_of(ty) };
         SetValue { members, unseen }.normalized()
+    }
+
+    /// Tells whether the list of all entities of a type was whole at `now`.
+    pub(super) fn is_whole(&self, ty: EntityTypeId) -> bool {
+        let completeness = self.snapshot.extent_completeness(ty);
+        let whole = match self.instant_before_capture().filter(|_| self.is_fleeting(ty)) {
+            Some(at) => completeness.covers(at),
+            None => completeness.complete,
+        };
+        whole && self.is_reliable(completeness)
     }
 
     /// What may be missing from a type: of an abstract one, those kinds of it that are not known to be all here.
     fn unseen_of(&self, ty: EntityTypeId) -> Vec<Unseen> {
         let schema = self.snapshot.schema();
-        let is_open = |ty: EntityTypeId| {
-            let completeness = self.snapshot.extent_completeness(ty);
-            !(completeness.complete && self.is_reliable(completeness))
-        };
-        let kinds = schema.subtypes(ty).filter(|kind| !kind.is_abstract && is_open(kind.id));
+        let kinds = schema.subtypes(ty).filter(|kind| !kind.is_abstract && !self.is_whole(kind.id));
         let unseen: Vec<Unseen> = kinds.map(|kind| Unseen { base: Base::Entity(kind.id), origin: None }).collect();
         let is_abstract = schema.entity(ty).is_some_and(|ty| ty.is_abstract);
         if is_abstract && !unseen.is_empty() { unseen } else { vec![Unseen { base: Base::Entity(ty), origin: None }] }

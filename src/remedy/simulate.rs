@@ -196,7 +196,7 @@ impl<'a> Trial<'a> {
                 }
             }
             Effect::Set(target, property, value) => {
-                let name = self.property_name(property);
+                let name = self.property_name(*property);
                 let value = evaluator.value(value, frame);
                 if let Val::Known(Value::Entity(id)) = evaluator.value(target, frame) {
                     match value {
@@ -214,7 +214,7 @@ impl<'a> Trial<'a> {
                     self.builder.claim(handle, name, Completeness::now(Some(self.source)))?;
                 }
                 for (property, value) in fields {
-                    let name = self.property_name(property);
+                    let name = self.property_name(*property);
                     match evaluator.value(value, frame) {
                         Val::Known(value) => self.builder.set(handle, &name, value, self.source)?,
                         Val::None => self.builder.set_none(handle, &name, self.source)?,
@@ -233,8 +233,8 @@ impl<'a> Trial<'a> {
         Ok(())
     }
 
-    fn property_name(&self, id: &crate::model::PropertyId) -> String {
-        self.policies.schema.property(*id).map_or_else(String::new, |property| property.name.clone())
+    fn property_name(&self, id: crate::model::PropertyId) -> String {
+        self.policies.schema.property(id).map_or_else(String::new, |property| property.name.clone())
     }
 
     fn freeze(&self, snapshot: &Snapshot) -> Snapshot {

@@ -12,7 +12,7 @@ use crate::text::SourceSet;
 /// Missing facts written one by one; the rest is counted.
 const MISSING_MAX: usize = 12;
 /// Evidence written for one condition; the rest is counted.
-const EVIDENCE_MAX: usize = 6;
+const EVIDENCE_MAX: usize = 24;
 
 /// Writes what a rule says: title, reason, sources, its own text.
 #[must_use]

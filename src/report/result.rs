@@ -501,7 +501,7 @@ impl Writer<'_> {
 
     fn parameters(&self) -> BTreeMap<String, String> {
         let Some(evaluator) = self.scan.evaluator(self.policies, self.snapshot, 0) else { return BTreeMap::new() };
-        let run = self.scan.runs.first().map(|run| run.params.clone()).unwrap_or_else(Vec::new);
+        let run = self.scan.runs.first().map_or(Vec::new(), |run| run.params.clone());
         let shown = self.policies.params.iter().zip(&run).filter(|(param, _)| !param.is_const);
         shown.map(|(param, value)| (format!("{}.{}", param.module, param.name), show(&evaluator, value))).collect()
     }

@@ -1,9 +1,9 @@
 //! From records to a snapshot: both sides of each navigation, derived lists, completeness to a fixpoint.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::graph::NavigationGraph;
+use super::graph::{NavigationGraph, Reached, STEPS_MAX};
 use super::read::{Nav, Snapshot};
 use super::records::{Cell, CellState, Edge, Record, Records};
 use super::resolve::merge_claims;
@@ -174,9 +174,10 @@ impl Snapshot {
         for property in derived {
             let Some(rule) = property.derived else { continue };
             let graph = NavigationGraph::new(self, rule.along);
+            let circling: BTreeSet<EntityId> = graph.circles().into_iter().flatten().collect();
             let ids: Vec<EntityId> = self.extent(property.owner).collect();
             for id in ids {
-                let nav = self.gathered(id, &property, &graph);
+                let nav = self.gathered(id, &property, &graph, &circling);
                 if let Some(navs) = self.navs.get_mut(id.0 as usize) {
                     match navs.binary_search_by_key(&property.id, |(known, _)| *known) {
                         Ok(at) => {
@@ -191,11 +192,11 @@ impl Snapshot {
         }
     }
 
-    fn gathered(&self, id: EntityId, property: &Property, graph: &NavigationGraph) -> Nav {
+    fn gathered(&self, id: EntityId, property: &Property, graph: &NavigationGraph, circling: &BTreeSet<EntityId>) -> Nav {
         let stated = self.nav(id, property.id);
         let mut members = stated.members.clone();
         let Some(rule) = property.derived else { return stated.clone() };
-        let reached = graph.reachable(id);
+        let Reached { entities: reached, more } = graph.reachable(id);
         let mut gap = self.step_gap(id, rule.along);
         for step in reached.iter().filter(|step| **step != id) {
             let nav = self.nav(*step, rule.from);
@@ -206,8 +207,12 @@ impl Snapshot {
                 gap = gap.or_else(|| Some(nav.completeness.reason.clone().unwrap_or_else(unread)));
             }
         }
-        if reached.contains(&id) {
-            gap = gap.or_else(|| Some(format!("{} is contained in itself", self.label(id))));
+        // The way out of a circle is not known, nor what would be found on it.
+        if let Some(step) = reached.iter().chain([&id]).find(|step| circling.contains(step)) {
+            gap = gap.or_else(|| Some(format!("{} is contained in itself", self.label(*step))));
+        }
+        if more {
+            gap = gap.or_else(|| Some(format!("{} is followed over at most {STEPS_MAX} steps", self.property_name(rule.along))));
         }
         members.sort();
         members.dedup_by(|a, b| a.member == b.member && a.interval == b.interval);

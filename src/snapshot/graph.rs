@@ -1,8 +1,9 @@
 //! Containment and nesting as petgraph graphs: circles, and everything reachable over one navigation.
 
+use std::collections::BTreeSet;
+
 use petgraph::algo::kosaraju_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
-use petgraph::visit::{Bfs, Walker};
 
 use super::read::Snapshot;
 use crate::model::{Bound, EntityId, PropertyId, Value};
@@ -45,19 +46,33 @@ impl NavigationGraph {
         circles
     }
 
-    /// Returns what is reachable from `start` by one or more steps; `start` itself only if it lies on a circle.
-    pub(super) fn reachable(&self, start: EntityId) -> Vec<EntityId> {
-        let origin = NodeIndex::new(start.0 as usize);
-        if origin.index() >= self.graph.node_count() {
-            return Vec::new();
+    /// Returns what is reachable from `start` by one to [`STEPS_MAX`] steps, sorted, and whether there is more beyond.
+    ///
+    /// `start` itself is among it only if it lies on a circle.
+    pub(super) fn reachable(&self, start: EntityId) -> Reached {
+        let mut seen: BTreeSet<NodeIndex> = BTreeSet::new();
+        let mut level = vec![NodeIndex::new(start.0 as usize)];
+        for _ in 0..STEPS_MAX {
+            let next: Vec<NodeIndex> =
+                level.iter().flat_map(|node| self.graph.neighbors(*node)).filter(|node| seen.insert(*node)).collect();
+            if next.is_empty() {
+                return Reached { entities: seen.into_iter().map(entity).collect(), more: false };
+            }
+            level = next;
         }
-        let mut found: Vec<EntityId> = Bfs::new(&self.graph, origin).iter(&self.graph).filter(|node| *node != origin).map(entity).collect();
-        if self.graph.neighbors_directed(origin, petgraph::Incoming).any(|from| from == origin || found.contains(&entity(from))) {
-            found.push(start);
-        }
-        found.sort_unstable();
-        found
+        Reached { entities: seen.into_iter().map(entity).collect(), more: true }
     }
+}
+
+/// The longest walk along containment: Azure nests management groups six deep (Microsoft Learn, "Management groups").
+pub(super) const STEPS_MAX: usize = 64;
+
+/// What a walk came to.
+pub(super) struct Reached {
+    /// The entities, sorted.
+    pub(super) entities: Vec<EntityId>,
+    /// Whether the walk ended at its limit.
+    pub(super) more: bool,
 }
 
 fn entity(node: NodeIndex) -> EntityId {

@@ -240,7 +240,7 @@ pub(super) fn merge_claims(claims: impl Iterator<Item = Completeness>) -> Option
     reasons.sort();
     reasons.dedup();
     let reason = (!best.complete && !reasons.is_empty()).then(|| reasons.join("; "));
-    Some(Completeness { covered, reason, ..best })
+    Some(Completeness { reason, covered, ..best })
 }
 
 fn merge_lifetimes(lifetimes: &[Interval]) -> Interval {

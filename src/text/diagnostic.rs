@@ -78,13 +78,7 @@ impl Diagnostic {
     }
 }
 
-/// Sorts by place, then code, then message, and drops exact repetitions.
-pub fn sort_diagnostics(diagnostics: &mut Vec<Diagnostic>) {
-    diagnostics.sort_by(|a, b| (a.span, a.code, &a.message).cmp(&(b.span, b.code, &b.message)));
-    diagnostics.dedup();
-}
-
-/// What a code means: the page behind `tenet explain T0102`.
+/// What one diagnostic code means.
 #[derive(Debug, Clone, Copy)]
 pub struct CodePage {
     /// The code.
@@ -93,4 +87,10 @@ pub struct CodePage {
     pub title: &'static str,
     /// What is wrong, why it matters, what to do.
     pub text: &'static str,
+}
+
+/// Sorts by place, then code, then message, and drops exact repetitions.
+pub fn sort_diagnostics(diagnostics: &mut Vec<Diagnostic>) {
+    diagnostics.sort_by(|a, b| (a.span, a.code, &a.message).cmp(&(b.span, b.code, &b.message)));
+    diagnostics.dedup();
 }

@@ -27,7 +27,8 @@ fn small(name: &str, state: &str, rules: &str) -> TempDir {
     fs::write(folder.path().join("answers.json"), answers).unwrap();
     fs::write(folder.path().join("tenet.toml"), "policies = [\"policies\"]\nbuiltin_policies = false\n").unwrap();
     fs::write(folder.path().join("policies/own.tenet"), rules).unwrap();
-    tenet(folder.path(), &["import", "arm", "answers.json", "-o", "snapshots/a.snapshot"]).ends(0, "ok");
+    tenet(folder.path(), &["import", "arm", "answers.json", "--complete", "commerceSubscriptions", "-o", "snapshots/a.snapshot"])
+        .ends(0, "ok");
     folder
 }
 
@@ -270,7 +271,9 @@ fn hostile_names_never_reach_the_terminal() {
     for args in runs {
         let run = tenet(folder.path(), args);
         for (where_, text) in [("stdout", &run.stdout), ("stderr", &run.stderr)] {
-            let hidden = |c: char| (c.is_control() && c != '\n') || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}');
+            let hidden = |c: char| {
+                (c.is_control() && c != '\n') || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}')
+            };
             let found: Vec<char> = text.chars().filter(|c| hidden(*c)).collect();
             let is_json = args.contains(&"json") || args.contains(&"--json");
             let bare = if is_json { found.into_iter().filter(|c| c.is_control()).collect() } else { found };

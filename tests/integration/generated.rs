@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use tenet::check::{CODES, CodePage, Policies, Rule};
+use tenet::check::{CODES, Policies, Rule};
 use tenet::sources::{CONFIG_CODES, REGISTER_CODES};
+use tenet::text::CodePage;
 use tenet::{BuiltinModules, compile};
 
 #[test]
@@ -40,7 +41,7 @@ statement, `domain:` and `A-` the collected facts about the cloud, the rest are 
 ";
 
 fn rules_page(policies: &Policies) -> String {
-    let mut families: Vec<&str> = policies.rules.iter().map(|rule| family(rule)).collect();
+    let mut families: Vec<&str> = policies.rules.iter().map(family).collect();
     families.sort_unstable();
     families.dedup();
     let mut page = RULES_HEAD.to_owned();

@@ -6,6 +6,7 @@
     clippy::indexing_slicing,
     clippy::disallowed_methods,
     clippy::print_stdout,
+    clippy::pedantic,
     reason = "a test that cannot go on fails; it works with files and the program"
 )]
 

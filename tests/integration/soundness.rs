@@ -74,7 +74,10 @@ impl<'a> Verdicts<'a> {
     /// The verdict on one requirement, and whether it is about the whole rule.
     fn on(&self, rule: usize, slot: usize, requirement: usize) -> Option<(&'a Finding, bool)> {
         let findings = self.found.get(&(rule, Some(slot)))?;
-        findings.iter().find(|finding| finding.requirement.is_none_or(|at| at == requirement)).map(|finding| (*finding, finding.requirement.is_none()))
+        findings
+            .iter()
+            .find(|finding| finding.requirement.is_none_or(|at| at == requirement))
+            .map(|finding| (*finding, finding.requirement.is_none()))
     }
 }
 
@@ -107,7 +110,8 @@ impl Case<'_> {
                     tally.complete_verdicts += 1;
                     if verdict != verdict_of(*outcome) {
                         let key = &world.ents[slot].key;
-                        return Err(format!("complete (closed: {}), rule {rule}.q{at} on {key}: {verdict:?}, expected {outcome:?}", facts.closed));
+                        let what = format!("complete, rule {rule}.q{at} on {key}: {verdict:?}, expected {outcome:?}");
+                        return Err(format!("{what}\n{}", facts.describe(world)));
                     }
                 }
             }
@@ -144,6 +148,9 @@ fn case(seed: u64, limit: u64, tally: &mut Tally) -> Result<(), String> {
     let truth = World::random(&mut random, shape, &ids);
     case.complete_world(&truth, &mut random, tally)?;
     let mut facts = Facts::full(&truth, &mut random);
+    if random.chance(40) {
+        facts.forget_ended();
+    }
     let wanted = 1 + random.below(3);
     let dug = (0..20).filter(|_| facts.dig(&truth, &mut random)).take(wanted).count();
     if dug == 0 {
@@ -182,6 +189,7 @@ fn holes(case: &Case<'_>, facts: &Facts, truth: &World, random: &mut Random, lim
     }
     let sampled = usize::from(completions.total > limit);
     judge(case, facts, truth, &scan, &snapshot, &verdicts, &seen, sampled, tally)
+        .map_err(|message| format!("{message}\n{}", facts.describe(truth)))
 }
 
 fn collected(by_slot: Vec<Vec<Outcome>>) -> Vec<Vec<BTreeSet<Outcome>>> {

@@ -32,7 +32,7 @@ impl Completions {
         let n = world.ents.len();
         for slot in 0..n {
             let ty = world.ents[slot].ty;
-            let opened = !facts.extents[ty as usize] || (ty == Ty::Grant && world.shape.lifetime && unlisted(facts, world));
+            let opened = !facts.extents[ty as usize] || (ty == Ty::Grant && world.shape.lifetime && !facts.extents_always);
             if !facts.present[slot] && !opened {
                 continue;
             }
@@ -43,7 +43,8 @@ impl Completions {
                 holes.push(Hole::Type { slot });
             }
             for one in ONES {
-                let fits = ty.is_below(one.owner()) || (!facts.type_known[slot] && one.owner() == if ty == Ty::Team { Ty::Person } else { Ty::Team });
+                let fits = ty.is_below(one.owner())
+                    || (!facts.type_known[slot] && one.owner() == if ty == Ty::Team { Ty::Person } else { Ty::Team });
                 if fits {
                     holes.extend(cell_holes(facts, world, ids, slot, one));
                 }
@@ -83,12 +84,6 @@ impl Completions {
             }
         }
     }
-}
-
-/// Grants that ended before the capture need not be in the list of all grants.
-fn unlisted(facts: &Facts, world: &World) -> bool {
-    facts.lists.iter().zip(&world.ents).any(|(lists, ent)| ent.ty == Ty::Asset && ent.exists && lists[Many::Grants as usize].covered.contains(&false))
-        || world.now < super::facts::captured()
 }
 
 fn gcd(a: u64, b: u64) -> u64 {

@@ -1,5 +1,6 @@
 //! What is said of a world: everything, or everything with holes; and the snapshot made of it.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -60,6 +61,8 @@ pub(crate) struct Facts {
     pub(crate) edges: Vec<Edge>,
     pub(crate) lists: Vec<Vec<List>>,
     pub(crate) extents: [bool; 5],
+    /// Whether the lists of all entities hold those that ended before the capture, too.
+    pub(crate) extents_always: bool,
     /// A seed for the order in which facts are given.
     pub(crate) order: u64,
 }
@@ -83,7 +86,7 @@ impl Facts {
     pub(crate) fn full(world: &World, random: &mut Random) -> Self {
         let n = world.ents.len();
         // A closed world has no capture, so everything is read as of `now`.
-        let closed = random.chance(40);
+        let closed = random.chance(40) && world.now >= captured();
         let mut facts = Self {
             closed,
             present: world.ents.iter().map(|ent| ent.exists).collect(),
@@ -92,6 +95,7 @@ impl Facts {
             edges: world.edges.iter().map(|shown| Edge { shown: *shown, said: Said::Times }).collect(),
             lists: vec![vec![FULL; MANYS.len()]; n],
             extents: [true; 5],
+            extents_always: true,
             order: random.next(),
         };
         if closed {
@@ -122,6 +126,11 @@ impl Facts {
         if !history {
             list.covered = [false; ERAS];
         }
+    }
+
+    /// Takes back that the lists of all entities hold what ended before the capture.
+    pub(crate) fn forget_ended(&mut self) {
+        self.extents_always = self.closed;
     }
 
     /// Makes a hole; returns whether there was something to take away.
@@ -155,7 +164,8 @@ impl Facts {
         let fitting: Vec<One> = ONES.iter().copied().filter(|one| ent.ty.is_below(one.owner())).collect();
         let one = *random.pick(&fitting);
         let lifetime = matches!(one, One::MadeAt | One::GoneAt) && world.shape.lifetime;
-        if !self.present[slot] || (lifetime && !(world.alive(slot, captured()) && world.alive(slot, world.now) && later_gone(world, slot))) {
+        if !self.present[slot] || (lifetime && !(world.alive(slot, captured()) && world.alive(slot, world.now) && later_gone(world, slot)))
+        {
             return false;
         }
         let history = world.shape.history(one);
@@ -262,7 +272,8 @@ impl Facts {
                 || (0..n).any(|member| world.edges[slot * n + member].contains(&true))
                 || world.ents[slot].ones[One::Boss as usize].iter().any(Option::is_some)
         };
-        let fitting: Vec<usize> = (0..n).filter(|slot| world.ents[*slot].exists && world.ents[*slot].ty.is_below(Ty::Party) && !refers(*slot)).collect();
+        let fitting: Vec<usize> =
+            (0..n).filter(|slot| world.ents[*slot].exists && world.ents[*slot].ty.is_below(Ty::Party) && !refers(*slot)).collect();
         if fitting.is_empty() {
             return false;
         }
@@ -307,6 +318,43 @@ impl Facts {
             self.extents[Ty::Grant as usize] = false;
         }
         true
+    }
+
+    /// Writes the world and what is not said of it, for a failure.
+    pub(crate) fn describe(&self, world: &World) -> String {
+        let mut text = format!("now {} closed {} extents {:?} {:?}\n", world.now, self.closed, self.extents, world.shape);
+        let n = world.ents.len();
+        for (slot, ent) in world.ents.iter().enumerate().filter(|(slot, ent)| ent.exists || self.present[*slot]) {
+            let _ = write!(text, "#{slot} {} present {} typed {}", ent.key, self.present[slot], self.type_known[slot]);
+            for one in ONES.iter().filter(|one| ent.ty.is_below(one.owner())) {
+                let cell = &self.cells[slot][*one as usize];
+                let history = world.shape.history(*one);
+                let shown = |era: usize| {
+                    let value = match &ent.ones[*one as usize][era] {
+                        None => "none".to_owned(),
+                        Some(Value::Entity(id)) => format!("#{}", id.0),
+                        Some(Value::Enum(_, at)) => format!("color {at}"),
+                        Some(Value::Instant(at)) => at.to_string().chars().take(10).collect(),
+                        Some(value) => format!("{value:?}"),
+                    };
+                    format!("{value}{}", if cell.known[era] { "" } else { "?" })
+                };
+                let eras = if history { (0..ERAS).map(shown).collect::<Vec<_>>().join("/") } else { shown(ERAS - 1) };
+                let mark = format!("{}{}", if cell.expired { " expired" } else { "" }, if cell.bare { " bare" } else { "" });
+                let _ = write!(text, "\n    {} = {eras}{mark}", one.name());
+            }
+            for many in MANYS.iter().filter(|many| ent.ty.is_below(many.owner())) {
+                let list = &self.lists[slot][*many as usize];
+                if !list.complete || list.expired || list.covered.contains(&false) {
+                    let _ = write!(text, "\n    {} {list:?}", many.name());
+                }
+            }
+            text.push('\n');
+        }
+        for at in (0..n * n).filter(|at| world.edges[*at].contains(&true)) {
+            let _ = writeln!(text, "  #{} has #{} {:?} shown {:?}", at / n, at % n, world.edges[at], self.edges[at]);
+        }
+        text
     }
 
     // ---- what follows
@@ -376,7 +424,9 @@ impl Facts {
             if !ent.exists {
                 continue;
             }
-            if !self.present[slot] && (self.extents[ent.ty as usize] || ent.ty.is_below(Ty::Party) && self.extents[0]) && world.alive(slot, captured()) {
+            let listed = self.extents[ent.ty as usize] || (ent.ty.is_below(Ty::Party) && self.extents[Ty::Party as usize]);
+            let ever = world.alive(slot, captured()) || (self.extents_always && grid().into_iter().any(|at| world.alive(slot, at)));
+            if !self.present[slot] && listed && ever {
                 return false;
             }
             for one in ONES.iter().filter(|one| ent.ty.is_below(one.owner())) {
@@ -404,7 +454,7 @@ impl Facts {
     }
 
     fn list_admits(&self, world: &World, truth: &World, slot: usize, many: Many) -> bool {
-        let history = world.shape.set_history(many);
+        let history = world.shape.set_history(many) || (many == Many::Grants && world.shape.lifetime);
         let instants = if history { grid() } else { vec![captured()] };
         instants.into_iter().all(|at| {
             let complete = self.lists[slot][many as usize].complete && !self.lists[slot][many as usize].expired;
@@ -517,7 +567,8 @@ impl Emit<'_> {
         let ent = &self.world.ents[slot];
         let handle = self.handles[slot].unwrap();
         for one in ONES {
-            let fits = ent.ty.is_below(one.owner()) || (!self.facts.type_known[slot] && one.owner().is_below(Ty::Party) && one != One::Boss);
+            let fits =
+                ent.ty.is_below(one.owner()) || (!self.facts.type_known[slot] && one.owner().is_below(Ty::Party) && one != One::Boss);
             let cell = &self.facts.cells[slot][one as usize];
             if !fits {
                 continue;
@@ -535,7 +586,7 @@ impl Emit<'_> {
             }
             let source = if cell.expired { self.stale } else { self.fresh };
             if !cell.known[ERAS - 1] && !cell.expired {
-                if self.facts.order % 3 == 0 {
+                if self.facts.order.is_multiple_of(3) {
                     self.builder.set_unknown(handle, one.name(), "not readable", self.fresh).unwrap();
                 }
                 continue;
@@ -568,7 +619,7 @@ impl Emit<'_> {
             };
             for interval in intervals {
                 // Either side may state it.
-                let result = if (team + member) % 2 == 0 || self.world.ents[team].ty != Ty::Team {
+                let result = if (team + member).is_multiple_of(2) || self.world.ents[team].ty != Ty::Team {
                     self.builder.link(handle, "members", other, interval, source)
                 } else {
                     self.builder.link(other, "groups", handle, interval, source)
@@ -588,7 +639,9 @@ impl Emit<'_> {
             }
             let list = &self.facts.lists[slot][many as usize];
             let full = list.complete && list.covered.iter().all(|covered| *covered) && !list.expired;
-            if (full && self.facts.closed) || (!list.complete && !list.covered.contains(&true) && !self.facts.closed && slot % 2 == 0) {
+            if (full && self.facts.closed)
+                || (!list.complete && !list.covered.contains(&true) && !self.facts.closed && slot.is_multiple_of(2))
+            {
                 continue;
             }
             let covered = runs(|era| list.covered[era], |_, _| true).into_iter().map(|(from, to)| interval(from, to)).collect();
@@ -614,8 +667,12 @@ impl Emit<'_> {
         for ty in [Ty::Person, Ty::Team, Ty::Asset, Ty::Grant] {
             let complete = self.facts.extents[ty as usize];
             if complete != self.facts.closed {
-                let claim =
-                    if complete { Completeness::now(Some(self.fresh)) } else { Completeness::open(Some("not readable".to_owned()), Some(self.fresh)) };
+                let covered = if self.facts.extents_always { vec![Interval::ALWAYS] } else { Vec::new() };
+                let claim = if complete {
+                    Completeness { covered, ..Completeness::now(Some(self.fresh)) }
+                } else {
+                    Completeness::open(Some("not readable".to_owned()), Some(self.fresh))
+                };
                 self.builder.claim_extent(ids.entity(ty), claim);
             }
         }

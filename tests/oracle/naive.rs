@@ -235,7 +235,8 @@ impl Naive<'_> {
     }
 
     fn reach(&self, starts: BTreeSet<Value>, property: PropertyId, reflexive: bool, at: Option<Timestamp>) -> BTreeSet<Value> {
-        let owner = self.ids.one(property).map(super::schema::One::owner).or_else(|| self.ids.many(property).map(super::schema::Many::owner));
+        let owner =
+            self.ids.one(property).map(super::schema::One::owner).or_else(|| self.ids.many(property).map(super::schema::Many::owner));
         let mut reached = BTreeSet::new();
         let mut queue: Vec<Value> = starts.iter().cloned().collect();
         while let Some(from) = queue.pop() {

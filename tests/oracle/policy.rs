@@ -324,7 +324,7 @@ impl Writer<'_> {
                 _ => format!("({path}.kind is none or {path}.kind != Green)"),
             },
             Ty::Party | Ty::Person | Ty::Team => match of {
-                0 | 1 | 2 => format!("{path}.active"),
+                0..=2 => format!("{path}.active"),
                 3 => format!("{path}.level is none"),
                 4 => format!("({path}.level is not none and {path}.level > {})", self.int(scope, 0)),
                 5 => format!("({path}.level is not none implies {path}.level <= {})", self.int(scope, 0)),
@@ -461,7 +461,9 @@ impl Writer<'_> {
                     _ => "now".to_owned(),
                 }
             }
-            _ => self.path_of(scope, Ty::Asset).map_or_else(|| "now".to_owned(), |path| format!("({path}.since + {} days)", self.random.below(50))),
+            _ => self
+                .path_of(scope, Ty::Asset)
+                .map_or_else(|| "now".to_owned(), |path| format!("({path}.since + {} days)", self.random.below(50))),
         }
     }
 
@@ -556,16 +558,18 @@ impl Writer<'_> {
                 ("reports", closure, Ty::Person, self.shape.boss_history),
                 ("reports", "", Ty::Person, self.shape.boss_history),
             ],
-            Ty::Team => vec![
-                ("members", "", Ty::Party, self.shape.members_history),
-                ("members", closure, Ty::Party, self.shape.members_history),
-            ],
+            Ty::Team => {
+                vec![("members", "", Ty::Party, self.shape.members_history), ("members", closure, Ty::Party, self.shape.members_history)]
+            }
             Ty::Asset => vec![
                 ("grants", "", Ty::Grant, self.shape.grants_history),
                 ("grants", "", Ty::Grant, self.shape.grants_history),
                 ("parent", closure, Ty::Asset, self.shape.parent_history),
             ],
-            Ty::Grant => vec![("asset.grants", "", Ty::Grant, self.shape.grants_history), ("asset.parent", closure, Ty::Asset, self.shape.parent_history)],
+            Ty::Grant => vec![
+                ("asset.grants", "", Ty::Grant, self.shape.grants_history),
+                ("asset.parent", closure, Ty::Asset, self.shape.parent_history),
+            ],
         };
         if matches!(ty, Ty::Person | Ty::Team) {
             options.extend(party);

@@ -186,15 +186,7 @@ impl Shape {
     pub(crate) fn optional(&self, one: One) -> bool {
         match one {
             One::Owner => !self.owner_required,
-            One::Level
-            | One::Boss
-            | One::Kind
-            | One::Flag
-            | One::Parent
-            | One::Holder
-            | One::Stamp
-            | One::MadeAt
-            | One::GoneAt => true,
+            One::Level | One::Boss | One::Kind | One::Flag | One::Parent | One::Holder | One::Stamp | One::MadeAt | One::GoneAt => true,
             _ => false,
         }
     }

@@ -45,7 +45,12 @@ impl World {
             _ => day("2026-03-10"),
         };
         let mut ents = Vec::new();
-        let counts = [(Ty::Person, 1 + random.below(3)), (Ty::Team, 1 + random.below(2)), (Ty::Asset, 1 + random.below(3)), (Ty::Grant, random.below(4))];
+        let counts = [
+            (Ty::Person, 1 + random.below(3)),
+            (Ty::Team, 1 + random.below(2)),
+            (Ty::Asset, 1 + random.below(3)),
+            (Ty::Grant, random.below(4)),
+        ];
         for (ty, n) in counts {
             // The last one of each type has been seen by nobody and does not exist at first.
             for at in 0..=n {
@@ -106,7 +111,13 @@ impl World {
             One::Boss | One::Owner | One::Parent | One::Asset | One::Holder => Vec::new(),
         };
         if let Some(target) = one.target() {
-            let fits = |ent: &Ent| if all { ent.ty.is_below(target) || target == Ty::Person && ent.ty == Ty::Team } else { ent.ty.is_below(target) && ent.exists };
+            let fits = |ent: &Ent| {
+                if all {
+                    ent.ty.is_below(target) || target == Ty::Person && ent.ty == Ty::Team
+                } else {
+                    ent.ty.is_below(target) && ent.exists
+                }
+            };
             values = self.ents.iter().enumerate().filter(|(_, ent)| fits(ent)).map(|(slot, _)| entity(slot)).collect();
         }
         let mut domain: Vec<Option<Value>> = values.into_iter().map(Some).collect();

@@ -182,8 +182,11 @@ impl<'b> Intake<'b> {
     pub(in crate::sources) fn scope(&mut self, id: &str) -> Result<Handle, Refusal> {
         let id = canonical_arm_id(id);
         let handle = self.builder.entity_named(scope_type(&id), &id)?;
-        let Some(parent) = parent_path(&id) else { return Ok(handle) };
         let source = self.builder.source(FactSource::new(SourceKind::Derived, "scope path"));
+        if scope_type(&id) == "Subscription" && id.starts_with("/subscriptions/") {
+            self.builder.set_text(handle, "service", "Azure", source)?;
+        }
+        let Some(parent) = parent_path(&id) else { return Ok(handle) };
         let upper = self.scope(&parent)?;
         self.builder.refer(handle, "parent", upper, source)?;
         if scope_type(&id) == "ResourceGroup" {

@@ -1,11 +1,4 @@
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unnecessary_wraps,
-    clippy::cast_possible_truncation,
-    reason = "a test that fails may panic"
-)]
+#![expect(clippy::unnecessary_wraps, clippy::cast_possible_truncation, reason = "a test that fails may panic")]
 
 use std::fs;
 use std::sync::Arc;

@@ -312,7 +312,7 @@ fn cells(key: &Spanned<String>, node: &Node, diagnostics: &mut Vec<Diagnostic>) 
                 match item.text() {
                     Some(text) => texts.push(Spanned::new(text.to_owned(), item.span)),
                     None => {
-                        diagnostics.push(Diagnostic::error("R0003", item.span, format!("a list holds single values, not {}", item.what())))
+                        diagnostics.push(Diagnostic::error("R0003", item.span, format!("a list holds single values, not {}", item.what())));
                     }
                 }
             }

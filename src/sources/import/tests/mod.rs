@@ -1,7 +1,5 @@
 //! Tests of import, from small files with invented ids to frozen snapshots.
 
-#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail")]
-
 mod completeness;
 mod files;
 mod kinds;
