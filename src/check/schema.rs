@@ -11,6 +11,9 @@ use crate::model::{
 use crate::syntax::ast;
 use crate::text::{Diagnostic, Span, did_you_mean};
 
+/// The most levels of inheritance.
+const INHERITED_MAX: usize = 32;
+
 /// What a schema is built from: the module's name and its tree.
 pub(super) type Module<'a> = (&'a str, &'a ast::File);
 
@@ -170,16 +173,24 @@ impl<'a> Builder<'a> {
         for at in 0..self.schema.entities.len() {
             let mut root = EntityTypeId(count(at));
             let mut steps = 0;
+            let mut endless = false;
             while let Some(parent) = self.schema.entity(root).and_then(|ty| ty.parent) {
                 root = parent;
                 steps += 1;
-                if steps > self.schema.entities.len() {
+                let circular = root.0 as usize == at;
+                if circular || steps > INHERITED_MAX {
                     let span = self.entities.get(at).map(|(_, entity)| entity.name.span);
-                    self.diagnostics.extend(span.map(|span| Diagnostic::error("T0112", span, "this entity inherits from itself")));
+                    let (code, text) = if circular {
+                        ("T0112", "this entity inherits from itself".to_owned())
+                    } else {
+                        ("T0002", format!("entities inherit at most {INHERITED_MAX} levels deep"))
+                    };
+                    self.diagnostics.extend(span.map(|span| Diagnostic::error(code, span, text)));
+                    endless = true;
                     break;
                 }
             }
-            let circular = steps > self.schema.entities.len();
+            let circular = endless;
             if let Some(ty) = self.schema.entities.get_mut(at) {
                 ty.root = if circular { ty.id } else { root };
                 ty.parent = ty.parent.filter(|_| !circular);

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use anyhow::Context as _;
+
 use super::Exit;
 use super::args::{Global, Import, ImportKind};
 use super::exit::Failure;
@@ -42,6 +44,9 @@ pub(super) fn run(global: &Global, args: &Import) -> anyhow::Result<Exit> {
         if args.captured_at.is_none() {
             builder.problem("the files do not say when they were read; the time of import stands in for it");
         }
+    }
+    if let Some(parent) = args.output.parent() {
+        std::fs::create_dir_all(parent).with_context(|| format!("cannot make {}", parent.display()))?;
     }
     let records = builder.records();
     if let Some(parent) = args.output.parent() {

@@ -10,7 +10,7 @@ use crate::Compiled;
 use crate::check::Rule;
 use crate::evaluate::{Detail, Options, scan};
 use crate::model::{EntityId, RuleSeverity, parse_duration};
-use crate::report::{ResultDocument, TableStyle, render_table, result_document};
+use crate::report::{ResultDocument, TableStyle, plain_json, render_table, result_document};
 use crate::snapshot::Snapshot;
 use crate::text::did_you_mean;
 
@@ -151,7 +151,7 @@ pub(super) fn write(global: &Global, document: &ResultDocument, formats: &[Forma
     let formats = if formats.is_empty() { &table[..] } else { formats };
     for format in formats {
         let text = match format.kind {
-            FormatKind::Json => format!("{}\n", serde_json::to_string_pretty(document)?),
+            FormatKind::Json => format!("{}\n", plain_json(&serde_json::to_string_pretty(document)?)),
             FormatKind::Table => {
                 let lines = format.file.is_none() && std::io::stdout().is_terminal();
                 render_table(document, TableStyle { lines, width: if lines { 120 } else { 160 } })

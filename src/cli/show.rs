@@ -11,7 +11,7 @@ use super::Exit;
 use super::args::{Global, Show};
 use super::exit::Failure;
 use super::{output, repo};
-use crate::report::plain;
+use crate::report::{plain, plain_json};
 use crate::snapshot::Snapshot;
 
 pub(super) fn run(global: &Global, args: &Show) -> anyhow::Result<Exit> {
@@ -46,7 +46,7 @@ fn snapshot(global: &Global, args: &Show) -> anyhow::Result<Exit> {
             "captured_from": manifest.captured_from, "captured_to": manifest.captured_to, "entities": kinds, "open_lists": gaps,
             "problems": manifest.problems,
         });
-        output::print(&format!("{}\n", serde_json::to_string_pretty(&document)?))?;
+        output::print(&format!("{}\n", plain_json(&serde_json::to_string_pretty(&document)?)))?;
         return Ok(Exit::Ok);
     }
     let mut text = format!("snapshot {}\n", name(&args.file));
@@ -106,7 +106,7 @@ fn gaps(snapshot: &Snapshot) -> BTreeMap<(String, String), usize> {
 
 fn result(args: &Show, document: &Value) -> anyhow::Result<Exit> {
     if args.json {
-        output::print(&format!("{}\n", serde_json::to_string_pretty(document)?))?;
+        output::print(&format!("{}\n", plain_json(&serde_json::to_string_pretty(document)?)))?;
         return Ok(Exit::Ok);
     }
     let text = |pointer: &str| {

@@ -1,5 +1,7 @@
 //! Text from a tenant is hostile: nothing of it may steer a terminal or a reader's eye.
 
+use std::fmt::Write as _;
+
 /// Makes text safe for one line of a terminal or a plain file: control characters, line breaks and characters that change
 /// the direction of writing appear as their code, such as `\u{1b}`.
 #[must_use]
@@ -21,6 +23,25 @@ pub fn plain_lines(text: &str) -> String {
     text.split('\n').map(plain).collect::<Vec<_>>().join("\n")
 }
 
+/// Makes a JSON text safe to show: what [`plain`] takes out of a line is written as an escape of JSON, so the text still
+/// says the same.
+#[must_use]
+pub fn plain_json(json: &str) -> String {
+    let mut safe = String::with_capacity(json.len());
+    for c in json.chars() {
+        // Outside of strings JSON has no such character but the line break and its kin.
+        if (c.is_control() && !matches!(c, '\n' | '\r' | '\t')) || is_hidden(c) {
+            let mut units = [0_u16; 2];
+            for unit in c.encode_utf16(&mut units) {
+                let _ = write!(safe, "\\u{unit:04x}");
+            }
+        } else {
+            safe.push(c);
+        }
+    }
+    safe
+}
+
 fn is_hidden(c: char) -> bool {
     matches!(c, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}' | '\u{E0000}'..='\u{E007F}')
 }
@@ -38,12 +59,13 @@ pub fn shorten(text: &str, width: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{plain, shorten};
+    use super::{plain, plain_json, shorten};
 
     #[test]
     fn control_and_bidi_characters_are_shown_as_codes() {
         assert_eq!(plain("a\u{1b}[31mb\r\nc\u{202e}d"), "a\\u{1b}[31mb\\u{d}\\u{a}c\\u{202e}d");
         assert_eq!(plain("Größe 东京"), "Größe 东京");
+        assert_eq!(plain_json("{\n\"a\u{9b}\u{e0041}\": \"b\u{202e}ü\"}"), "{\n\"a\\u009b\\udb40\\udc41\": \"b\\u202eü\"}");
         assert_eq!(shorten("abcdef", 4), "abc…");
     }
 }

@@ -10,7 +10,7 @@ mod result;
 mod table;
 
 pub use diagnostics::{DiagnosticFormat, render_diagnostics};
-pub use escape::{plain, plain_lines, shorten};
+pub use escape::{plain, plain_json, plain_lines, shorten};
 pub use explanation::{explain_rule, explain_verdict};
 pub use result::{
     AttestedBy, Captured, Counts, EvidenceItem, ExplanationLine, FindingResult, Missing, ResultDocument, RuleResult, RunIdentity, Subject,

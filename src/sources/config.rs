@@ -136,11 +136,23 @@ impl Reader {
         self.diagnostics.push(Diagnostic::error("C0002", span, format!("there is no key `{}` here", key.get_ref())).help(help));
     }
 
+    fn is_tenant(&mut self, tenant: &Spanned<String>) -> bool {
+        let groups: Vec<&str> = tenant.value.split('-').collect();
+        let fits = groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12])
+            && tenant.value.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
+        if !fits {
+            let text = format!("`{}` is no id of a directory", tenant.value);
+            let help = "write its id, such as \"00000000-0000-0000-0000-000000000000\"";
+            self.diagnostics.push(Diagnostic::error("C0003", tenant.span, text).help(help));
+        }
+        fits
+    }
+
     fn config(&mut self, table: &DeTable<'_>) -> Config {
         let mut config = Config::default();
         for (key, value) in table {
             match key.get_ref().as_ref() {
-                "tenant" => config.tenant = self.text(value),
+                "tenant" => config.tenant = self.text(value).filter(|tenant| self.is_tenant(tenant)),
                 "policies" => config.policies = self.paths(value),
                 "waivers" => config.waivers = self.paths(value),
                 "packs" => config.packs = self.texts(value),

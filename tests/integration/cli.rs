@@ -27,7 +27,8 @@ fn small(name: &str, state: &str, rules: &str) -> TempDir {
     fs::write(folder.path().join("answers.json"), answers).unwrap();
     fs::write(folder.path().join("tenet.toml"), "policies = [\"policies\"]\nbuiltin_policies = false\n").unwrap();
     fs::write(folder.path().join("policies/own.tenet"), rules).unwrap();
-    tenet(folder.path(), &["import", "arm", "answers.json", "-o", "snapshots/a.snapshot"]).ends(0, "ok");
+    tenet(folder.path(), &["import", "arm", "answers.json", "--complete", "commerceSubscriptions", "-o", "snapshots/a.snapshot"])
+        .ends(0, "ok");
     folder
 }
 
