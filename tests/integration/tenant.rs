@@ -39,7 +39,9 @@ impl Tenant {
         let config = load_config(&text, "tenet.toml").unwrap();
         let paths = config.policies.iter().chain(&config.waivers);
         let mut files = BTreeSet::new();
-        paths.for_each(|path| policy_files(&root.join(&path.value), &mut files));
+        for path in paths {
+            policy_files(&root.join(&path.value), &mut files);
+        }
         let files: Vec<PolicyFile> = files.iter().map(|path| policy_file(&root, path)).collect();
         let compiled = compile(BuiltinModules::All, &files);
         let own: Vec<&Diagnostic> = compiled.diagnostics.iter().filter(|one| one.span.file.0 as usize >= compiled.n_builtin).collect();
@@ -105,7 +107,9 @@ impl Tenant {
 
 fn policy_files(path: &Path, files: &mut BTreeSet<PathBuf>) {
     if path.is_dir() {
-        fs::read_dir(path).unwrap().for_each(|entry| policy_files(&entry.unwrap().path(), files));
+        for entry in fs::read_dir(path).unwrap() {
+            policy_files(&entry.unwrap().path(), files);
+        }
     } else if path.extension().is_some_and(|end| end == "tenet") && path.exists() {
         files.insert(path.to_owned());
     }
