@@ -5,9 +5,9 @@ use std::fs;
 use std::sync::{Arc, LazyLock};
 
 use libfuzzer_sys::fuzz_target;
+use sha2::{Digest as _, Sha256};
 use tenet::check::core_schema;
 use tenet::model::Schema;
-use sha2::{Digest as _, Sha256};
 use tenet::snapshot::{Records, Snapshot, SnapshotBuilder};
 use tenet::sources::disk::{Manifest, import_jsonl, read_snapshot, write_snapshot};
 
