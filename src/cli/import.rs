@@ -49,10 +49,6 @@ pub(super) fn run(global: &Global, args: &Import) -> anyhow::Result<Exit> {
         std::fs::create_dir_all(parent).with_context(|| format!("cannot make {}", parent.display()))?;
     }
     let records = builder.records();
-    if let Some(parent) = args.output.parent() {
-        std::fs::create_dir_all(parent)
-            .map_err(|error| Failure::usage(format!("{}: cannot make the folder: {error}", parent.display())))?;
-    }
     let manifest = write_snapshot(&schema, &records, &args.output, args.force).map_err(|error| failed(&error))?;
     drop(work);
     if !global.quiet {
