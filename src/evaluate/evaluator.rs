@@ -301,6 +301,8 @@ impl<'a> Evaluator<'a> {
         let mut uncertain = false;
         let mut last_end = None;
         for entry in self.snapshot.history(id, property) {
+            // One that begins later says that something else, or nothing, was recorded for `at`.
+            uncertain |= matches!(entry.interval.from, crate::model::Bound::At(from) if from > at);
             match entry.interval.contains(at) {
                 Some(true) if self.rely_on(entry.source) => return entry.state.clone(),
                 Some(false) => {}

@@ -112,6 +112,9 @@ pub fn explain(evaluator: &Evaluator<'_>, scan: &Scan, finding: &Finding, detail
             explanation.missing = evaluator.missing(filter, &mut frame).into_iter().collect();
         }
     }
+    if finding.requirement.is_none() && finding.verdict == Verdict::Unknown && explanation.missing.is_empty() {
+        explanation.missing = evaluator.subject_gap(subject, rule.entity).into_iter().collect();
+    }
     explanation.lines = writer.lines;
     explanation
 }

@@ -404,11 +404,29 @@ impl Evaluator<'_> {
 
     fn step_gaps(&self, id: EntityId, property: PropertyId, at: Option<Timestamp>) -> Facts {
         let mut facts: Facts = self.list_gap(id, property, at).into_iter().collect();
-        let nav = self.snapshot.nav(id, property);
-        if nav.members.iter().any(|edge| self.is_expired(edge.source)) {
-            facts.insert((MissingWhat::List(id, property), at));
+        let Some(declared) = self.snapshot.schema().property(property) else { return facts };
+        let past = self.past(declared, at);
+        for edge in &self.snapshot.nav(id, property).members {
+            if self.member(edge, past).is_some_and(|member| !member.sure) {
+                let since = entity(&edge.member).filter(|_| !self.is_expired(edge.source)).and_then(|member| self.lifetime_gap(member));
+                facts.insert(since.unwrap_or((MissingWhat::List(id, property), past)));
+            }
         }
         facts
+    }
+
+    /// Returns the attribute that does not say since when an entity exists, or until when.
+    pub(super) fn lifetime_gap(&self, id: EntityId) -> Option<Hole> {
+        let ty = self.snapshot.schema().entity(self.snapshot.entity_type(id)?)?;
+        [ty.lifetime_from, ty.lifetime_to].into_iter().flatten().find_map(|property| self.unknown_attribute(id, property, None))
+    }
+
+    /// Returns what keeps it open whether an entity is one of a rule's subjects.
+    pub fn subject_gap(&self, id: EntityId, ty: EntityTypeId) -> BTreeSet<MissingFact> {
+        let schema = self.snapshot.schema();
+        let typed = self.snapshot.entity_type(id).is_some_and(|known| schema.is_subtype(known, ty));
+        let hole = if typed { self.lifetime_gap(id) } else { Some((MissingWhat::Type(id), None)) };
+        hole.into_iter().map(|hole| self.describe(hole)).collect()
     }
 
     fn closure_gaps(&self, start: EntityId, property: PropertyId, at: Option<Timestamp>) -> Facts {
@@ -417,7 +435,7 @@ impl Evaluator<'_> {
         let mut facts = Facts::new();
         for id in std::iter::once(start).chain(reached.members.iter().filter_map(|member| entity(&member.value))) {
             match self.takes_step(id, declared.owner) {
-                Truth::True => facts.extend(self.list_gap(id, property, at)),
+                Truth::True => facts.extend(self.step_gaps(id, property, at)),
                 Truth::Unknown => {
                     facts.insert((MissingWhat::Type(id), None));
                 }
@@ -430,6 +448,8 @@ impl Evaluator<'_> {
     fn extent_holes(&self, ty: EntityTypeId) -> Facts {
         let mut facts: Facts = (!self.is_whole(ty)).then_some((MissingWhat::Extent(ty), None)).into_iter().collect();
         facts.extend(self.snapshot.possible(ty).take(FACTS_MAX).map(|id| (MissingWhat::Type(id), None)));
+        let doubtful = self.extent(ty).members.into_iter().filter(|member| !member.sure).filter_map(|member| entity(&member.value));
+        facts.extend(doubtful.take(FACTS_MAX).filter_map(|id| self.lifetime_gap(id)));
         facts
     }
 

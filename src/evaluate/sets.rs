@@ -130,7 +130,7 @@ impl Evaluator<'_> {
         self.rely_on(completeness.source)
     }
 
-    fn member(&self, edge: &Edge, at: Option<Timestamp>) -> Option<Member> {
+    pub(super) fn member(&self, edge: &Edge, at: Option<Timestamp>) -> Option<Member> {
         let inside = match at {
             Some(at) => edge.interval.contains(at),
             None => self.holds_now(edge.interval),

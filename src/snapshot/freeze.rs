@@ -64,8 +64,16 @@ impl Snapshot {
         self.navs = navs.into_iter().map(|map| map.into_iter().collect()).collect();
     }
 
-    /// In a test's world an opened type opens the abstract types above it.
+    /// In a test's world an opened type opens the abstract types above it, and an opened abstract type those below it.
     fn close_supertypes(&self, extents: &mut [Option<Completeness>]) {
+        let opened: Vec<_> = self.records.extents.iter().filter(|extent| !extent.completeness.complete).collect();
+        for extent in opened {
+            for below in self.schema.subtypes(extent.entity_type) {
+                if let Some(slot @ None) = extents.get_mut(below.id.0 as usize) {
+                    *slot = Some(extent.completeness.clone());
+                }
+            }
+        }
         for above in &self.schema.entities {
             let opened = self
                 .schema
@@ -115,9 +123,26 @@ impl Snapshot {
             return None;
         }
         let mut sources = vec![source_of(extents, holder)];
-        for id in self.extent(holder) {
+        // What may turn out to be one has to list them, too.
+        for id in self.extent(holder).chain(self.possible(holder)) {
             let nav = navs.get(id.0 as usize).and_then(|map| map.get(&list)).filter(|nav| nav.completeness.complete)?;
             sources.push(nav.completeness.source);
+        }
+        Some(self.voucher(sources.into_iter()))
+    }
+
+    /// Tells whether all entities of a type are known and each says where it belongs; returns who vouches for that.
+    fn all_placed(&self, extents: &[Option<Completeness>], member: EntityTypeId, place: PropertyId) -> Option<Option<SourceId>> {
+        if !is_complete(extents, member) {
+            return None;
+        }
+        let mut sources = vec![source_of(extents, member)];
+        for id in self.extent(member).chain(self.possible(member)) {
+            let cell = self.cell(id, place);
+            if matches!(cell.state, CellState::Unknown(_)) {
+                return None;
+            }
+            sources.push(cell.source);
         }
         Some(self.voucher(sources.into_iter()))
     }
@@ -143,12 +168,10 @@ impl Snapshot {
         for list in self.schema.properties.iter().filter(|list| list.ty.set) {
             let inverse = list.inverse.and_then(|id| self.schema.property(id));
             let (Some(inverse), Some(member)) = (inverse, list.ty.entity()) else { continue };
-            let placed = |id: EntityId| !matches!(self.cell(id, inverse.id).state, CellState::Unknown(_));
             let source = if inverse.ty.set {
                 self.all_listed(extents, navs, member, inverse.id)
             } else {
-                (is_complete(extents, member) && self.extent(member).all(placed))
-                    .then(|| self.voucher([source_of(extents, member)].into_iter()))
+                self.all_placed(extents, member, inverse.id)
             };
             let Some(source) = source else { continue };
             for id in self.extent(list.owner) {
@@ -370,9 +393,14 @@ fn references<'a>(
     let recorded = move |id: PropertyId| {
         record.history.iter().any(|(known, entry)| *known == id && entry.interval.to == crate::model::Bound::Unbounded)
     };
+    // In a test's world the present value holds since the last recorded one ended.
+    let since = move |id: PropertyId| {
+        let ends = record.history.iter().filter(|(known, _)| *known == id).map(|(_, entry)| entry.interval.to);
+        Interval { from: ends.max().unwrap_or(crate::model::Bound::Unbounded), ..Interval::ALWAYS }
+    };
     let current = record.cells.iter().filter(move |(id, _)| single(id) && !recorded(*id)).map(move |(id, cell)| {
         let interval = match (keeps_history(*id), closed_world) {
-            (true, true) => Interval::ALWAYS,
+            (true, true) => since(*id),
             (true, false) => Interval::CURRENT,
             (false, _) => record.lifetime,
         };
