@@ -148,7 +148,7 @@ fn with_lifetime(mut record: Record, schema: &Schema, closed_world: bool) -> Rec
         let cell = record.cells.iter().find(|(known, _)| Some(*known) == property);
         match cell.map(|(_, cell)| &cell.state) {
             Some(CellState::Known(Value::Instant(instant))) => Some(Bound::At(*instant)),
-            Some(CellState::Unknown(_)) if closed_world => Some(Bound::Unknown),
+            Some(CellState::Unknown(_)) | None if closed_world && property.is_some() => Some(Bound::Unknown),
             _ => None,
         }
     };

@@ -17,6 +17,7 @@ mod faults;
 mod generated;
 mod hostile;
 mod layers;
+mod open_world;
 #[path = "../oracle/mod.rs"]
 mod oracle;
 mod program;
