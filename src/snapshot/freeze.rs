@@ -132,17 +132,18 @@ impl Snapshot {
     }
 
     /// Tells whether all entities of a type are known and each says where it belongs; returns who vouches for that.
+    ///
+    /// Where a record belongs is what identifies it: when its attestation lapses it may turn out void, not elsewhere.
     fn all_placed(&self, extents: &[Option<Completeness>], member: EntityTypeId, place: PropertyId) -> Option<Option<SourceId>> {
         if !is_complete(extents, member) {
             return None;
         }
-        let mut sources = vec![source_of(extents, member)];
+        let sources = [source_of(extents, member)];
         for id in self.extent(member).chain(self.possible(member)) {
             let cell = self.cell(id, place);
             if matches!(cell.state, CellState::Unknown(_)) {
                 return None;
             }
-            sources.push(cell.source);
         }
         Some(self.voucher(sources.into_iter()))
     }
