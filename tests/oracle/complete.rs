@@ -111,6 +111,10 @@ fn cell_holes(facts: &Facts, world: &World, ids: &Ids, slot: usize, one: One) ->
     };
     let hole = |eras: Vec<usize>| {
         let mut domain = domain.clone();
+        if one.inverse().is_some() && cell.expired {
+            // Where a record belongs identifies it: lapsed, it may be void, and is not about somebody else.
+            domain.retain(|value| value.is_none() || world.ents[slot].ones[one as usize][eras[0]] == *value);
+        }
         if let (Some(many), true, false) = (one.inverse(), present, world.shape.lifetime) {
             domain.retain(|value| {
                 value.as_ref().is_none_or(|value| {
