@@ -1,6 +1,6 @@
 //! The result on a terminal, or as plain columns when it is piped.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use comfy_table::presets::{NOTHING, UTF8_HORIZONTAL_ONLY};
@@ -159,25 +159,37 @@ pub fn missing_line(missing: &Missing) -> String {
     format!("{}{as_of}: {}; get it by {remedy}", plain(&missing.what), plain(&missing.reason))
 }
 
+/// A register, who vouches, and until when.
+type Vouched<'a> = (String, &'a str, Option<&'a str>);
+
 fn attested(document: &ResultDocument, out: &mut String) {
-    let mut by_attestation: BTreeMap<(&str, &str, Option<&str>), Vec<&FindingResult>> = BTreeMap::new();
+    let mut by_register: BTreeMap<Vouched<'_>, (BTreeSet<&str>, BTreeSet<&str>)> = BTreeMap::new();
     for finding in &document.findings {
         for attested in &finding.attested {
-            let key = (attested.source.as_str(), attested.by.as_str(), attested.review_due.as_deref());
-            by_attestation.entry(key).or_default().push(finding);
+            let key = (register_of(&attested.source), attested.by.as_str(), attested.review_due.as_deref());
+            let (ids, rules) = by_register.entry(key).or_default();
+            ids.insert(&attested.id);
+            rules.insert(&finding.rule);
         }
     }
-    if by_attestation.is_empty() {
+    if by_register.is_empty() {
         return;
     }
     let _ = writeln!(out, "\nATTESTED: verdicts that rest on somebody's word");
-    for ((source, by, due), findings) in by_attestation.iter().take(UNREAD_MAX) {
-        let mut rules: Vec<&str> = findings.iter().map(|finding| finding.rule.as_str()).collect();
-        rules.dedup();
+    for ((register, by, due), (ids, rules)) in by_register.iter().take(UNREAD_MAX) {
         let due = due.map_or_else(String::new, |due| format!(", review due {due}"));
-        let _ = writeln!(out, "  {} by {}{due}: {}", plain(source), plain(by), shorten(&rules.join(", "), 100));
+        let rules: Vec<&str> = rules.iter().copied().collect();
+        let _ = writeln!(out, "  {}: {} entries by {}{due}: {}", plain(register), ids.len(), plain(by), shorten(&rules.join(", "), 100));
     }
-    more(by_attestation.len(), UNREAD_MAX, "attestations", out);
+    more(by_register.len(), UNREAD_MAX, "attestations", out);
+}
+
+/// Names a register without the line of one entry.
+fn register_of(source: &str) -> String {
+    match source.rsplit_once(':') {
+        Some((register, line)) if line.trim_end_matches(')').bytes().all(|byte| byte.is_ascii_digit()) => format!("{register})"),
+        _ => source.to_owned(),
+    }
 }
 
 fn waivers(document: &ResultDocument, out: &mut String) {
