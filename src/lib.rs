@@ -5,7 +5,7 @@
 //! - [`text`]: source files, spans, diagnostics
 //! - [`model`]: schema, values, facts, verdicts
 //! - [`syntax`]: text to tree, and back to canonical text
-//! - [`check`]: tree to checked policies
+//! - [`mod@check`]: tree to checked policies
 //! - [`snapshot`]: facts to an immutable tenant graph
 //! - [`evaluate`]: checked policies over a snapshot, with explanations
 //! - [`remedy`]: fixes tried on a copy of the snapshot
