@@ -82,13 +82,11 @@ pub fn compile(builtin: BuiltinModules, files: &[PolicyFile]) -> Compiled {
     for file in builtin_files() {
         let library = ["tenant/", "lib/", "actions/"].iter().any(|room| file.path.starts_with(room));
         if library || builtin == BuiltinModules::All {
-            reader.take(&format!("builtin:{}", file.path), file.path.trim_end_matches(".tenet"), file.text, true);
+            reader.take(&format!("builtin:{}", file.path), file.path.trim_end_matches(".tenet"), file.text);
         }
     }
     let n_builtin = reader.parsed.len();
-    for file in files {
-        reader.take(&file.name, &file.path, &file.text, false);
-    }
+    reader.take_all(files);
     let Reader { sources, mut diagnostics, parsed } = reader;
     let modules: Vec<ModuleFile<'_>> =
         parsed.iter().map(|(name, builtin, file)| ModuleFile { fallback_name: name.clone(), builtin: *builtin, file }).collect();
@@ -110,15 +108,46 @@ struct Reader {
     parsed: Vec<(String, bool, ast::File)>,
 }
 
+/// Files for which a second thread pays.
+const PARALLEL_FROM: usize = 16;
+
+type Parsed = (ast::File, Vec<Diagnostic>);
+
+fn parse_each(files: &[(FileId, SourceFile)]) -> Vec<Parsed> {
+    files.iter().map(|(id, file)| parse(*id, file)).collect()
+}
+
 impl Reader {
-    fn take(&mut self, name: &str, path: &str, text: &str, builtin: bool) {
+    /// Parses the files on two threads if there are many; what comes out is in the order of the files either way.
+    fn take_all(&mut self, files: &[PolicyFile]) {
+        let sources: Vec<(FileId, SourceFile)> = files
+            .iter()
+            .map(|file| {
+                let source = SourceFile::new(&*file.name, &*file.text);
+                (self.sources.add(source.clone()), source)
+            })
+            .collect();
+        let split = if files.len() < PARALLEL_FROM { files.len() } else { files.len() / 2 };
+        let (first, second) = sources.split_at(split);
+        let parsed = std::thread::scope(|scope| {
+            let other = scope.spawn(|| parse_each(second));
+            let mut parsed = parse_each(first);
+            // The parser does not panic; if it did, the same text would be parsed here and say so.
+            parsed.extend(other.join().unwrap_or_else(|_| parse_each(second)));
+            parsed
+        });
+        for ((file, (id, _)), (tree, found)) in files.iter().zip(&sources).zip(parsed) {
+            self.diagnostics.extend(found);
+            self.diagnostics.extend(invisible_characters(*id, &file.text));
+            self.parsed.push((file.path.replace('/', "."), false, tree));
+        }
+    }
+
+    fn take(&mut self, name: &str, path: &str, text: &str) {
         let file = SourceFile::new(name, text);
         let id: FileId = self.sources.add(file.clone());
         let (tree, found) = parse(id, &file);
         self.diagnostics.extend(found);
-        if !builtin {
-            self.diagnostics.extend(invisible_characters(id, text));
-        }
-        self.parsed.push((path.replace('/', "."), builtin, tree));
+        self.parsed.push((path.replace('/', "."), true, tree));
     }
 }
