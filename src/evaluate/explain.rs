@@ -134,13 +134,6 @@ fn subject_frame(evaluator: &Evaluator<'_>, rule: &Rule, subject: EntityId, with
     frame
 }
 
-fn as_entity(value: &Value) -> Option<EntityId> {
-    match value {
-        Value::Entity(id) => Some(*id),
-        _ => None,
-    }
-}
-
 struct Writer<'a> {
     evaluator: &'a Evaluator<'a>,
     policies: &'a Policies,
@@ -249,9 +242,7 @@ impl Writer<'_> {
                 let single = self.policies.schema.property(*property).is_some_and(|property| !property.ty.set);
                 let holders: Vec<EntityId> = match self.evaluator.value(base, frame) {
                     Val::Known(Value::Entity(id)) => vec![id],
-                    Val::Set(set) => {
-                        set.members.iter().filter(|member| member.sure).filter_map(|member| as_entity(&member.value)).collect()
-                    }
+                    Val::Set(set) => set.members.iter().filter(|member| member.sure).filter_map(|member| member.value.entity()).collect(),
                     _ => Vec::new(),
                 };
                 for holder in holders.into_iter().take(EVIDENCE_MAX.saturating_sub(found.len())) {

@@ -362,7 +362,7 @@ impl Evaluator<'_> {
                 let mut facts = if base.ty.set { self.set_unknowns(base, frame) } else { self.unknowns(base, frame) };
                 let starts = match base_value {
                     Val::Known(Value::Entity(id)) => vec![id],
-                    Val::Set(set) => set.members.iter().filter_map(|member| entity(&member.value)).collect(),
+                    Val::Set(set) => set.members.iter().filter_map(|member| member.value.entity()).collect(),
                     _ => Vec::new(),
                 };
                 for start in starts {
@@ -408,7 +408,7 @@ impl Evaluator<'_> {
         let past = self.past(declared, at);
         for edge in &self.snapshot.nav(id, property).members {
             if self.member(edge, past).is_some_and(|member| !member.sure) {
-                let since = entity(&edge.member).filter(|_| !self.is_expired(edge.source)).and_then(|member| self.lifetime_gap(member));
+                let since = edge.member.entity().filter(|_| !self.is_expired(edge.source)).and_then(|member| self.lifetime_gap(member));
                 facts.insert(since.unwrap_or((MissingWhat::List(id, property), past)));
             }
         }
@@ -433,7 +433,7 @@ impl Evaluator<'_> {
         let reached = self.closure_of(start, property, at);
         let Some(declared) = self.snapshot.schema().property(property) else { return Facts::new() };
         let mut facts = Facts::new();
-        for id in std::iter::once(start).chain(reached.members.iter().filter_map(|member| entity(&member.value))) {
+        for id in std::iter::once(start).chain(reached.members.iter().filter_map(|member| member.value.entity())) {
             match self.takes_step(id, declared.owner) {
                 Truth::True => facts.extend(self.step_gaps(id, property, at)),
                 Truth::Unknown => {
@@ -448,7 +448,7 @@ impl Evaluator<'_> {
     fn extent_holes(&self, ty: EntityTypeId) -> Facts {
         let mut facts: Facts = (!self.is_whole(ty)).then_some((MissingWhat::Extent(ty), None)).into_iter().collect();
         facts.extend(self.snapshot.possible(ty).take(FACTS_MAX).map(|id| (MissingWhat::Type(id), None)));
-        let doubtful = self.extent(ty).members.into_iter().filter(|member| !member.sure).filter_map(|member| entity(&member.value));
+        let doubtful = self.extent(ty).members.into_iter().filter(|member| !member.sure).filter_map(|member| member.value.entity());
         facts.extend(doubtful.take(FACTS_MAX).filter_map(|id| self.lifetime_gap(id)));
         facts
     }
@@ -457,13 +457,6 @@ impl Evaluator<'_> {
     #[must_use]
     pub fn extent_gap(&self, ty: EntityTypeId) -> BTreeSet<MissingFact> {
         self.extent_holes(ty).into_iter().map(|hole| self.describe(hole)).collect()
-    }
-}
-
-fn entity(value: &Value) -> Option<EntityId> {
-    match value {
-        Value::Entity(id) => Some(*id),
-        _ => None,
     }
 }
 

@@ -139,10 +139,10 @@ fn rule_runs(policies: &Policies, options: &Options<'_>) -> Result<Vec<RuleRun>,
     };
     let names = options.packs.unwrap_or(&[]);
     let in_force = || policies.packs.iter().enumerate().filter(|(_, pack)| names.contains(&pack.name));
+    let own = parameter_values(policies, options.params);
     for (at, pack) in in_force() {
         for used in &pack.uses {
             let mut params = options.params.clone();
-            let own = parameter_values(policies, &params);
             params.extend(used.params.iter().map(|(id, value)| (*id, constant(policies, &own, value))));
             add(Some(at), used.rule, used.blocking, params);
         }

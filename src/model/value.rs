@@ -41,6 +41,15 @@ impl Value {
         Self::Text(Arc::from(text.as_ref()))
     }
 
+    /// Returns the node, if the value is one.
+    #[must_use]
+    pub fn entity(&self) -> Option<EntityId> {
+        match self {
+            Self::Entity(id) => Some(*id),
+            _ => None,
+        }
+    }
+
     /// Writes the value for people; an entity is left to the caller, who knows the snapshot.
     #[must_use]
     pub fn display(&self, schema: &Schema) -> String {

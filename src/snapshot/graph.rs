@@ -6,7 +6,7 @@ use petgraph::algo::kosaraju_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
 
 use super::read::Snapshot;
-use crate::model::{Bound, EntityId, PropertyId, Value};
+use crate::model::{Bound, EntityId, PropertyId};
 use crate::snapshot::CellState;
 
 /// The current edges of one navigation over all entities; node indexes are entity ids.
@@ -83,17 +83,10 @@ fn targets(snapshot: &Snapshot, id: EntityId, property: PropertyId, is_set: bool
     if is_set {
         let members = &snapshot.nav(id, property).members;
         let current = members.iter().filter(|edge| edge.interval.to == Bound::Unbounded);
-        return current.filter_map(|edge| entity_of(&edge.member)).collect();
+        return current.filter_map(|edge| edge.member.entity()).collect();
     }
     match &snapshot.cell(id, property).state {
-        CellState::Known(value) => entity_of(value).into_iter().collect(),
+        CellState::Known(value) => value.entity().into_iter().collect(),
         _ => Vec::new(),
-    }
-}
-
-fn entity_of(value: &Value) -> Option<EntityId> {
-    match value {
-        Value::Entity(id) => Some(*id),
-        _ => None,
     }
 }
