@@ -11,8 +11,10 @@
 //! - `freeze`: inverse sides, derived navigations, completeness to a fixpoint
 //! - `graph`: containment and nesting as petgraph graphs, circles
 //! - `read`: what the evaluator asks
+//! - `columns`: the same as arrays over dense ids
 
 mod builder;
+pub mod columns;
 mod freeze;
 mod graph;
 mod read;
