@@ -15,7 +15,7 @@ pub struct Nav {
     pub completeness: Completeness,
 }
 
-/// An immutable tenant graph. Entity ids are dense and ordered by type name, then key.
+/// An immutable tenant graph. Entity ids are dense and ordered by type, subtypes after their parent, then by key.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
     pub(super) schema: Arc<Schema>,
