@@ -1,6 +1,6 @@
 //! What the evaluator asks of a snapshot.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::records::{Cell, CellState, Edge, HistoryEntry, Records, SnapshotMeta};
@@ -21,6 +21,8 @@ pub struct Snapshot {
     pub(super) schema: Arc<Schema>,
     pub(super) records: Records,
     pub(super) navs: Vec<Vec<(PropertyId, Nav)>>,
+    /// What was stated of members of derived navigations, before others were gathered.
+    pub(super) stated: BTreeMap<(PropertyId, EntityId), Vec<Edge>>,
     pub(super) by_key: HashMap<(EntityTypeId, Arc<str>), EntityId>,
     pub(super) by_type: Vec<Vec<EntityId>>,
     pub(super) extents: Vec<Completeness>,
