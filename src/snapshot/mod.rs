@@ -22,5 +22,6 @@ mod records;
 mod resolve;
 
 pub use builder::{BuildError, Handle, SnapshotBuilder};
+pub(crate) use graph::STEPS_MAX as WALK_STEPS_MAX;
 pub use read::{Nav, Snapshot};
 pub use records::{Cell, CellState, Edge, Extent, HistoryEntry, Record, Records, SnapshotMeta};
