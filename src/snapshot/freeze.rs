@@ -26,6 +26,7 @@ impl Snapshot {
             schema,
             records,
             navs: Vec::new(),
+            stated: BTreeMap::new(),
             by_key,
             by_type,
             extents: Vec::new(),
@@ -205,8 +206,9 @@ impl Snapshot {
                 if let Some(navs) = self.navs.get_mut(id.0 as usize) {
                     match navs.binary_search_by_key(&property.id, |(known, _)| *known) {
                         Ok(at) => {
-                            if let Some(slot) = navs.get_mut(at) {
-                                slot.1 = nav;
+                            let stated = navs.get_mut(at).map(|slot| std::mem::replace(&mut slot.1, nav).members);
+                            if let Some(stated) = stated.filter(|stated| !stated.is_empty()) {
+                                self.stated.insert((property.id, id), stated);
                             }
                         }
                         Err(at) => navs.insert(at, (property.id, nav)),
@@ -309,7 +311,7 @@ fn mark_complete(extents: &mut [Option<Completeness>], ty: EntityTypeId, source:
     }
 }
 
-fn claim_of(record: &Record, property: PropertyId) -> Option<&Completeness> {
+pub(super) fn claim_of(record: &Record, property: PropertyId) -> Option<&Completeness> {
     record.completeness.iter().find(|(known, _)| *known == property).map(|(_, claim)| claim)
 }
 

@@ -1,6 +1,6 @@
 //! What the evaluator asks of a snapshot.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::records::{Cell, CellState, Edge, HistoryEntry, Records, SnapshotMeta};
@@ -15,12 +15,14 @@ pub struct Nav {
     pub completeness: Completeness,
 }
 
-/// An immutable tenant graph. Entity ids are dense and ordered by type name, then key.
+/// An immutable tenant graph. Entity ids are dense and ordered by type, subtypes after their parent, then by key.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
     pub(super) schema: Arc<Schema>,
     pub(super) records: Records,
     pub(super) navs: Vec<Vec<(PropertyId, Nav)>>,
+    /// What was stated of members of derived navigations, before others were gathered.
+    pub(super) stated: BTreeMap<(PropertyId, EntityId), Vec<Edge>>,
     pub(super) by_key: HashMap<(EntityTypeId, Arc<str>), EntityId>,
     pub(super) by_type: Vec<Vec<EntityId>>,
     pub(super) extents: Vec<Completeness>,
