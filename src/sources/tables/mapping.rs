@@ -15,7 +15,7 @@ const SNAPSHOT_KEYS: [&str; 3] = ["file", "tenant", "captured_at"];
 const ENTITY_KEYS: [&str; 7] = ["table", "where", "join", "entity", "key", "fields", "note"];
 const MEMBER_KEYS: [&str; 7] = ["table", "where", "join", "list", "of", "member", "note"];
 const ABSENT_KEYS: [&str; 4] = ["of", "entity", "fields", "note"];
-const VALUE_KEYS: [&str; 6] = ["column", "template", "constant", "values", "part", "null"];
+const VALUE_KEYS: [&str; 6] = ["column", "template", "constant", "values", "part", "empty"];
 
 /// A mapping whose names are those of a schema.
 #[derive(Debug, Clone, Default)]
@@ -113,7 +113,7 @@ pub(super) struct ValueRule {
     pub(super) last_segment: bool,
     /// What spellings mean; `None` is *none*. Those that are not listed mean themselves.
     pub(super) values: BTreeMap<String, Option<String>>,
-    pub(super) null: NullMeaning,
+    pub(super) empty: NullMeaning,
 }
 
 /// A column of the table at hand, or of the joined one.
@@ -457,7 +457,7 @@ impl Reader<'_> {
 
     fn value(&mut self, node: &Node) -> Option<ValueRule> {
         let parts = Parts::Constant(None);
-        let mut rule = ValueRule { parts, last_segment: false, values: BTreeMap::new(), null: NullMeaning::Unknown };
+        let mut rule = ValueRule { parts, last_segment: false, values: BTreeMap::new(), empty: NullMeaning::Unknown };
         if node.text().is_some() {
             let name = self.text(node, "a column")?;
             rule.parts = Parts::Column(self.column(&name.value));
@@ -476,11 +476,11 @@ impl Reader<'_> {
                 }
                 "part" if value.text() == Some("last_segment") => rule.last_segment = true,
                 "part" => self.error("M0003", value.span, "`part` is last_segment"),
-                "null" => match value.text() {
-                    Some("none") => rule.null = NullMeaning::None,
-                    Some("unknown") => rule.null = NullMeaning::Unknown,
-                    Some("unread") => rule.null = NullMeaning::Unread,
-                    _ => self.error("M0003", value.span, "`null` is none, unknown or unread"),
+                "empty" => match value.text() {
+                    Some("none") => rule.empty = NullMeaning::None,
+                    Some("unknown") => rule.empty = NullMeaning::Unknown,
+                    Some("unread") => rule.empty = NullMeaning::Unread,
+                    _ => self.error("M0003", value.span, "`empty` is none, unknown or unread"),
                 },
                 _ => {}
             }
@@ -491,7 +491,7 @@ impl Reader<'_> {
         }
         rule.parts = parts.pop()??;
         if rule.parts == Parts::Constant(None) {
-            rule.null = NullMeaning::None;
+            rule.empty = NullMeaning::None;
         }
         Some(rule)
     }

@@ -63,7 +63,7 @@ impl ValueRule {
         let read = match read {
             Read::Absent => return Stated::Nothing,
             Read::Null => {
-                return match self.null {
+                return match self.empty {
                     NullMeaning::Unread => Stated::Nothing,
                     NullMeaning::Unknown => unknown(EMPTY),
                     NullMeaning::None if ty.optional => Stated::State(CellState::None),
