@@ -389,9 +389,9 @@ fn split(extent: &Sets<'_>, only: Option<EntityId>) -> (Subjects, Option<Vec<u8>
 /// [`EngineError`].
 pub fn scan(policies: &Policies, snapshot: &Snapshot, options: &Options<'_>) -> Result<Scan, EngineError> {
     let plan = Plan::new(policies, options)?;
-    let columns = Columns::of(snapshot);
-    let decided = decide(&plan, policies, snapshot, &columns, options, false)?;
-    let attested = attested_properties(&columns);
+    let columns = snapshot.columns();
+    let decided = decide(&plan, policies, snapshot, columns, options, false)?;
+    let attested = attested_properties(columns);
     let mut scan = Scan { now: options.now, runs: plan.runs.iter().map(|(run, _)| run.clone()).collect(), findings: Vec::new(), waivers: Vec::new() };
     for (at, decision) in decided.decisions.iter().enumerate() {
         let findings = findings_of(at, decision, &mut scan);
