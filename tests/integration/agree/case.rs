@@ -125,9 +125,7 @@ impl Files {
             files.map(|file| (file.path.to_owned(), file.text.to_owned())).collect()
         };
         match kind {
-            Kind::Own => {
-                Self::of(&[("agree/schema.tenet".to_owned(), own_text(batch))])
-            }
+            Kind::Own => Self::of(&[("agree/schema.tenet".to_owned(), own_text(batch))]),
             Kind::Core => Self::of(&shipped(&["tenant/", "lib/"])),
             Kind::Builtin => Self::of(&shipped(&[])),
         }
@@ -205,18 +203,19 @@ pub(crate) fn asked(id: CaseId, policies: &Policies, world: &World) -> Asked {
 }
 
 /// Runs both engines as asked.
-pub(crate) fn judge(policies: &Policies, snapshot: &Snapshot, world: &World, asked: &Asked, engines: [Engine; 2], depth: Depth) -> Compared {
+pub(crate) fn judge(
+    policies: &Policies,
+    snapshot: &Snapshot,
+    world: &World,
+    asked: &Asked,
+    engines: [Engine<'_>; 2],
+    depth: Depth,
+) -> Compared {
     // A parameter may be gone while a case is made smaller.
     let params: BTreeMap<ParamId, Val> =
         asked.params.iter().filter_map(|(name, text)| parse_parameter(policies, name, text).ok()).collect();
     let subject = asked.subject.and_then(|at| world.entities.get(at)?.as_ref()).and_then(|(ty, key)| snapshot.find(*ty, key));
-    let options = Options {
-        now: world.now,
-        params: &params,
-        packs: asked.packs.as_deref(),
-        select: &|_| true,
-        subject,
-        waivers: asked.waivers,
-    };
+    let options =
+        Options { now: world.now, params: &params, packs: asked.packs.as_deref(), select: &|_| true, subject, waivers: asked.waivers };
     compare(policies, snapshot, &options, engines, depth)
 }

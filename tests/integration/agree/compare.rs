@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use tenet::check::Policies;
-use tenet::evaluate::{Detail, Finding, Options, ParamError, Scan};
+use tenet::evaluate::{Detail, Finding, Options, RuleRun, Scan};
 use tenet::report::{RunIdentity, result_document};
 use tenet::snapshot::Snapshot;
 
-use super::engine::Engine;
+use super::engine::{Engine, Scanned};
 
 /// The most differences that are written out.
 const SHOWN_MAX: usize = 12;
@@ -29,14 +29,12 @@ pub(crate) struct Compared {
     pub(crate) scan: Option<Scan>,
 }
 
-type Scanned = Result<Scan, Vec<ParamError>>;
-
-fn scanned(engine: Engine, policies: &Policies, snapshot: &Snapshot, options: &Options<'_>) -> Result<Scanned, String> {
+fn scanned(engine: Engine<'_>, policies: &Policies, snapshot: &Snapshot, options: &Options<'_>) -> Result<Scanned, String> {
     catch_unwind(AssertUnwindSafe(|| engine(policies, snapshot, options))).map_err(|_| "panicked".to_owned())
 }
 
 /// Runs both engines and compares what they say.
-pub(crate) fn compare(policies: &Policies, snapshot: &Snapshot, options: &Options<'_>, engines: [Engine; 2], depth: Depth) -> Compared {
+pub(crate) fn compare(policies: &Policies, snapshot: &Snapshot, options: &Options<'_>, engines: [Engine<'_>; 2], depth: Depth) -> Compared {
     let [one, other] = engines.map(|engine| scanned(engine, policies, snapshot, options));
     let mut differences = Vec::new();
     let scan = match (one, other) {
@@ -67,20 +65,19 @@ pub(crate) fn compare(policies: &Policies, snapshot: &Snapshot, options: &Option
 }
 
 /// Compares two scans in everything but the attestations of findings, which an engine may leave to the reports.
-pub(crate) fn scans(policies: &Policies, snapshot: &Snapshot, one: &Scan, other: &Scan) -> Vec<String> {
+fn scans(policies: &Policies, snapshot: &Snapshot, one: &Scan, other: &Scan) -> Vec<String> {
     let mut differences = Vec::new();
     if one.now != other.now {
         differences.push(format!("now: {} and {}", one.now, other.now));
     }
     let runs = |scan: &Scan| -> Vec<String> {
-        let show = |run: &tenet::evaluate::RuleRun| {
+        let show = |run: &RuleRun| {
             let rule = policies.rules.get(run.rule.0 as usize).map_or("?", |rule| rule.id.as_str());
             let RuleRun { pack, rule: _, blocking, params, n_subjects, n_assessed } = run;
             format!("run of {rule}: pack {pack:?}, blocking {blocking}, {n_subjects} subjects, {n_assessed} assessed, {params:?}")
         };
         scan.runs.iter().map(show).collect()
     };
-    use tenet::evaluate::RuleRun;
     differences.extend(lines(&runs(one), &runs(other)));
     let name = |finding: &Finding| {
         let rule = one.rule(policies, finding);
@@ -134,7 +131,7 @@ fn same(one: &Finding, other: &Finding) -> bool {
 }
 
 /// Compares the documents of two scans: explanations, missing facts, attestations, counts.
-pub(crate) fn documents(policies: &Policies, snapshot: &Snapshot, one: &Scan, other: &Scan) -> Vec<String> {
+fn documents(policies: &Policies, snapshot: &Snapshot, one: &Scan, other: &Scan) -> Vec<String> {
     let written = |scan: &Scan| -> Vec<String> {
         let document = result_document(policies, snapshot, scan, RunIdentity::default(), Detail::Full);
         serde_json::to_string_pretty(&document).unwrap().lines().map(str::to_owned).collect()

@@ -24,7 +24,9 @@ impl Writer<'_> {
             5 => format!("(not {})", self.condition(scope, depth - 1)),
             6..=8 => self.guarded(scope, depth - 1),
             9..=14 => self.quantifier(scope, depth - 1),
-            15 | 16 => self.call(scope, &|ty| ty == Type::of(Base::Bool), depth - 1).map_or_else(|| self.atom(scope, depth - 1), |c| c.text),
+            15 | 16 => {
+                self.call(scope, &|ty| ty == Type::of(Base::Bool), depth - 1).map_or_else(|| self.atom(scope, depth - 1), |c| c.text)
+            }
             _ => self.atom(scope, depth - 1),
         }
     }
@@ -75,7 +77,8 @@ impl Writer<'_> {
                 let kind = *self.random.pick(&kinds);
                 return Some(self.is_kind(text, kind));
             }
-            let optional = self.properties(entity, &|property| !property.ty.set && (property.ty.optional || property.ty.entity().is_some()));
+            let optional =
+                self.properties(entity, &|property| !property.ty.set && (property.ty.optional || property.ty.entity().is_some()));
             if optional.is_empty() {
                 continue;
             }
@@ -232,7 +235,11 @@ impl Writer<'_> {
         let right = if self.random.chance(50) { self.typed(scope, base, depth.min(1)).map(|right| right.text) } else { None };
         let right = right.unwrap_or_else(|| self.literal(left.ty));
         // The side that stands for itself gives the other its type, wherever it stands.
-        Some(if self.random.chance(10) { format!("({right} {} {})", flipped(op), left.text) } else { format!("({} {op} {right})", left.text) })
+        Some(if self.random.chance(10) {
+            format!("({right} {} {})", flipped(op), left.text)
+        } else {
+            format!("({} {op} {right})", left.text)
+        })
     }
 
     fn same_entity(&mut self, scope: &Scope, depth: usize) -> Option<String> {
@@ -250,7 +257,11 @@ impl Writer<'_> {
         if self.random.chance(60) {
             let item = self.entity(scope, &|_| true, depth)?;
             let ty = item.ty.entity()?;
-            let set = self.set(scope, &|member| member.entity().is_some_and(|m| schema.is_subtype(m, ty) || schema.is_subtype(ty, m)), depth.max(1))?;
+            let set = self.set(
+                scope,
+                &|member| member.entity().is_some_and(|m| schema.is_subtype(m, ty) || schema.is_subtype(ty, m)),
+                depth.max(1),
+            )?;
             return Some(format!("({} {word} {})", item.text, set.text));
         }
         let ty = self.scalar_type();
@@ -293,7 +304,8 @@ impl Writer<'_> {
             return Some(format!("({} covers {})", upper.text, lower.text));
         }
         let span = |this: &mut Self| {
-            let (a, b) = (this.required(scope, Type::of(Base::Instant), depth), this.required(scope, Type::of(Base::Instant), depth.min(1)));
+            let (a, b) =
+                (this.required(scope, Type::of(Base::Instant), depth), this.required(scope, Type::of(Base::Instant), depth.min(1)));
             format!("interval({a}, {b})")
         };
         Some(match self.random.below(3) {
@@ -359,11 +371,7 @@ impl Writer<'_> {
 }
 
 fn present(path: String, ty: Type) -> Fact {
-    Fact {
-        holds: format!("{path} is not none"),
-        fails: format!("{path} is none"),
-        narrowed: Place { text: path, ty: ty.required() },
-    }
+    Fact { holds: format!("{path} is not none"), fails: format!("{path} is none"), narrowed: Place { text: path, ty: ty.required() } }
 }
 
 fn flipped(op: &str) -> &str {

@@ -160,7 +160,7 @@ pub(crate) fn policy(seed: u64, ground: Ground<'_>, n_rules: usize) -> Policy {
     Policy { head: format!("edition 1\nmodule generated\n{}\n", ground.imports), items }
 }
 
-const SCALARS: [Base; 6] = [Base::Bool, Base::Int, Base::String, Base::Instant, Base::Duration, Base::Guid];
+const SCALARS: [Base; 7] = [Base::Bool, Base::Int, Base::String, Base::Instant, Base::Duration, Base::Guid, Base::ArmId];
 
 impl Writer<'_> {
     pub(super) fn name(&mut self, prefix: &str) -> String {

@@ -29,7 +29,8 @@ const ARM_IDS: [&str; 10] = [
 ];
 const NUMBERS: [i64; 8] = [0, 1, 2, 3, 5, 7, 10, -1];
 /// Texts for named types with a pattern, by the name of the type.
-const NAMED: [(&str, &[&str]); 2] = [("Code", &["a", "b1", "ab", "cc9", "ba2"]), ("PartnerId", &["1234567", "7654321", "55555", "99999999"])];
+const NAMED: [(&str, &[&str]); 2] =
+    [("Code", &["a", "b1", "ab", "cc9", "ba2"]), ("PartnerId", &["1234567", "7654321", "55555", "99999999"])];
 
 const DAY: i64 = 86_400;
 /// 2026-01-01.

@@ -12,7 +12,7 @@ const TRIES_MAX: usize = 4_000;
 pub(crate) struct Shrinker<'a> {
     pub(crate) files: &'a Files,
     pub(crate) asked: &'a Asked,
-    pub(crate) engines: [Engine; 2],
+    pub(crate) engines: [Engine<'a>; 2],
     pub(crate) tries: usize,
 }
 

@@ -152,7 +152,8 @@ impl Writer<'_> {
             && let Some(other) = self.attribute(scope, &|other| other.base == ty.base, depth - 1)
         {
             // The second way out may be none again, then the third is a literal.
-            let last = if other.ty.optional { format!(" ?? {}", self.literal(Type { alias: other.ty.alias, ..ty })) } else { String::new() };
+            let last =
+                if other.ty.optional { format!(" ?? {}", self.literal(Type { alias: other.ty.alias, ..ty })) } else { String::new() };
             return Text::new(format!("({} ?? ({}{last}))", value.text, other.text), ty);
         }
         let other = self.literal(ty);
@@ -172,7 +173,11 @@ impl Writer<'_> {
             (Base::Int, 2) => return Some(self.extreme(scope, depth)),
             (Base::Int, _) => {
                 let (binders, inner) = self.binders(scope, depth);
-                if self.random.chance(60) { format!("count({binders})") } else { format!("count({binders} : {})", self.condition(&inner, depth)) }
+                if self.random.chance(60) {
+                    format!("count({binders})")
+                } else {
+                    format!("count({binders} : {})", self.condition(&inner, depth))
+                }
             }
             (Base::Instant, 0) => "now".to_owned(),
             (Base::Instant, 1 | 2) => return Some(self.extreme_of(scope, depth, base)),

@@ -143,7 +143,8 @@ impl Maker<'_> {
     }
 
     fn open_claim(&mut self) -> Completeness {
-        let reason = if self.random.chance(70) { Some((*self.random.pick(&["forbidden", "page 2 was throttled"])).to_owned()) } else { None };
+        let reason =
+            if self.random.chance(70) { Some((*self.random.pick(&["forbidden", "page 2 was throttled"])).to_owned()) } else { None };
         let covered = self.covered(20);
         Completeness { covered, ..Completeness::open(reason, None) }
     }
@@ -264,7 +265,11 @@ impl Maker<'_> {
         }
         let from = self.source();
         let open = self.random.chance(self.holes.open);
-        let stated = if open { self.random.chance(if self.world.closed { 90 } else { 50 }) } else { self.random.chance(if self.world.closed { 10 } else { 60 }) };
+        let stated = if open {
+            self.random.chance(if self.world.closed { 90 } else { 50 })
+        } else {
+            self.random.chance(if self.world.closed { 10 } else { 60 })
+        };
         if !stated {
             return;
         }
@@ -345,7 +350,8 @@ impl World {
 
     /// Writes what is said, for people.
     pub(crate) fn describe(&self, schema: &Schema) -> String {
-        let name = |at: &usize| self.entities[*at].as_ref().map_or("gone".to_owned(), |(ty, key)| format!("{}[{key}]", schema.entity_name(*ty)));
+        let name =
+            |at: &usize| self.entities[*at].as_ref().map_or("gone".to_owned(), |(ty, key)| format!("{}[{key}]", schema.entity_name(*ty)));
         let property = |id: &PropertyId| schema.property(*id).map_or("?", |property| property.name.as_str());
         let datum = |value: &Datum| match value {
             Datum::Scalar(value) => value.display(schema),
@@ -368,10 +374,23 @@ impl World {
                     format!("{}.{} has {} for {interval:?} (source {from})", name(of), property(id), datum(value))
                 }
                 Fact::List { of, property: id, claim, from } => {
-                    format!("{}.{}: {} {:?} covers {:?} (source {from})", name(of), property(id), claim.complete, claim.reason, claim.covered)
+                    format!(
+                        "{}.{}: {} {:?} covers {:?} (source {from})",
+                        name(of),
+                        property(id),
+                        claim.complete,
+                        claim.reason,
+                        claim.covered
+                    )
                 }
                 Fact::Extent { ty, claim, from } => {
-                    format!("all {}: {} {:?} covers {:?} (source {from})", schema.entity_name(*ty), claim.complete, claim.reason, claim.covered)
+                    format!(
+                        "all {}: {} {:?} covers {:?} (source {from})",
+                        schema.entity_name(*ty),
+                        claim.complete,
+                        claim.reason,
+                        claim.covered
+                    )
                 }
                 Fact::Lives { of, interval } => format!("{} lives {interval:?}", name(of)),
             };
