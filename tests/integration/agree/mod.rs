@@ -14,6 +14,7 @@
 //! - `coverage`: what the policies were made of
 //! - `fixtures`: the tenants of the fixtures
 //! - `mutants`: engines that are wrong in one thing, to see that it is found
+//! - `rewrites`: what may be laid out differently
 
 mod case;
 mod compare;
@@ -24,6 +25,7 @@ mod fixtures;
 mod mutants;
 mod policy;
 mod pools;
+mod rewrites;
 mod schema;
 mod set;
 mod shrink;
@@ -97,21 +99,32 @@ fn sizes(kind: Kind) -> (usize, usize) {
 /// One of this many comparisons goes down to the reasons.
 const EXPLAINED_EVERY: u64 = 23;
 
+/// What is looked for.
+#[derive(Clone, Copy)]
+struct Search<'e> {
+    seed: u64,
+    pairs: u64,
+    failures_max: usize,
+    engines: [Engine<'e>; 2],
+    /// Whether a case that differs is made smaller.
+    shrinks: bool,
+    /// Whether reasons are compared, for some.
+    explains: bool,
+}
+
 /// What one thread keeps.
 struct Worker<'e> {
     core: Files,
     builtin: Files,
-    engines: [Engine<'e>; 2],
-    /// Whether a case that differs is made smaller.
-    shrinks: bool,
+    search: Search<'e>,
     tally: Tally,
     failures: Vec<String>,
 }
 
 impl<'e> Worker<'e> {
-    fn new(engines: [Engine<'e>; 2], shrinks: bool) -> Self {
+    fn new(search: Search<'e>) -> Self {
         let (core, builtin) = (Files::open(Kind::Core, 0), Files::open(Kind::Builtin, 0));
-        Self { core, builtin, engines, shrinks, tally: Tally::default(), failures: Vec::new() }
+        Self { core, builtin, search, tally: Tally::default(), failures: Vec::new() }
     }
 
     /// Judges a batch and gives the number of pairs in it.
@@ -163,8 +176,9 @@ impl<'e> Worker<'e> {
             for (at, (world, snapshot)) in worlds.iter().enumerate() {
                 let case = id(policy, at);
                 let asked = asked(case, policies, world);
-                let depth = if (batch + at as u64) % EXPLAINED_EVERY == 0 { Depth::Reasons } else { Depth::Verdicts };
-                let compared = judge(policies, snapshot, world, &asked, self.engines, depth);
+                let explained = self.search.explains && (batch + at as u64).is_multiple_of(EXPLAINED_EVERY);
+                let depth = if explained { Depth::Reasons } else { Depth::Verdicts };
+                let compared = judge(policies, snapshot, world, &asked, self.search.engines, depth);
                 let tally = &mut self.tally;
                 tally.explained += u64::from(depth == Depth::Reasons);
                 match &compared.scan {
@@ -184,8 +198,8 @@ impl<'e> Worker<'e> {
                 }
                 if !compared.differences.is_empty() {
                     let differences = compared.differences;
-                    self.failures.push(if self.shrinks {
-                        report(case, files, self.engines, &differences)
+                    self.failures.push(if self.search.shrinks {
+                        report(case, files, self.search.engines, &differences)
                     } else {
                         format!("{case}: {}", differences.join(", "))
                     });
@@ -227,14 +241,15 @@ fn schema_text(id: CaseId) -> String {
 }
 
 /// Judges batches from a seed on until there were enough pairs.
-fn run(seed: u64, pairs: u64, failures_max: usize, engines: [Engine<'_>; 2], shrinks: bool) -> (Tally, Vec<String>) {
+fn run(search: Search<'_>) -> (Tally, Vec<String>) {
+    let Search { seed, pairs, failures_max, .. } = search;
     let (next, done) = (AtomicU64::new(seed), AtomicU64::new(0));
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let mut tally = Tally::default();
     let mut failures = Vec::new();
     std::thread::scope(|scope| {
         let work = || {
-            let mut worker = Worker::new(engines, shrinks);
+            let mut worker = Worker::new(search);
             while done.load(Ordering::Relaxed) < pairs && worker.failures.len() < failures_max {
                 let n = worker.batch(next.fetch_add(1, Ordering::Relaxed));
                 done.fetch_add(n.max(1), Ordering::Relaxed);
@@ -261,7 +276,7 @@ fn the_engines_agree_on_random_policies() {
     let pairs = setting("TENET_AGREE_PAIRS", 200_000);
     let failures_max = usize::try_from(setting("TENET_AGREE_FAILURES", 3)).unwrap();
     let started = std::time::Instant::now();
-    let (tally, failures) = run(seed, pairs, failures_max, [REFERENCE, FAST], true);
+    let (tally, failures) = run(Search { seed, pairs, failures_max, engines: [REFERENCE, FAST], shrinks: true, explains: true });
     eprintln!("seed {seed}, {} pairs in {:?}\n{tally:#?}", tally.pairs, started.elapsed());
     let accepted = (tally.policies - tally.refused) * 100 / tally.policies.max(1);
     eprintln!("{accepted} % of {} policies pass the checker", tally.policies);

@@ -9,7 +9,7 @@ use tenet::snapshot::{CellState, Records, Snapshot};
 use tenet::syntax::ast::{Aggregate, Quantifier};
 
 use super::engine::{Engine, REFERENCE, Scanned};
-use super::run;
+use super::{Search, run};
 
 /// What is changed.
 enum Mutant {
@@ -384,7 +384,7 @@ impl Mutant {
     }
 }
 
-fn each_expression(policies: &mut Policies, change: &fn(&mut Expr)) {
+pub(super) fn each_expression(policies: &mut Policies, change: &dyn Fn(&mut Expr)) {
     for rule in &mut policies.rules {
         let lets = rule.lets.iter_mut().map(|(_, value)| value);
         let conditions = rule.requirements.iter_mut().map(|requirement| &mut requirement.condition);
@@ -394,7 +394,7 @@ fn each_expression(policies: &mut Policies, change: &fn(&mut Expr)) {
 }
 
 /// Changes an expression and everything in it, innermost first.
-fn each(expr: &mut Expr, change: &fn(&mut Expr)) {
+pub(super) fn each(expr: &mut Expr, change: &dyn Fn(&mut Expr)) {
     match &mut expr.kind {
         ExprKind::Value(_)
         | ExprKind::None
@@ -444,13 +444,17 @@ fn each(expr: &mut Expr, change: &fn(&mut Expr)) {
     change(expr);
 }
 
+fn search(seed: u64, engine: Engine<'_>, shrinks: bool) -> Search<'_> {
+    Search { seed, pairs: PAIRS_MAX, failures_max: 1, engines: [REFERENCE, engine], shrinks, explains: true }
+}
+
 #[test]
 fn an_engine_that_is_wrong_is_found() {
     let mut unseen = Vec::new();
     for (name, mutant) in MUTANTS {
         let engine = |policies: &Policies, snapshot: &Snapshot, options: &Options<'_>| mutant.scan(policies, snapshot, options);
         let engine: Engine<'_> = &engine;
-        let (tally, failures) = run(1_000_000, PAIRS_MAX, 1, [REFERENCE, engine], false);
+        let (tally, failures) = run(search(1_000_000, engine, false));
         if std::env::var("TENET_AGREE_MUTANTS").is_ok() {
             eprintln!("{name}: after {} pairs", tally.pairs);
         }
@@ -467,7 +471,7 @@ fn a_difference_is_made_small() {
         let (_, mutant) = MUTANTS.iter().find(|(known, _)| *known == name).unwrap();
         let engine = |policies: &Policies, snapshot: &Snapshot, options: &Options<'_>| mutant.scan(policies, snapshot, options);
         let engine: Engine<'_> = &engine;
-        let (_, failures) = run(2_000_000, PAIRS_MAX, 1, [REFERENCE, engine], true);
+        let (_, failures) = run(search(2_000_000, engine, true));
         let report = failures.first().unwrap();
         if std::env::var("TENET_AGREE_MUTANTS").is_ok() {
             eprintln!("{name}\n{report}\n");
