@@ -214,6 +214,32 @@ impl Schema {
         self.entities.iter().filter(move |entity| self.is_subtype(entity.id, ty))
     }
 
+    /// Returns for each entity type its place in the order by the names from the root type down: every type is followed by
+    /// all its subtypes.
+    #[must_use]
+    pub fn depth_first(&self) -> Vec<u32> {
+        let mut order: Vec<(Vec<&str>, EntityTypeId)> = self.entities.iter().map(|ty| (self.type_path(ty), ty.id)).collect();
+        order.sort();
+        let mut ranks = vec![0; self.entities.len()];
+        for (rank, (_, id)) in (0_u32..).zip(order) {
+            if let Some(slot) = ranks.get_mut(id.0 as usize) {
+                *slot = rank;
+            }
+        }
+        ranks
+    }
+
+    fn type_path<'s>(&'s self, ty: &'s EntityType) -> Vec<&'s str> {
+        let mut names = Vec::new();
+        let mut current = Some(ty);
+        while let Some(entity) = current.filter(|_| names.len() <= self.entities.len()) {
+            names.push(entity.name.as_str());
+            current = entity.parent.and_then(|id| self.entity(id));
+        }
+        names.reverse();
+        names
+    }
+
     /// Returns the name of an entity type for messages.
     #[must_use]
     pub fn entity_name(&self, id: EntityTypeId) -> &str {

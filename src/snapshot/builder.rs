@@ -356,8 +356,12 @@ impl SnapshotBuilder {
     pub fn end(&mut self, handle: Handle, at: Timestamp) {
         self.existed(handle, Interval { from: Bound::Unknown, to: Bound::At(at) });
         let member = handle.value();
-        for node in &mut self.nodes {
-            for (_, _, interval, _) in node.edges.iter_mut().filter(|(_, value, _, _)| *value == member) {
+        let schema = &self.schema;
+        let two_sided = |id: PropertyId| schema.property(id).is_some_and(|property| property.inverse.is_some());
+        for (place, node) in self.nodes.iter_mut().enumerate() {
+            let own = place == handle.0 as usize;
+            let ends = |property: PropertyId, value: &Value| *value == member || own && two_sided(property);
+            for (_, _, interval, _) in node.edges.iter_mut().filter(|(property, value, _, _)| ends(*property, value)) {
                 interval.to = Bound::At(at);
             }
         }

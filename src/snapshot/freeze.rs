@@ -3,20 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use super::columns::gathered_completeness;
 use super::graph::{NavigationGraph, Reached, STEPS_MAX};
-use super::read::{Nav, Snapshot};
+use super::read::Nav;
 use super::records::{Cell, CellState, Edge, Record, Records};
 use super::resolve::merge_claims;
+use super::rows::Rows;
 use crate::model::{
     Base, Completeness, EntityId, EntityTypeId, FactSource, Interval, Property, PropertyId, Schema, SourceId, SourceKind, Value,
 };
 
 type NavMap = BTreeMap<PropertyId, Nav>;
 
-impl Snapshot {
-    /// Derives everything a reader needs from canonical records.
-    #[must_use]
-    pub fn freeze(schema: Arc<Schema>, mut records: Records) -> Self {
+impl Rows {
+    pub(super) fn freeze(schema: Arc<Schema>, mut records: Records) -> Self {
         add_keys(&schema, &mut records);
         let by_type = by_type(&schema, &records);
         let by_key = by_key(&schema, &records);
@@ -26,6 +26,7 @@ impl Snapshot {
             schema,
             records,
             navs: Vec::new(),
+            stated: BTreeMap::new(),
             by_key,
             by_type,
             extents: Vec::new(),
@@ -205,8 +206,9 @@ impl Snapshot {
                 if let Some(navs) = self.navs.get_mut(id.0 as usize) {
                     match navs.binary_search_by_key(&property.id, |(known, _)| *known) {
                         Ok(at) => {
-                            if let Some(slot) = navs.get_mut(at) {
-                                slot.1 = nav;
+                            let stated = navs.get_mut(at).map(|slot| std::mem::replace(&mut slot.1, nav).members);
+                            if let Some(stated) = stated.filter(|stated| !stated.is_empty()) {
+                                self.stated.insert((property.id, id), stated);
                             }
                         }
                         Err(at) => navs.insert(at, (property.id, nav)),
@@ -241,14 +243,7 @@ impl Snapshot {
         members.sort();
         members.dedup_by(|a, b| a.member == b.member && a.interval == b.interval);
         let spoken = self.records.entities.get(id.0 as usize).and_then(|record| claim_of(record, property.id));
-        let completeness = match (spoken, gap) {
-            (Some(claim), _) if claim.complete => claim.clone(),
-            // In a test's world a list that was opened by name stays open although it would follow from closed ones.
-            (Some(claim), None) if self.records.meta.closed_world => claim.clone(),
-            (_, None) => Completeness::now(None),
-            (Some(claim), Some(_)) if claim.reason.is_some() => claim.clone(),
-            (_, Some(gap)) => Completeness::open(Some(gap), None),
-        };
+        let completeness = gathered_completeness(spoken, gap, self.records.meta.closed_world);
         Nav { members, completeness }
     }
 
@@ -309,7 +304,7 @@ fn mark_complete(extents: &mut [Option<Completeness>], ty: EntityTypeId, source:
     }
 }
 
-fn claim_of(record: &Record, property: PropertyId) -> Option<&Completeness> {
+pub(super) fn claim_of(record: &Record, property: PropertyId) -> Option<&Completeness> {
     record.completeness.iter().find(|(known, _)| *known == property).map(|(_, claim)| claim)
 }
 

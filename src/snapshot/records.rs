@@ -91,7 +91,8 @@ pub struct SnapshotMeta {
     pub closed_world: bool,
 }
 
-/// A snapshot in canonical order: entities by type name and key, so ids are dense and stable.
+/// A snapshot in canonical order: entities depth-first over the tree of types, by name, then by key. So ids are dense and
+/// stable, and each type with its subtypes is one range of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Records {
     /// About the snapshot.

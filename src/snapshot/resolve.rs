@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::builder::{Node, SnapshotBuilder};
 use super::records::{Cell, CellState, Edge, Extent, HistoryEntry, Record, Records};
-use crate::model::{Bound, Completeness, EntityId, FactSource, Interval, PropertyId, Schema, SourceId, SourceKind, Value};
+use crate::model::{Bound, Completeness, EntityId, EntityTypeId, FactSource, Interval, PropertyId, Schema, SourceId, SourceKind, Value};
 
 /// Maps builder numbers to canonical ones.
 struct Renumbering {
@@ -40,9 +40,10 @@ impl Renumbering {
 impl SnapshotBuilder {
     /// Returns the canonical records of all facts given so far; the order in which they came makes no difference.
     #[must_use]
-    pub fn records(self) -> Records {
+    pub fn records(mut self) -> Records {
         let schema = Arc::clone(&self.schema);
         let (order, renumbering, sources) = self.canonical_order(&schema);
+        self.settle_sides(&schema, &renumbering);
         let mut problems = self.meta.problems.clone();
         let entities = order
             .iter()
@@ -66,8 +67,10 @@ impl SnapshotBuilder {
     }
 
     fn canonical_order(&self, schema: &Schema) -> (Vec<usize>, Renumbering, Vec<FactSource>) {
+        let ranks = schema.depth_first();
+        let rank = |ty: EntityTypeId| ranks.get(ty.0 as usize).copied();
         let mut order: Vec<usize> = (0..self.nodes.len()).collect();
-        order.sort_by_key(|at| self.nodes.get(*at).map(|node| (schema.entity_name(node.entity_type), &node.key)));
+        order.sort_by_key(|at| self.nodes.get(*at).map(|node| (rank(node.entity_type), &node.key)));
         let mut entities = vec![EntityId(0); order.len()];
         for (new, old) in order.iter().enumerate() {
             if let Some(slot) = entities.get_mut(*old) {
@@ -87,6 +90,49 @@ impl SnapshotBuilder {
     }
 }
 
+impl SnapshotBuilder {
+    /// A membership that can be stated from both sides is kept on one of them.
+    fn settle_sides(&mut self, schema: &Schema, numbers: &Renumbering) {
+        let mut turned = Vec::new();
+        let types: Vec<EntityTypeId> = self.nodes.iter().map(|node| node.entity_type).collect();
+        let number = |at: usize| numbers.entities.get(at).copied().unwrap_or(EntityId(u32::MAX));
+        for (at, node) in self.nodes.iter_mut().enumerate() {
+            node.edges.retain(|(property, member, interval, source)| {
+                let inverse = schema.property(*property).and_then(|property| property.inverse).and_then(|id| schema.property(id));
+                let (Some(inverse), Some(member)) = (inverse.filter(|inverse| inverse.ty.set), member.entity()) else { return true };
+                let other = member.0 as usize;
+                let Some(member_type) = types.get(other).copied() else { return true };
+                let here = (node.entity_type, *property, number(at));
+                let there = (member_type, inverse.id, number(other));
+                let stays = is_home(schema, here, there);
+                if !stays {
+                    let holder = EntityId(u32::try_from(at).unwrap_or(u32::MAX));
+                    turned.push((other, (inverse.id, Value::Entity(holder), *interval, *source)));
+                }
+                stays
+            });
+        }
+        for (at, edge) in turned {
+            if let Some(node) = self.nodes.get_mut(at) {
+                node.edges.push(edge);
+            }
+        }
+    }
+}
+
+/// One side of a membership: the type of the entity there, its list, and its canonical number.
+pub(super) type Side = (EntityTypeId, PropertyId, EntityId);
+
+/// Tells on which of two sides a membership is kept: where the list belongs to the type of the entity, else where it was
+/// declared first.
+pub(super) fn is_home(schema: &Schema, here: Side, there: Side) -> bool {
+    let rank = |side: Side| {
+        let own = schema.property(side.1).is_some_and(|property| schema.is_subtype(side.0, property.owner));
+        (!own, side.1, side.2)
+    };
+    rank(here) <= rank(there)
+}
+
 fn record(node: &Node, numbers: &Renumbering, sources: &[FactSource], schema: &Schema, problems: &mut Vec<String>) -> Record {
     let mut cells = Vec::new();
     for (property, facts) in own_facts(node, schema) {
@@ -103,6 +149,7 @@ fn record(node: &Node, numbers: &Renumbering, sources: &[FactSource], schema: &S
     let mut history: Vec<(PropertyId, HistoryEntry)> = node
         .history
         .iter()
+        .filter(|(property, ..)| !is_key(schema, *property))
         .map(|(property, interval, state, source)| {
             let entry = HistoryEntry { interval: *interval, state: numbers.state(state), source: Some(numbers.source(*source)) };
             (*property, entry)
@@ -128,14 +175,20 @@ fn record(node: &Node, numbers: &Renumbering, sources: &[FactSource], schema: &S
 
 /// Files facts under the properties of the type an entity turned out to have: a fact that came before the type was known
 /// may stand under a namesake of another subtype.
+///
+/// What is said of the key as an attribute follows from the key, and is left to freezing.
 fn own_facts<'n>(node: &'n Node, schema: &Schema) -> BTreeMap<PropertyId, Vec<&'n (CellState, SourceId)>> {
     let mut own: BTreeMap<PropertyId, Vec<&(CellState, SourceId)>> = BTreeMap::new();
-    for (property, facts) in &node.facts {
+    for (property, facts) in node.facts.iter().filter(|(property, _)| !is_key(schema, **property)) {
         let name = schema.property(*property).map(|property| property.name.as_str());
         let named = name.and_then(|name| schema.property_named(node.entity_type, name)).map(|property| property.id);
         own.entry(named.unwrap_or(*property)).or_default().extend(facts);
     }
     own
+}
+
+fn is_key(schema: &Schema, id: PropertyId) -> bool {
+    schema.property(id).is_some_and(|property| property.is_key)
 }
 
 /// Reads the lifetime off the attributes that the schema names for it, unless it was stated.

@@ -8,15 +8,32 @@
 //! a constant up and to write output, never to compare two facts of one class.
 //!
 //! - `build`: columns of a snapshot that was frozen from records
-//! - `read`: what the reference evaluator asks, answered from columns
+//! - `read`: parts, loaded when they are first asked for
 //! - `dictionary`: codes to values and back
+//! - `answer`: what the reference evaluator asks, answered from columns
+//! - `gather`: derived navigations
+//! - `rebuild`: records of columns
+
+mod answer;
+mod build;
+mod dictionary;
+mod gather;
+mod read;
+mod rebuild;
+#[cfg(test)]
+mod tests;
+
+pub(super) use gather::gathered_completeness;
+
+pub use dictionary::{format_guid, parse_guid};
+pub use read::Frame;
 
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use crate::model::{Base, Completeness, EntityTypeId, EnumId, FactSource, PropertyId, Schema};
 
-use super::records::SnapshotMeta;
+use super::records::{Extent, SnapshotMeta};
 
 /// The code of what is known to be absent.
 pub const NONE: u32 = u32::MAX;
@@ -131,8 +148,10 @@ pub struct ListColumn {
     pub times: MemberTimes,
     /// For each list its place in `completeness_kinds`.
     pub completeness: Codes,
-    /// The different claims.
+    /// The different claims: first those that somebody made, then those that follow from other facts or from silence.
     pub completeness_kinds: Vec<Completeness>,
+    /// How many of the kinds somebody claimed.
+    pub n_claimed: u32,
 }
 
 /// Earlier values of a property over the ids `first .. first + offsets.len() - 1`, sorted by time within each.
@@ -263,24 +282,41 @@ pub trait PartStore: Send + Sync + std::fmt::Debug {
     fn load(&self, part: Part) -> Result<Option<PartData>, String>;
 }
 
+/// What became of a part that was asked for.
+#[derive(Debug)]
+enum Slot {
+    Absent,
+    Loaded(Arc<PartData>),
+    Failed,
+}
+
 /// A snapshot as columns.
 #[derive(Debug)]
 pub struct Columns {
-    pub(super) schema: Arc<Schema>,
-    pub(super) meta: SnapshotMeta,
-    pub(super) sources: Vec<FactSource>,
+    schema: Arc<Schema>,
+    meta: SnapshotMeta,
+    sources: Vec<FactSource>,
+    /// The source of keys that are read as attributes.
+    identity: u32,
+    n: u32,
     /// By entity type: the ids of the type itself, without subtypes.
-    pub(super) own: Vec<Range<u32>>,
+    own: Vec<Range<u32>>,
     /// By entity type: the ids of the type and its subtypes.
-    pub(super) domains: Vec<Range<u32>>,
-    /// By entity type.
-    pub(super) extents: Vec<Completeness>,
+    domains: Vec<Range<u32>>,
+    /// The types that have entities, by their first id.
+    types: Vec<(u32, EntityTypeId)>,
+    /// By entity type, with what follows from claims.
+    extents: Vec<Completeness>,
+    /// What was claimed of extents.
+    claims: Vec<Extent>,
     /// The completeness of a list nobody spoke of.
-    pub(super) unspoken: Completeness,
-    pub(super) parts: Vec<OnceLock<Option<Arc<PartData>>>>,
-    pub(super) store: Option<Arc<dyn PartStore>>,
+    unspoken: Completeness,
+    parts: Vec<OnceLock<Slot>>,
+    store: Option<Arc<dyn PartStore>>,
     /// The first part that could not be loaded, in words. What it holds reads as unknown.
-    pub(super) trouble: OnceLock<String>,
+    trouble: OnceLock<String>,
+    /// By property: the entities that reach themselves over it, sorted; found when first asked for.
+    circles: Vec<OnceLock<Vec<u32>>>,
 }
 
 impl Columns {
