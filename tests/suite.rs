@@ -35,7 +35,7 @@ mod agree {
 }
 
 use agree::compare::{Depth, compare};
-use agree::engine::{FAST, REFERENCE};
+use agree::engine::{Store, fast_over};
 
 datatest_stable::harness! {
     { test = cases, root = "tests/suite", pattern = r"\.tenet$" },
@@ -104,16 +104,16 @@ fn policies(path: &Path) -> datatest_stable::Result<()> {
 
 /// Runs a test through both engines, with its whole world and with each fact taken out of it.
 fn disagreements(policies: &Policies, test: &Test) -> Vec<String> {
-    let differ = |test: &Test, depth: Depth| {
+    let differ = |test: &Test, store: Store, depth: Depth| {
         let compared = with_world(policies, test, |policies, snapshot, options| {
-            let compared = compare(policies, snapshot, options, [REFERENCE, FAST], depth);
+            let compared = compare(policies, snapshot, options, fast_over(store), depth);
             let exhausted = compared.scan.is_some_and(|scan| scan.findings.iter().any(|finding| finding.exhausted));
             compared.differences.into_iter().chain(exhausted.then(|| "a step limit was reached".to_owned())).collect::<Vec<_>>()
         });
         compared.unwrap_or_default()
     };
-    let mut differences = differ(test, Depth::Reasons);
-    differences.extend(knocked_out(policies, test).flat_map(|test| differ(&test, Depth::Verdicts)));
+    let mut differences = differ(test, Store::Columns, Depth::Reasons);
+    differences.extend(knocked_out(policies, test).flat_map(|test| differ(&test, Store::Records, Depth::Attestations)));
     differences
 }
 

@@ -13,7 +13,7 @@ use tenet::syntax::{ast, parse};
 use tenet::text::{Diagnostic, FileId, SourceFile};
 
 use super::compare::{Compared, Depth, compare};
-use super::engine::Engine;
+use super::engine::Pair;
 use super::policy::{Ground, Policy, Signature, policy};
 use super::schema::own_schema;
 use super::world::{World, world};
@@ -202,20 +202,13 @@ pub(crate) fn asked(id: CaseId, policies: &Policies, world: &World) -> Asked {
     Asked { packs, params, subject, waivers: random.chance(90) }
 }
 
-/// Runs both engines as asked.
-pub(crate) fn judge(
-    policies: &Policies,
-    snapshot: &Snapshot,
-    world: &World,
-    asked: &Asked,
-    engines: [Engine<'_>; 2],
-    depth: Depth,
-) -> Compared {
+/// Compares two engines as asked.
+pub(crate) fn judge(policies: &Policies, snapshot: &Snapshot, world: &World, asked: &Asked, pair: Pair<'_>, depth: Depth) -> Compared {
     // A parameter may be gone while a case is made smaller.
     let params: BTreeMap<ParamId, Val> =
         asked.params.iter().filter_map(|(name, text)| parse_parameter(policies, name, text).ok()).collect();
     let subject = asked.subject.and_then(|at| world.entities.get(at)?.as_ref()).and_then(|(ty, key)| snapshot.find(*ty, key));
     let options =
         Options { now: world.now, params: &params, packs: asked.packs.as_deref(), select: &|_| true, subject, waivers: asked.waivers };
-    compare(policies, snapshot, &options, engines, depth)
+    compare(policies, snapshot, &options, pair, depth)
 }

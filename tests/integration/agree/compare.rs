@@ -8,7 +8,7 @@ use tenet::evaluate::{Detail, Finding, Options, RuleRun, Scan};
 use tenet::report::{RunIdentity, result_document};
 use tenet::snapshot::Snapshot;
 
-use super::engine::{Engine, Scanned};
+use super::engine::{Engine, Pair, Scanned};
 
 /// The most differences that are written out.
 const SHOWN_MAX: usize = 12;
@@ -18,7 +18,9 @@ const SHOWN_MAX: usize = 12;
 pub(crate) enum Depth {
     /// Verdicts, dates, waivers, counts.
     Verdicts,
-    /// Also explanations, missing facts, and the attestations that verdicts rest on.
+    /// Also the attestations that verdicts rest on.
+    Attestations,
+    /// Also explanations and missing facts.
     Reasons,
 }
 
@@ -29,43 +31,35 @@ pub(crate) struct Compared {
     pub(crate) scan: Option<Scan>,
 }
 
-fn scanned(engine: Engine<'_>, policies: &Policies, snapshot: &Snapshot, options: &Options<'_>) -> Result<Scanned, String> {
-    catch_unwind(AssertUnwindSafe(|| engine(policies, snapshot, options))).map_err(|_| "panicked".to_owned())
+fn scanned(engine: Engine<'_>, policies: &Policies, snapshot: &Snapshot, options: &Options<'_>) -> Scanned {
+    catch_unwind(AssertUnwindSafe(|| engine(policies, snapshot, options))).unwrap_or_else(|_| Err("panicked".to_owned()))
 }
 
 /// Runs both engines and compares what they say.
-pub(crate) fn compare(policies: &Policies, snapshot: &Snapshot, options: &Options<'_>, engines: [Engine<'_>; 2], depth: Depth) -> Compared {
-    let [one, other] = engines.map(|engine| scanned(engine, policies, snapshot, options));
-    let mut differences = Vec::new();
-    let scan = match (one, other) {
-        (Ok(Ok(one)), Ok(Ok(other))) => {
-            differences = scans(policies, snapshot, &one, &other);
+pub(crate) fn compare(policies: &Policies, snapshot: &Snapshot, options: &Options<'_>, pair: Pair<'_>, depth: Depth) -> Compared {
+    let stored = pair.store.of(snapshot);
+    let one = scanned(pair.one, policies, snapshot, options);
+    let other = scanned(pair.other, policies, &stored, options);
+    let differences = match (&one, &other) {
+        (Ok(one), Ok(other)) => {
+            let mut differences = scans(policies, snapshot, one, other, depth);
             if depth == Depth::Reasons && differences.is_empty() {
-                differences = documents(policies, snapshot, &one, &other);
+                differences = shortened(lines(&document(policies, snapshot, one), &document(policies, &stored, other)));
             }
-            Some(one)
+            differences
         }
-        (Ok(Err(one)), Ok(Err(other))) => {
-            if one != other {
-                differences.push(format!("the parameters missing are {one:?}, and {other:?}"));
-            }
-            None
-        }
+        (Err(one), Err(other)) if one == other => Vec::new(),
         (one, other) => {
-            let said = |scanned: &Result<Scanned, String>| match scanned {
-                Ok(Ok(scan)) => format!("{} findings", scan.findings.len()),
-                Ok(Err(errors)) => format!("missing parameters {errors:?}"),
-                Err(why) => why.clone(),
-            };
-            differences.push(format!("one: {}, other: {}", said(&one), said(&other)));
-            one.ok().and_then(Result::ok)
+            let said = |scanned: &Scanned| scanned.as_ref().map_or_else(Clone::clone, |scan| format!("{} findings", scan.findings.len()));
+            vec![format!("{} and {}", said(one), said(other))]
         }
     };
-    Compared { differences, scan }
+    Compared { differences, scan: one.ok() }
 }
 
-/// Compares two scans in everything but the attestations of findings, which an engine may leave to the reports.
-fn scans(policies: &Policies, snapshot: &Snapshot, one: &Scan, other: &Scan) -> Vec<String> {
+/// Compares two scans.
+fn scans(policies: &Policies, snapshot: &Snapshot, one: &Scan, other: &Scan, depth: Depth) -> Vec<String> {
+    let attested = depth != Depth::Verdicts;
     let mut differences = Vec::new();
     if one.now != other.now {
         differences.push(format!("now: {} and {}", one.now, other.now));
@@ -85,10 +79,10 @@ fn scans(policies: &Policies, snapshot: &Snapshot, one: &Scan, other: &Scan) -> 
             (Some(rule), Some(at)) => rule.requirements.get(at).map_or("?", |requirement| requirement.name.as_str()),
             _ => "*",
         };
-        let subject = finding.subject.map_or("nobody has seen", |id| snapshot.key(id));
+        let subject = finding.subject.map_or("nobody has seen".into(), |id| snapshot.key(id));
         format!("{} (run {}) {requirement} {subject}", rule.map_or("?", |rule| rule.id.as_str()), finding.run)
     };
-    if one.findings.len() == other.findings.len() && one.findings.iter().zip(&other.findings).all(|(a, b)| same(a, b)) {
+    if one.findings.len() == other.findings.len() && one.findings.iter().zip(&other.findings).all(|(a, b)| same(a, b, attested)) {
         if one.waivers != other.waivers {
             differences.push(format!("waivers: {:?} and {:?}", one.waivers, other.waivers));
         }
@@ -99,7 +93,8 @@ fn scans(policies: &Policies, snapshot: &Snapshot, one: &Scan, other: &Scan) -> 
             let exhausted = if finding.exhausted { ", exhausted" } else { "" };
             let due = finding.due.map_or(String::new(), |due| format!(", due {due}"));
             let waiver = finding.waiver.map_or(String::new(), |at| format!(", waiver {at}"));
-            format!("{}{due}{waiver}{exhausted}", finding.verdict.name())
+            let rests = if attested { format!(", rests on {:?}", finding.attested) } else { String::new() };
+            format!("{}{due}{waiver}{exhausted}{rests}", finding.verdict.name())
         };
         scan.findings.iter().map(|finding| (name(finding), said(finding))).collect()
     };
@@ -119,24 +114,22 @@ fn scans(policies: &Policies, snapshot: &Snapshot, one: &Scan, other: &Scan) -> 
     shortened(differences)
 }
 
-fn same(one: &Finding, other: &Finding) -> bool {
-    let Finding { run, requirement, subject, verdict, due, waiver, attested: _, exhausted } = one;
+fn same(one: &Finding, other: &Finding, with_attested: bool) -> bool {
+    let Finding { run, requirement, subject, verdict, due, waiver, attested, exhausted } = one;
     *run == other.run
         && *requirement == other.requirement
         && *subject == other.subject
         && *verdict == other.verdict
         && *due == other.due
         && *waiver == other.waiver
+        && (*attested == other.attested || !with_attested)
         && *exhausted == other.exhausted
 }
 
-/// Compares the documents of two scans: explanations, missing facts, attestations, counts.
-fn documents(policies: &Policies, snapshot: &Snapshot, one: &Scan, other: &Scan) -> Vec<String> {
-    let written = |scan: &Scan| -> Vec<String> {
-        let document = result_document(policies, snapshot, scan, RunIdentity::default(), Detail::Full);
-        serde_json::to_string_pretty(&document).unwrap().lines().map(str::to_owned).collect()
-    };
-    shortened(lines(&written(one), &written(other)))
+/// Writes the document of a scan: explanations, missing facts, attestations, counts.
+fn document(policies: &Policies, snapshot: &Snapshot, scan: &Scan) -> Vec<String> {
+    let document = result_document(policies, snapshot, scan, RunIdentity::default(), Detail::Full);
+    serde_json::to_string_pretty(&document).unwrap().lines().map(str::to_owned).collect()
 }
 
 fn lines(one: &[String], other: &[String]) -> Vec<String> {

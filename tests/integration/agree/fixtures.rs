@@ -7,7 +7,7 @@ use tenet::evaluate::Options;
 use tenet::snapshot::Snapshot;
 
 use super::compare::{Depth, compare};
-use super::engine::{FAST, REFERENCE};
+use super::engine::{Pair, REFERENCE, Store, fast_over};
 use crate::stories::STORIES;
 use crate::tenant::Tenant;
 
@@ -25,10 +25,13 @@ fn differences(folder: &str) -> Vec<String> {
             let now = options.now + SignedDuration::from_hours(24 * days);
             let every_rule = Options { now, packs: None, ..*options };
             for options in [Options { now, ..*options }, every_rule] {
-                let depth = if days == 0 { Depth::Reasons } else { Depth::Verdicts };
-                let compared = compare(policies, &snapshot, &options, [REFERENCE, FAST], depth);
-                assert!(compared.scan.is_some_and(|scan| !scan.findings.is_empty()), "{folder}: nothing was judged");
-                found.extend(compared.differences.into_iter().map(|difference| format!("{folder}, {days} days later: {difference}")));
+                let depth = if days == 0 { Depth::Reasons } else { Depth::Attestations };
+                let slow_over_columns = Pair { one: REFERENCE, other: REFERENCE, store: Store::Columns };
+                for pair in [fast_over(Store::Records), fast_over(Store::Columns), slow_over_columns] {
+                    let compared = compare(policies, &snapshot, &options, pair, depth);
+                    assert!(compared.scan.is_some_and(|scan| !scan.findings.is_empty()), "{folder}: nothing was judged");
+                    found.extend(compared.differences.into_iter().map(|difference| format!("{folder}, {days} days later: {difference}")));
+                }
             }
         });
     }

@@ -2,7 +2,8 @@
 //! over random worlds, and on all fixtures.
 //!
 //! `TENET_AGREE_PAIRS` says on how many pairs of a rule and a world, `TENET_AGREE_SEED` where to begin; a case that is
-//! printed is run again with `TENET_AGREE_CASE=own:12:3:4`.
+//! printed is run again with `TENET_AGREE_CASE=own:12:3:4`. `TENET_AGREE_DEPTH=verdicts` leaves reasons alone, and
+//! `TENET_AGREE_FAILURES` says how many differences are shown.
 //!
 //! - `engine`: the two engines
 //! - `schema`, `pools`: a schema with every kind of property, and few values
@@ -40,7 +41,7 @@ use tenet::snapshot::Snapshot;
 use self::case::{CaseId, Files, Kind, asked, judge, policy_of, world_of};
 use self::compare::Depth;
 use self::coverage::Coverage;
-use self::engine::{Engine, FAST, REFERENCE};
+use self::engine::{Pair, REFERENCE, Store, fast_over};
 use self::shrink::Shrinker;
 use self::world::World;
 
@@ -105,11 +106,12 @@ struct Search<'e> {
     seed: u64,
     pairs: u64,
     failures_max: usize,
-    engines: [Engine<'e>; 2],
+    /// What is compared, for one world after the other.
+    turns: &'e [&'e [Pair<'e>]],
     /// Whether a case that differs is made smaller.
     shrinks: bool,
-    /// Whether reasons are compared, for some.
-    explains: bool,
+    /// How closely; only some go down to the reasons.
+    depth: Depth,
 }
 
 /// What one thread keeps.
@@ -176,12 +178,27 @@ impl<'e> Worker<'e> {
             for (at, (world, snapshot)) in worlds.iter().enumerate() {
                 let case = id(policy, at);
                 let asked = asked(case, policies, world);
-                let explained = self.search.explains && (batch + at as u64).is_multiple_of(EXPLAINED_EVERY);
-                let depth = if explained { Depth::Reasons } else { Depth::Verdicts };
-                let compared = judge(policies, snapshot, world, &asked, self.search.engines, depth);
+                let turn = batch + at as u64;
+                let depth = match self.search.depth {
+                    Depth::Reasons if turn % EXPLAINED_EVERY > 0 => Depth::Attestations,
+                    depth => depth,
+                };
+                let pairs = self.search.turns[turn as usize % self.search.turns.len()];
+                let mut judged = None;
+                for pair in pairs {
+                    let compared = judge(policies, snapshot, world, &asked, *pair, depth);
+                    if !compared.differences.is_empty() {
+                        self.failures.push(if self.search.shrinks {
+                            report(case, files, *pair, depth, &compared.differences)
+                        } else {
+                            format!("{case}: {}", compared.differences.join(", "))
+                        });
+                    }
+                    judged = compared.scan;
+                }
                 let tally = &mut self.tally;
                 tally.explained += u64::from(depth == Depth::Reasons);
-                match &compared.scan {
+                match judged {
                     None => tally.unset += 1,
                     Some(scan) => {
                         let pairs = scan.runs.len() as u64;
@@ -196,14 +213,6 @@ impl<'e> Worker<'e> {
                         }
                     }
                 }
-                if !compared.differences.is_empty() {
-                    let differences = compared.differences;
-                    self.failures.push(if self.search.shrinks {
-                        report(case, files, self.search.engines, &differences)
-                    } else {
-                        format!("{case}: {}", differences.join(", "))
-                    });
-                }
             }
         }
         self.tally.pairs - before
@@ -211,20 +220,21 @@ impl<'e> Worker<'e> {
 }
 
 /// Writes everything about a case that differs, as small as it can be made.
-fn report(id: CaseId, files: &Files, engines: [Engine<'_>; 2], differences: &[String]) -> String {
+fn report(id: CaseId, files: &Files, pair: Pair<'_>, depth: Depth, differences: &[String]) -> String {
     let world = world_of(id, files);
     let policy = (id.kind != Kind::Builtin).then(|| policy_of(id, files));
     let policies = policy.as_ref().map(|policy| files.compile(&policy.text()).unwrap());
     let asked = asked(id, policies.as_ref().unwrap_or(files.shipped()), &world);
-    let mut shrinker = Shrinker { files, asked: &asked, engines, tries: 0 };
+    let mut shrinker = Shrinker { files, asked: &asked, pair, depth, tries: 0 };
     let (small, world) = shrinker.shrink(policy.clone(), world);
     let policies = small.as_ref().map(|policy| files.compile(&policy.text()).unwrap());
     let policies = policies.as_ref().unwrap_or(files.shipped());
     let snapshot = world.snapshot(files.schema());
-    let left = judge(policies, &snapshot, &world, &asked, engines, Depth::Reasons).differences;
+    let left = judge(policies, &snapshot, &world, &asked, pair, depth).differences;
     let schema = if id.kind == Kind::Own { schema_text(id) } else { String::new() };
     format!(
-        "TENET_AGREE_CASE={id}\ndifferences (reference and engine):\n  {}\nmade smaller ({} tries):\n  {}\nasked: {asked:?}\n{schema}{}\n{}",
+        "TENET_AGREE_CASE={id} (over {:?})\ndifferences (reference and engine):\n  {}\nmade smaller ({} tries):\n  {}\nasked: {asked:?}\n{schema}{}\n{}",
+        pair.store,
         differences.join("\n  "),
         shrinker.tries,
         left.join("\n  "),
@@ -275,8 +285,16 @@ fn the_engines_agree_on_random_policies() {
     let seed = setting("TENET_AGREE_SEED", 1);
     let pairs = setting("TENET_AGREE_PAIRS", 200_000);
     let failures_max = usize::try_from(setting("TENET_AGREE_FAILURES", 3)).unwrap();
+    let depth = match std::env::var("TENET_AGREE_DEPTH").as_deref() {
+        Ok("verdicts") => Depth::Verdicts,
+        Ok("attestations") => Depth::Attestations,
+        _ => Depth::Reasons,
+    };
+    let (records, columns) = (fast_over(Store::Records), fast_over(Store::Columns));
+    let slow = Pair { one: REFERENCE, other: REFERENCE, store: Store::Columns };
+    let turns: [&[Pair<'_>]; 3] = [&[records], &[columns], &[slow, records]];
     let started = std::time::Instant::now();
-    let (tally, failures) = run(Search { seed, pairs, failures_max, engines: [REFERENCE, FAST], shrinks: true, explains: true });
+    let (tally, failures) = run(Search { seed, pairs, failures_max, turns: &turns, shrinks: true, depth });
     eprintln!("seed {seed}, {} pairs in {:?}\n{tally:#?}", tally.pairs, started.elapsed());
     let accepted = (tally.policies - tally.refused) * 100 / tally.policies.max(1);
     eprintln!("{accepted} % of {} policies pass the checker", tally.policies);
@@ -303,8 +321,11 @@ fn again(id: CaseId) {
     };
     let snapshot = world.snapshot(files.schema());
     let asked = asked(id, policies, &world);
-    let compared = judge(policies, &snapshot, &world, &asked, [REFERENCE, FAST], Depth::Reasons);
-    if !compared.differences.is_empty() {
-        panic!("{}", report(id, &files, [REFERENCE, FAST], &compared.differences));
+    let slow = Pair { one: REFERENCE, other: REFERENCE, store: Store::Columns };
+    for pair in [fast_over(Store::Records), fast_over(Store::Columns), slow] {
+        let compared = judge(policies, &snapshot, &world, &asked, pair, Depth::Reasons);
+        if !compared.differences.is_empty() {
+            panic!("{}", report(id, &files, pair, Depth::Reasons, &compared.differences));
+        }
     }
 }

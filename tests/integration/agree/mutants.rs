@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use tenet::check::{Comparison, Expr, ExprKind, Policies};
-use tenet::evaluate::{Options, Scan, scan};
+use tenet::evaluate::{Options, Scan};
 use tenet::model::{Bound, Completeness, Interval, Value, Verdict};
 use tenet::snapshot::{CellState, Records, Snapshot};
 use tenet::syntax::ast::{Aggregate, Quantifier};
 
-use super::engine::{Engine, REFERENCE, Scanned};
-use super::{Search, run};
+use super::compare::Depth;
+use super::engine::{Engine, Pair, REFERENCE, Scanned, Store};
+use super::{Search, Tally, run};
 
 /// What is changed.
 enum Mutant {
@@ -361,24 +362,24 @@ const MUTANTS: &[(&str, Mutant)] = &[
 impl Mutant {
     fn scan(&self, policies: &Policies, snapshot: &Snapshot, options: &Options<'_>) -> Scanned {
         match self {
-            Self::Scan(change) => scan(policies, snapshot, options).map(|mut scan| {
+            Self::Scan(change) => REFERENCE(policies, snapshot, options).map(|mut scan| {
                 change(&mut scan);
                 scan
             }),
             Self::Expression(change) => {
                 let mut policies = policies.clone();
                 each_expression(&mut policies, change);
-                scan(&policies, snapshot, options)
+                REFERENCE(&policies, snapshot, options)
             }
             Self::Policies(change) => {
                 let mut policies = policies.clone();
                 change(&mut policies);
-                scan(&policies, snapshot, options)
+                REFERENCE(&policies, snapshot, options)
             }
             Self::Records(change) => {
-                let mut records = snapshot.records().clone();
+                let mut records = snapshot.records().into_owned();
                 change(&mut records);
-                scan(policies, &Snapshot::freeze(Arc::clone(snapshot.schema()), records), options)
+                REFERENCE(policies, &Snapshot::freeze(Arc::clone(snapshot.schema()), records), options)
             }
         }
     }
@@ -444,8 +445,9 @@ pub(super) fn each(expr: &mut Expr, change: &dyn Fn(&mut Expr)) {
     change(expr);
 }
 
-fn search(seed: u64, engine: Engine<'_>, shrinks: bool) -> Search<'_> {
-    Search { seed, pairs: PAIRS_MAX, failures_max: 1, engines: [REFERENCE, engine], shrinks, explains: true }
+fn found(seed: u64, engine: Engine<'_>, shrinks: bool) -> (Tally, Vec<String>) {
+    let pair = Pair { one: REFERENCE, other: engine, store: Store::Records };
+    run(Search { seed, pairs: PAIRS_MAX, failures_max: 1, turns: &[&[pair]], shrinks, depth: Depth::Reasons })
 }
 
 #[test]
@@ -454,7 +456,7 @@ fn an_engine_that_is_wrong_is_found() {
     for (name, mutant) in MUTANTS {
         let engine = |policies: &Policies, snapshot: &Snapshot, options: &Options<'_>| mutant.scan(policies, snapshot, options);
         let engine: Engine<'_> = &engine;
-        let (tally, failures) = run(search(1_000_000, engine, false));
+        let (tally, failures) = found(1_000_000, engine, false);
         if std::env::var("TENET_AGREE_MUTANTS").is_ok() {
             eprintln!("{name}: after {} pairs", tally.pairs);
         }
@@ -471,7 +473,7 @@ fn a_difference_is_made_small() {
         let (_, mutant) = MUTANTS.iter().find(|(known, _)| *known == name).unwrap();
         let engine = |policies: &Policies, snapshot: &Snapshot, options: &Options<'_>| mutant.scan(policies, snapshot, options);
         let engine: Engine<'_> = &engine;
-        let (_, failures) = run(search(2_000_000, engine, true));
+        let (_, failures) = found(2_000_000, engine, true);
         let report = failures.first().unwrap();
         if std::env::var("TENET_AGREE_MUTANTS").is_ok() {
             eprintln!("{name}\n{report}\n");

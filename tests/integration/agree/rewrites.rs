@@ -2,12 +2,13 @@
 //! some after which it does not, though they look as if it would.
 
 use tenet::check::{Binder, Comparison, Expr, ExprKind, Policies, VarId};
-use tenet::evaluate::{Options, scan};
+use tenet::evaluate::Options;
 use tenet::model::{Base, Type, Value};
 use tenet::snapshot::Snapshot;
 use tenet::syntax::ast::{Aggregate, Quantifier};
 
-use super::engine::{Engine, REFERENCE};
+use super::compare::Depth;
+use super::engine::{Engine, Pair, REFERENCE, Store};
 use super::mutants::{each, each_expression};
 use super::{Search, run, setting};
 
@@ -226,10 +227,11 @@ fn differs(rewrite: fn(&mut Policies), pairs: u64, shrinks: bool) -> Vec<String>
     let engine = move |policies: &Policies, snapshot: &Snapshot, options: &Options<'_>| {
         let mut policies = policies.clone();
         rewrite(&mut policies);
-        scan(&policies, snapshot, options)
+        REFERENCE(&policies, snapshot, options)
     };
     let engine: Engine<'_> = &engine;
-    run(Search { seed: 3_000_000, pairs, failures_max: 1, engines: [REFERENCE, engine], shrinks, explains: false }).1
+    let pair = Pair { one: REFERENCE, other: engine, store: Store::Records };
+    run(Search { seed: 3_000_000, pairs, failures_max: 1, turns: &[&[pair]], shrinks, depth: Depth::Verdicts }).1
 }
 
 #[test]

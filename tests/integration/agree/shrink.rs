@@ -2,7 +2,7 @@
 
 use super::case::{Asked, Files, judge};
 use super::compare::Depth;
-use super::engine::Engine;
+use super::engine::Pair;
 use super::policy::Policy;
 use super::world::World;
 
@@ -12,7 +12,8 @@ const TRIES_MAX: usize = 4_000;
 pub(crate) struct Shrinker<'a> {
     pub(crate) files: &'a Files,
     pub(crate) asked: &'a Asked,
-    pub(crate) engines: [Engine<'a>; 2],
+    pub(crate) pair: Pair<'a>,
+    pub(crate) depth: Depth,
     pub(crate) tries: usize,
 }
 
@@ -35,7 +36,7 @@ impl Shrinker<'_> {
             None => self.files.shipped(),
         };
         let snapshot = world.snapshot(self.files.schema());
-        !judge(policies, &snapshot, world, self.asked, self.engines, Depth::Reasons).differences.is_empty()
+        !judge(policies, &snapshot, world, self.asked, self.pair, self.depth).differences.is_empty()
     }
 
     /// Drops rules and clauses, then entities and facts, then parts of expressions, until nothing more can go.
