@@ -239,6 +239,18 @@ impl Loaded {
         }
     }
 
+    /// Returns the width of the elements of each array, and how many there are.
+    #[cfg(test)]
+    pub(super) fn shape(&self) -> Vec<(usize, usize)> {
+        let shape = |array: &Array| match array {
+            Array::U128(values) => (16, values.len()),
+            Array::I64(values) => (8, values.len()),
+            Array::U32(values) => (4, values.len()),
+            Array::U8(values) => (1, values.len()),
+        };
+        self.arrays.as_slice().iter().map(shape).collect()
+    }
+
     /// Refuses arrays that nobody asked for.
     pub(super) fn end(mut self) -> Result<(), String> {
         match self.arrays.next() {
