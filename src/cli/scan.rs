@@ -27,7 +27,9 @@ pub(super) fn run(global: &Global, args: &Scan) -> anyhow::Result<Exit> {
     let loaded = repo.snapshot(global, &compiled, &args.selection)?;
     let now = loaded.now(global)?;
     refuse_old(args, &loaded.snapshot, global)?;
-    let subject = args.subject.as_ref().map(|text| find_subject(&loaded.snapshot, text)).transpose()?;
+    let subject = args.subject.as_ref().map(|text| find_subject(&loaded.snapshot, text)).transpose();
+    loaded.check()?;
+    let subject = subject?;
     let select = selection(args, &compiled)?;
     let options = Options { now, params: &params, packs: packs.as_deref(), select: &select, subject, waivers: !args.no_waivers };
     let work = output::Work::begin(global, "evaluating");
@@ -35,6 +37,8 @@ pub(super) fn run(global: &Global, args: &Scan) -> anyhow::Result<Exit> {
         .map_err(|errors| Failure::usage(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
     let mut document = result_document(&compiled.policies, &loaded.snapshot, &result, loaded.identity(&compiled)?, Detail::Brief);
     drop(work);
+    loaded.check()?;
+    loaded.say_read(global);
     let exit = outcome(&document, fail_on, args.strict);
     exit.name().clone_into(&mut document.summary.outcome);
     write(global, &document, &args.format)?;

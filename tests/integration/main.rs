@@ -16,6 +16,7 @@ mod docs;
 mod faults;
 mod generated;
 mod hostile;
+mod index;
 mod layers;
 mod open_world;
 #[path = "../oracle/mod.rs"]
