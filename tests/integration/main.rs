@@ -14,6 +14,8 @@ mod canonical;
 mod cli;
 mod docs;
 mod faults;
+#[path = "../support/generate.rs"]
+mod generate;
 mod generated;
 mod hostile;
 mod index;
