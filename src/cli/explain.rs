@@ -73,7 +73,9 @@ fn verdicts(global: &Global, args: &Explain, repo: &repo::Repo, compiled: &Compi
     let select = |other: &Rule| other.id == rule.id;
     let now = loaded.now(global)?;
     let options = Options { now, params: &params, packs: packs.as_deref(), select: &select, subject, waivers: true };
-    let result = scan(&compiled.policies, &loaded.snapshot, &options).map_err(|error| Failure::usage(error.to_string()))?;
+    let result = scan(&compiled.policies, &loaded.snapshot, &options);
+    loaded.check()?;
+    let result = result.map_err(|error| Failure::usage(error.to_string()))?;
     let document = result_document(&compiled.policies, &loaded.snapshot, &result, loaded.identity(compiled)?, Detail::Full);
     loaded.check()?;
     let wanted = |verdict: &str| subject.is_some() || matches!(verdict, "fail" | "unknown" | "pending");

@@ -34,7 +34,9 @@ pub(super) fn run(global: &Global, args: &Scan) -> anyhow::Result<Exit> {
     let select = selection(args, &compiled)?;
     let options = Options { now, params: &params, packs: packs.as_deref(), select: &select, subject, waivers: !args.no_waivers };
     let work = output::Work::begin(global, "evaluating");
-    let result = scan(&compiled.policies, &loaded.snapshot, &options).map_err(|error| Failure::usage(error.to_string()))?;
+    let result = scan(&compiled.policies, &loaded.snapshot, &options);
+    loaded.check()?;
+    let result = result.map_err(|error| Failure::usage(error.to_string()))?;
     let mut document = result_document(&compiled.policies, &loaded.snapshot, &result, loaded.identity(&compiled)?, Detail::Brief);
     drop(work);
     loaded.check()?;

@@ -73,7 +73,7 @@ fn a_scan_of_the_index_is_a_scan_of_the_tables() {
         assert_eq!(from_index(&read), index(folder.path()).exists(), "{name}: {}", read.stderr);
         n_indexed += usize::from(from_index(&read));
         for other in [&writes, &read] {
-            assert_eq!(tables.stdout, other.stdout, "{name}");
+            assert!(tables.stdout == other.stdout, "{name}");
             assert_eq!(tables.code, other.code, "{name}");
         }
     }
@@ -90,19 +90,22 @@ fn explanations_and_contents_are_the_same() {
     let questions: [&[&str]; 4] =
         [&["explain", "DPOR-003", "hr-2025"], &["explain", "OWNER-001", "Logistics"], &["explain", "OWNER-001"], &["explain", "DPOR-001"]];
     let tables: Vec<_> = questions.iter().map(|args| both(&[args, &["--no-index"][..]].concat())).collect();
-    let shown = both(&["show", "snapshots/a.snapshot"]);
+    let bare = tempfile::tempdir().unwrap();
+    let snapshot = folder.path().join("snapshots/a.snapshot");
+    let show = || {
+        let run = tenet(bare.path(), &["show", snapshot.to_str().unwrap()]);
+        (run.stdout, run.code)
+    };
+    let shown = show();
     scan(folder.path(), &["--index"]);
     assert!(from_index(&scan(folder.path(), &[])));
     for (args, tables) in questions.iter().zip(tables) {
         assert_eq!(both(args), tables, "{args:?}");
     }
     // Without registers it is another index; `scan` in a folder without a configuration writes it.
-    let bare = tempfile::tempdir().unwrap();
-    let snapshot = folder.path().join("snapshots/a.snapshot");
     scan(bare.path(), &["--index", "--snapshot", snapshot.to_str().unwrap()]);
     assert_eq!(fs::read_dir(index(folder.path())).unwrap().count(), 2);
-    let again = tenet(bare.path(), &["show", snapshot.to_str().unwrap()]);
-    assert_eq!((again.stdout, again.code), shown);
+    assert_eq!(show(), shown);
 }
 
 #[test]
@@ -161,14 +164,14 @@ fn an_altered_index_ends_the_run() {
             assert!(run.stderr.contains("remove the folder `index`") && run.stdout.is_empty(), "{name}: {}", run.stderr);
             n_refused += 1;
         } else {
-            assert_eq!(run.stdout, expected, "{name} was not asked for, or its change was not seen");
+            assert!(run.stdout == expected, "{name} was not asked for, or its change was not seen: {}", run.stderr);
         }
-        assert_eq!(tenet(folder.path(), &["scan", "-f", "json", "--no-index"]).stdout, expected);
+        assert!(tenet(folder.path(), &["scan", "-f", "json", "--no-index"]).stdout == expected);
         fs::write(&path, bytes).unwrap();
     }
     assert!(n_refused > 10, "{n_refused} of {}", names.len());
     fs::remove_dir_all(index(folder.path())).unwrap();
-    assert_eq!(scan(folder.path(), &[]).stdout, expected);
+    assert!(scan(folder.path(), &[]).stdout == expected);
 }
 
 #[test]
@@ -188,7 +191,7 @@ fn a_small_snapshot_gets_no_index_and_a_large_one_does() {
     scan(large.path(), &["--rule", "DPOR-001"]);
     let read = scan(large.path(), &["--rule", "DPOR-001"]);
     assert!(from_index(&read), "{}", read.stderr);
-    assert_eq!(read.stdout, tables.stdout);
+    assert!(read.stdout == tables.stdout);
 }
 
 #[cfg(unix)]
@@ -201,9 +204,9 @@ fn a_folder_that_cannot_be_written_is_no_failure() {
     let first = scan(folder.path(), &["--index"]);
     let second = scan(folder.path(), &["--index"]);
     fs::set_permissions(&snapshot, fs::Permissions::from_mode(0o700)).unwrap();
-    assert_eq!(first.stdout, second.stdout);
+    assert!(first.stdout == second.stdout);
     // A file where the folder should be is in the way of an index, not of a scan.
     let _ = fs::remove_dir_all(index(folder.path()));
     fs::write(index(folder.path()), "").unwrap();
-    assert_eq!(scan(folder.path(), &["--index"]).stdout, first.stdout);
+    assert!(scan(folder.path(), &["--index"]).stdout == first.stdout);
 }
