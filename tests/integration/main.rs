@@ -19,6 +19,7 @@ mod faults;
 mod generate;
 mod generated;
 mod hostile;
+mod index;
 mod layers;
 mod open_world;
 #[path = "../oracle/mod.rs"]
