@@ -180,6 +180,9 @@ pub(super) struct Import {
     /// The snapshot to make
     #[arg(short, long, value_name = "NAME.snapshot")]
     pub(super) output: PathBuf,
+    /// What the tables of another tool hold (for `tables`); without it they are those of `tenet export tables`
+    #[arg(long, value_name = "FILE")]
+    pub(super) mapping: Option<PathBuf>,
     /// Vouch that a list is whole, such as users or roleAssignments@/subscriptions/ID
     #[arg(long, value_name = "KIND[@SCOPE]")]
     pub(super) complete: Vec<String>,
@@ -205,7 +208,7 @@ pub(super) enum ImportKind {
     Az,
     /// AzureHound, version 5
     Azurehound,
-    /// JSON Lines tables
+    /// Tables, Parquet or JSON Lines
     Tables,
 }
 

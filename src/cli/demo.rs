@@ -22,6 +22,7 @@ pub(super) fn run(global: &Global, args: &Demo) -> anyhow::Result<Exit> {
         complete: Vec::new(),
         captured_at: None,
         tenant: None,
+        mapping: None,
         skip_unreadable: false,
         force: true,
     };

@@ -12,6 +12,7 @@ use crate::report::plain;
 use crate::snapshot::SnapshotBuilder;
 use crate::sources::disk::{import_jsonl, write_snapshot};
 use crate::sources::import::{CompleteClaim, FileReport, ImportOptions, import_arm, import_az, import_azurehound};
+use crate::sources::tables::{TablesError, TablesOptions, import_tables};
 
 pub(super) fn run(global: &Global, args: &Import) -> anyhow::Result<Exit> {
     let repo = repo::open(global)?;
@@ -24,9 +25,28 @@ pub(super) fn run(global: &Global, args: &Import) -> anyhow::Result<Exit> {
     }
     let tenant = args.tenant.clone().or_else(|| repo.config.tenant.as_ref().map(|tenant| tenant.value.clone()));
     let options = ImportOptions { complete, captured_at: args.captured_at, tenant, skip_unreadable: args.skip_unreadable };
+    if args.mapping.is_some() && args.kind != ImportKind::Tables {
+        return Err(Failure::usage("--mapping goes with `tenet import tables`").into());
+    }
     let work = output::Work::begin(global, "importing");
     let failed = |error: &dyn std::fmt::Display| Failure::usage(error.to_string());
-    let (mut builder, reports) = if args.kind == ImportKind::Tables {
+    let mut phases = Phases::new(global);
+    let (mut builder, reports) = if let Some(mapping) = &args.mapping {
+        if !options.complete.is_empty() || options.skip_unreadable {
+            return Err(Failure::usage("with --mapping, what is complete stands in the mapping, and no file is passed over").into());
+        }
+        let options = TablesOptions { captured_at: args.captured_at, tenant: options.tenant };
+        match import_tables(&schema, &args.paths, mapping, &options, &mut |name| phases.begin(name)) {
+            Ok(imported) => imported,
+            Err(TablesError::Mapping { sources, diagnostics }) => {
+                drop(work);
+                output::diagnostics(global, &sources, &diagnostics);
+                let n_errors = output::counted(diagnostics.len(), "error");
+                return Err(Failure::usage(format!("{}: {n_errors}; nothing was imported", mapping.display())).into());
+            }
+            Err(error) => return Err(failed(&error).into()),
+        }
+    } else if args.kind == ImportKind::Tables {
         (import_jsonl(&schema, &args.paths).map_err(|error| failed(&error))?, Vec::new())
     } else {
         let mut builder = SnapshotBuilder::new(schema.clone());
@@ -48,9 +68,12 @@ pub(super) fn run(global: &Global, args: &Import) -> anyhow::Result<Exit> {
     if let Some(parent) = args.output.parent() {
         std::fs::create_dir_all(parent).with_context(|| format!("cannot make {}", parent.display()))?;
     }
+    phases.begin("putting facts in order");
     let records = builder.records();
+    phases.begin("writing the snapshot");
     let manifest = write_snapshot(&schema, &records, &args.output, args.force).map_err(|error| failed(&error))?;
     drop(work);
+    phases.end();
     if !global.quiet {
         output::print(&report(&reports))?;
     }
@@ -60,6 +83,31 @@ pub(super) fn run(global: &Global, args: &Import) -> anyhow::Result<Exit> {
         output::say(global, &format!("note: {}", plain(problem)));
     }
     Ok(Exit::Ok)
+}
+
+/// Says with `--verbose` how long each phase took.
+struct Phases<'g> {
+    global: &'g Global,
+    current: Option<(String, std::time::Instant)>,
+}
+
+impl<'g> Phases<'g> {
+    fn new(global: &'g Global) -> Self {
+        Self { global, current: None }
+    }
+
+    fn begin(&mut self, name: &str) {
+        self.end();
+        self.current = Some((name.to_owned(), std::time::Instant::now()));
+    }
+
+    fn end(&mut self) {
+        if let Some((name, begun)) = self.current.take()
+            && self.global.verbose > 0
+        {
+            output::say(self.global, &format!("{name}: {:.3} s", begun.elapsed().as_secs_f64()));
+        }
+    }
 }
 
 /// Says of each file what was taken, what was skipped and why.

@@ -1,4 +1,4 @@
-//! What each diagnostic code of registers and of `tenet.toml` means: the pages behind `tenet explain R0003`.
+//! What each diagnostic code of registers, of `tenet.toml` and of mappings means: the pages behind `tenet explain R0003`.
 
 use crate::text::CodePage;
 
@@ -104,12 +104,33 @@ pub const CONFIG_CODES: &[CodePage] = &[
     ),
 ];
 
+/// Mappings of `tenet import tables`.
+pub const MAPPING_CODES: &[CodePage] = &[
+    page(
+        "M0001",
+        "unreadable mapping",
+        "The mapping is not YAML, uses something that mappings do without (anchors, aliases, merge keys, a second document, a key that stands twice), or is over the limit the message names.",
+    ),
+    page(
+        "M0002",
+        "unknown key",
+        "Nothing is called so at this place. A key nobody reads would look as if it did something, so it is an error.",
+    ),
+    page("M0003", "wrong kind of value", "The key wants another kind of value; the message says which."),
+    page(
+        "M0004",
+        "not in the schema",
+        "The schema has no such entity type or property, or not of the kind that is wanted here. `tenet explain ENTITY` lists the properties.",
+    ),
+    page("M0005", "incomplete", "Something that is needed here is not said; the message names the key."),
+];
+
 const fn page(code: &'static str, title: &'static str, text: &'static str) -> CodePage {
     CodePage { code, title, text }
 }
 
-/// Returns the page of a code of registers or of the configuration, whatever its case.
+/// Returns the page of a code of registers, the configuration or mappings, whatever its case.
 #[must_use]
 pub fn source_code_page(code: &str) -> Option<&'static CodePage> {
-    REGISTER_CODES.iter().chain(CONFIG_CODES).find(|page| page.code.eq_ignore_ascii_case(code))
+    REGISTER_CODES.iter().chain(CONFIG_CODES).chain(MAPPING_CODES).find(|page| page.code.eq_ignore_ascii_case(code))
 }

@@ -12,6 +12,7 @@
 //! - `codes`: what the diagnostic codes of registers and of `tenet.toml` mean
 //! - `import`: files, pages, recognition, completeness, the report
 //! - `arm`, `graph`, `partner_center`: one decoder a kind of object
+//! - `tables`: tables of other tools, by a mapping file
 //! - `resource_graph`, `az`, `azurehound`: other shapes of the same objects
 
 #![expect(clippy::disallowed_methods, reason = "this room is the edge towards files")]
@@ -29,5 +30,6 @@ pub mod register;
 mod resource_graph;
 #[cfg(test)]
 mod sample;
+pub mod tables;
 
-pub use codes::{CONFIG_CODES, REGISTER_CODES, source_code_page};
+pub use codes::{CONFIG_CODES, MAPPING_CODES, REGISTER_CODES, source_code_page};

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use tenet::check::{CODES, Policies, Rule};
-use tenet::sources::{CONFIG_CODES, REGISTER_CODES};
+use tenet::sources::{CONFIG_CODES, MAPPING_CODES, REGISTER_CODES};
 use tenet::text::CodePage;
 use tenet::{BuiltinModules, compile};
 
@@ -96,7 +96,7 @@ Codes are stable. `tenet explain CODE` prints the same text. This page is made f
 
 fn codes_page() -> String {
     let mut page = CODES_HEAD.to_owned();
-    for (title, codes) in [("Policies", CODES), ("Registers", REGISTER_CODES), ("Configuration", CONFIG_CODES)] {
+    for (title, codes) in [("Policies", CODES), ("Registers", REGISTER_CODES), ("Configuration", CONFIG_CODES), ("Mappings", MAPPING_CODES)] {
         let _ = writeln!(page, "\n## {title}");
         codes.iter().for_each(|code| code_section(&mut page, code));
     }

@@ -17,7 +17,7 @@ mod csv;
 mod declare;
 mod fill;
 mod pal;
-mod yaml;
+pub(in crate::sources) mod yaml;
 
 use std::fs::File;
 use std::io::Read;
@@ -305,7 +305,7 @@ fn parse(
     let parsed = if [".csv", ".tsv", ".txt"].iter().any(|end| name.ends_with(end)) {
         csv::parse(text, file, diagnostics)
     } else {
-        let node = yaml::parse(text, file).map_err(|error| diagnostics.push(error)).ok()?;
+        let node = yaml::parse(text, file, "register").map_err(|error| diagnostics.push(error)).ok()?;
         match declaration.form {
             RegisterForm::PartnerLinks if pal::is_pal(&node) => pal::rows(&node, diagnostics),
             _ => yaml::rows(&node, declaration.form.name(), diagnostics),

@@ -11,13 +11,13 @@ use crate::text::{Diagnostic, FileId, Span, Spanned, did_you_mean};
 
 /// A YAML value with its place; scalars keep their spelling, for the schema says what they are.
 #[derive(Debug, Clone)]
-pub(super) struct Node {
-    pub(super) span: Span,
-    pub(super) kind: NodeKind,
+pub(in crate::sources) struct Node {
+    pub(in crate::sources) span: Span,
+    pub(in crate::sources) kind: NodeKind,
 }
 
 #[derive(Debug, Clone)]
-pub(super) enum NodeKind {
+pub(in crate::sources) enum NodeKind {
     Blank,
     Text { text: String, quoted: bool },
     List(Vec<Node>),
@@ -25,7 +25,7 @@ pub(super) enum NodeKind {
 }
 
 impl Node {
-    pub(super) fn get(&self, name: &str) -> Option<&Self> {
+    pub(in crate::sources) fn get(&self, name: &str) -> Option<&Self> {
         match &self.kind {
             NodeKind::Map(entries) => entries.iter().find(|(key, _)| key.value == name).map(|(_, node)| node),
             _ => None,
@@ -33,7 +33,7 @@ impl Node {
     }
 
     /// Returns the entries of a mapping.
-    pub(super) fn entries(&self) -> &[(Spanned<String>, Self)] {
+    pub(in crate::sources) fn entries(&self) -> &[(Spanned<String>, Self)] {
         match &self.kind {
             NodeKind::Map(entries) => entries,
             _ => &[],
@@ -41,14 +41,15 @@ impl Node {
     }
 
     /// Returns a scalar's text.
-    pub(super) fn text(&self) -> Option<&str> {
+    pub(in crate::sources) fn text(&self) -> Option<&str> {
         match &self.kind {
             NodeKind::Text { text, .. } => Some(text),
             _ => None,
         }
     }
 
-    fn what(&self) -> &'static str {
+    /// Says what it is, for messages.
+    pub(in crate::sources) fn what(&self) -> &'static str {
         match self.kind {
             NodeKind::Blank => "nothing",
             NodeKind::Text { .. } => "a single value",
@@ -58,10 +59,10 @@ impl Node {
     }
 }
 
-/// Reads YAML, and JSON as a part of it.
-pub(super) fn parse(text: &str, file: FileId) -> Result<Node, Diagnostic> {
+/// Reads YAML, and JSON as a part of it; `noun` is what messages call the file.
+pub(in crate::sources) fn parse(text: &str, file: FileId, noun: &'static str) -> Result<Node, Diagnostic> {
     let body = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let places = Places { text: body, file, shift: text.len() - body.len() };
+    let places = Places { text: body, file, shift: text.len() - body.len(), noun };
     if body.trim().is_empty() {
         return Ok(Node { span: Span::new(file, 0, 0), kind: NodeKind::List(Vec::new()) });
     }
@@ -89,6 +90,7 @@ struct Places<'a> {
     text: &'a str,
     file: FileId,
     shift: usize,
+    noun: &'static str,
 }
 
 impl Places<'_> {
@@ -106,17 +108,17 @@ impl Places<'_> {
     /// Says in our words what the library says in words for programmers.
     fn plain(&self, line: &str, span: Span) -> (String, Option<&'static str>) {
         if line.contains("anchor") || line.contains("alias") || line.contains("merge") {
-            return ("a register has no anchors, aliases or merge keys".to_owned(), Some("write each row out"));
+            return (format!("a {} has no anchors, aliases or merge keys", self.noun), Some("write each one out"));
         }
         if let Some(key) = line.strip_prefix("duplicate mapping key: ") {
             let key = key.split(", set ").next().unwrap_or(key);
             return (format!("the key `{key}` stands twice"), None);
         }
         if line.contains("Documents {") || line.contains("multiple") {
-            return ("a register is one document; there is a second one".to_owned(), Some("remove the line `---`"));
+            return (format!("a {} is one document; there is a second one", self.noun), Some("remove the line `---`"));
         }
         if let Some(limit) = line.strip_prefix("budget breached: ") {
-            return (format!("the file goes beyond a limit for registers ({limit})"), None);
+            return (format!("the file goes beyond a limit for a {} ({limit})", self.noun), None);
         }
         let tab = line.contains("tab") || self.text.get(self.range(span)).is_some_and(|text| text.starts_with('\t'));
         (line.to_owned(), tab.then_some("indent with blanks, not with tabs"))
