@@ -28,10 +28,16 @@ const OPERATORS: [(&str, &str); 12] = [
     ("below", "at most 9 a in s.role_assignments_below : a.effective"),
     ("closure", "no p in s.role_assignments.principal[g | g is Group].members^+ : p is User and p.user_type == Guest"),
     ("lineage", "no e in s.predecessor^+ : e.agreement == EnterpriseAgreement"),
-    ("join", "no c in s.classic_administrators, u in User where c.email is not none and c.email == u.user_principal_name : u.account_enabled"),
+    (
+        "join",
+        "no c in s.classic_administrators, u in User where c.email is not none and c.email == u.user_principal_name : u.account_enabled",
+    ),
     ("as_of", "no d in s.designations : s.agreement as of d.designated_at == EnterpriseAgreement"),
-    ("closure_as_of", "no d in s.designations, a in s.role_assignments as of d.designated_at where a.principal is Group \
-        : d.designated_by is not none and d.designated_by in a.principal.members^+ as of d.designated_at"),
+    (
+        "closure_as_of",
+        "no d in s.designations, a in s.role_assignments as of d.designated_at where a.principal is Group \
+        : d.designated_by is not none and d.designated_by in a.principal.members^+ as of d.designated_at",
+    ),
 ];
 
 fn rule(condition: &str) -> Policies {
@@ -66,7 +72,12 @@ fn load(c: &mut Criterion) {
     group.finish();
 }
 
-fn decided(group: &mut criterion::BenchmarkGroup<'_, criterion::measurement::WallTime>, id: BenchmarkId, policies: &Policies, snapshot: &Snapshot) {
+fn decided(
+    group: &mut criterion::BenchmarkGroup<'_, criterion::measurement::WallTime>,
+    id: BenchmarkId,
+    policies: &Policies,
+    snapshot: &Snapshot,
+) {
     let params = BTreeMap::new();
     let options = options(&params);
     let plan = Plan::new(policies, &options).unwrap();

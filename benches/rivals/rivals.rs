@@ -47,7 +47,11 @@ fn python(place: &Place, name: &str, script: &str, package: &'static str, mode: 
 pub(crate) fn rivals(options: &Options, place: &Place) -> Vec<Rival> {
     let ourselves = |name: &str, engine: &str| Rival {
         program: std::env::current_exe().expect("we run"),
-        arguments: [runner::FLAG, "--engine", engine, "--snapshot"].map(str::to_owned).into_iter().chain([place.snapshot.display().to_string()]).collect(),
+        arguments: [runner::FLAG, "--engine", engine, "--snapshot"]
+            .map(str::to_owned)
+            .into_iter()
+            .chain([place.snapshot.display().to_string()])
+            .collect(),
         ..binary(place, name, "")
     };
     let policy = ("REGO_POLICY", home().join("peers/policy.rego"));

@@ -123,7 +123,8 @@ impl Run<'_> {
         let mut outcome = Outcome::default();
         for ((run, _), decision) in plan.runs.iter().zip(&decided.decisions) {
             let rule = number(&self.policies.rules[run.rule.0 as usize].id);
-            outcome.n_undecided += usize::from(decision.unseen) + decision.applies.iter().filter(|verdict| **verdict == Verdict::Unknown).count();
+            outcome.n_undecided +=
+                usize::from(decision.unseen) + decision.applies.iter().filter(|verdict| **verdict == Verdict::Unknown).count();
             let mut failing = BTreeSet::new();
             for verdicts in &decision.verdicts {
                 let undecided = |verdict: &&Verdict| matches!(verdict, Verdict::Unknown);
@@ -180,18 +181,24 @@ impl Run<'_> {
         witnesses.into_iter().map(|member| self.pair(subject, member)).collect()
     }
 
-    fn key(&self, id: EntityId) -> String {
-        let key = self.snapshot.key(id);
-        key.strip_prefix("/subscriptions/").filter(|rest| !rest.contains('/')).unwrap_or(&*key).to_owned()
-    }
-
     fn keys(&self, ids: &[EntityId]) -> Vec<String> {
-        if ids.len() < 4096 { ids.iter().map(|id| self.key(*id)).collect() } else { ids.par_iter().map(|id| self.key(*id)).collect() }
+        let snapshot = self.snapshot;
+        if ids.len() < 4096 {
+            ids.iter().map(|id| key(snapshot, *id)).collect()
+        } else {
+            ids.par_iter().map(|id| key(snapshot, *id)).collect()
+        }
     }
 
     fn pair(&self, subject: EntityId, member: EntityId) -> String {
-        format!("{}|{}", self.key(subject), self.key(member))
+        format!("{}|{}", key(self.snapshot, subject), key(self.snapshot, member))
     }
+}
+
+/// A subscription is named by its GUID, everything else by its key.
+fn key(snapshot: &Snapshot, id: EntityId) -> String {
+    let key = snapshot.key(id);
+    key.strip_prefix("/subscriptions/").filter(|rest| !rest.contains('/')).unwrap_or(&key).to_owned()
 }
 
 fn witnesses(evaluator: &Evaluator<'_>, condition: &tenet::check::Expr, frame: &mut Frame) -> Vec<EntityId> {

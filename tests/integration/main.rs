@@ -17,6 +17,7 @@ mod faults;
 #[path = "../support/generate.rs"]
 mod generate;
 mod generated;
+mod generator;
 mod hostile;
 mod layers;
 mod open_world;
