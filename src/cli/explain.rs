@@ -9,7 +9,8 @@ use super::scan::find_subject;
 use super::{output, repo};
 use crate::Compiled;
 use crate::check::{Rule, code_page};
-use crate::evaluate::{Detail, Options, scan};
+use crate::evaluate::engine::scan;
+use crate::evaluate::{Detail, Options};
 use crate::model::{EntityType, NamedType, Provenance, Schema, Type, Verdict};
 use crate::remedy::propose;
 use crate::report::{explain_rule, explain_verdict, plain, remedy_of, result_document};
@@ -70,8 +71,7 @@ fn verdicts(global: &Global, args: &Explain, repo: &repo::Repo, compiled: &Compi
     let select = |other: &Rule| other.id == rule.id;
     let now = loaded.now(global)?;
     let options = Options { now, params: &params, packs: packs.as_deref(), select: &select, subject, waivers: true };
-    let result = scan(&compiled.policies, &loaded.snapshot, &options)
-        .map_err(|errors| Failure::usage(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
+    let result = scan(&compiled.policies, &loaded.snapshot, &options).map_err(|error| Failure::usage(error.to_string()))?;
     let document = result_document(&compiled.policies, &loaded.snapshot, &result, loaded.identity(compiled)?, Detail::Full);
     let wanted = |verdict: &str| subject.is_some() || matches!(verdict, "fail" | "unknown" | "pending");
     let about = |requirement: &Option<String>| args.requirement.is_none() || *requirement == args.requirement;

@@ -8,7 +8,8 @@ use super::exit::Failure;
 use super::{output, repo};
 use crate::Compiled;
 use crate::check::Rule;
-use crate::evaluate::{Detail, Options, scan};
+use crate::evaluate::engine::scan;
+use crate::evaluate::{Detail, Options};
 use crate::model::{EntityId, RuleSeverity, parse_duration};
 use crate::report::{ResultDocument, TableStyle, plain_json, render_table, result_document};
 use crate::snapshot::Snapshot;
@@ -31,8 +32,7 @@ pub(super) fn run(global: &Global, args: &Scan) -> anyhow::Result<Exit> {
     let select = selection(args, &compiled)?;
     let options = Options { now, params: &params, packs: packs.as_deref(), select: &select, subject, waivers: !args.no_waivers };
     let work = output::Work::begin(global, "evaluating");
-    let result = scan(&compiled.policies, &loaded.snapshot, &options)
-        .map_err(|errors| Failure::usage(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
+    let result = scan(&compiled.policies, &loaded.snapshot, &options).map_err(|error| Failure::usage(error.to_string()))?;
     let mut document = result_document(&compiled.policies, &loaded.snapshot, &result, loaded.identity(&compiled)?, Detail::Brief);
     drop(work);
     let exit = outcome(&document, fail_on, args.strict);
@@ -112,7 +112,7 @@ pub(super) fn find_subject(snapshot: &Snapshot, text: &str) -> anyhow::Result<En
             Err(Failure::usage(format!("there is no `{text}` in the snapshot{help}")).into())
         }
         several => {
-            let keys: Vec<&str> = several.iter().take(5).map(|id| snapshot.key(*id)).collect();
+            let keys: Vec<_> = several.iter().take(5).map(|id| snapshot.key(*id)).collect();
             Err(Failure::usage(format!("several are called `{text}`: {}; give the id", keys.join(", "))).into())
         }
     }

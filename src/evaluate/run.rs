@@ -290,8 +290,7 @@ pub(super) fn attested_of(policies: &Policies, snapshot: &Snapshot, scan: &Scan,
     let Some(rule) = policies.rules.get(run.rule.0 as usize) else { return findings };
     let runner = Runner { evaluator: &evaluator, run: at };
     let extent = evaluator.extent(rule.entity);
-    let sure: BTreeMap<EntityId, bool> =
-        extent.members.iter().filter_map(|member| Some((member.value.entity()?, member.sure))).collect();
+    let sure: BTreeMap<EntityId, bool> = extent.members.iter().filter_map(|member| Some((member.value.entity()?, member.sure))).collect();
     let mut again: Vec<Finding> = Vec::new();
     for finding in &mut findings {
         let Some(subject) = finding.subject else {

@@ -499,8 +499,7 @@ impl<'a> Lowering<'a> {
         }
         let args = self.lower_all(args, frame);
         self.depth += 1;
-        let varying: Vec<usize> =
-            args.iter().enumerate().filter(|(_, arg)| self.mentions_arguments(**arg)).map(|(at, _)| at).collect();
+        let varying: Vec<usize> = args.iter().enumerate().filter(|(_, arg)| self.mentions_arguments(**arg)).map(|(at, _)| at).collect();
         let single = match varying.as_slice() {
             [one] => args.get(*one).copied().filter(|arg| !self.query.type_of(*arg).set).map(|arg| (*one, arg)),
             _ => None,
@@ -563,7 +562,9 @@ pub(super) fn map_parts(term: &Term, map: &mut dyn FnMut(TermId) -> TermId) -> T
         Term::Filter { set, test } => Term::Filter { set: map(*set), test: lambda(test, map) },
         Term::Exists { set, test } => Term::Exists { set: map(*set), test: lambda(test, map) },
         Term::Tally { set, test } => Term::Tally { set: map(*set), test: lambda(test, map) },
-        Term::Extreme { largest, nested, set, value } => Term::Extreme { largest: *largest, nested: *nested, set: map(*set), value: lambda(value, map) },
+        Term::Extreme { largest, nested, set, value } => {
+            Term::Extreme { largest: *largest, nested: *nested, set: map(*set), value: lambda(value, map) }
+        }
         Term::Listed(items) => Term::Listed(items.iter().map(|part| map(*part)).collect()),
         Term::And(items) => Term::And(items.iter().map(|part| map(*part)).collect()),
         Term::Or(items) => Term::Or(items.iter().map(|part| map(*part)).collect()),

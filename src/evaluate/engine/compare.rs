@@ -27,11 +27,16 @@ impl<'a> Machine<'a> {
             Term::In(item, set) => Vector::Truth(self.member_of(*item, *set, rows)?),
             Term::IsNone(inner) => {
                 let inner = self.evaluate(*inner, rows)?;
-                Vector::Truth(self.each_truth(&inner, rows.n, |code| match code {
-                    NONE => TRUE,
-                    UNKNOWN => DOUBT,
-                    _ => FALSE,
-                }, |value| truth_code(is_none(value))))
+                Vector::Truth(self.each_truth(
+                    &inner,
+                    rows.n,
+                    |code| match code {
+                        NONE => TRUE,
+                        UNKNOWN => DOUBT,
+                        _ => FALSE,
+                    },
+                    |value| truth_code(is_none(value)),
+                ))
             }
             Term::IsType(inner, entity) => {
                 let inner = self.evaluate(*inner, rows)?;
@@ -42,7 +47,9 @@ impl<'a> Machine<'a> {
             Term::Covers(a, b) => {
                 let (a, b) = (self.evaluate(*a, rows)?, self.evaluate(*b, rows)?);
                 self.spend(rows.n as u64 * 8)?;
-                Vector::Truth((0..rows.n).map(|row| truth_code(self.reference.covers(&self.value_at(&a, row), &self.value_at(&b, row)))).collect())
+                Vector::Truth(
+                    (0..rows.n).map(|row| truth_code(self.reference.covers(&self.value_at(&a, row), &self.value_at(&b, row)))).collect(),
+                )
             }
             Term::Overlaps(a, b) => {
                 let (a, b) = (self.evaluate(*a, rows)?, self.evaluate(*b, rows)?);
@@ -62,7 +69,9 @@ impl<'a> Machine<'a> {
             }
             Term::Add(a, b) => {
                 let (a, b) = (self.evaluate(*a, rows)?, self.evaluate(*b, rows)?);
-                Vector::Values((0..rows.n).map(|row| super::super::arithmetic::add(&self.value_at(&a, row), &self.value_at(&b, row))).collect())
+                Vector::Values(
+                    (0..rows.n).map(|row| super::super::arithmetic::add(&self.value_at(&a, row), &self.value_at(&b, row))).collect(),
+                )
             }
             Term::Subtract(a, b) => {
                 let (a, b) = (self.evaluate(*a, rows)?, self.evaluate(*b, rows)?);
@@ -183,7 +192,13 @@ impl<'a> Machine<'a> {
                     .map(|code| match *code {
                         code if code == constant => yes,
                         code if code <= CODES_MAX || code == NONE => no,
-                        code => if op == Comparison::Equal { equal(code, constant) } else { negate(equal(code, constant)) },
+                        code => {
+                            if op == Comparison::Equal {
+                                equal(code, constant)
+                            } else {
+                                negate(equal(code, constant))
+                            }
+                        }
                     })
                     .collect();
             }
@@ -262,11 +277,8 @@ impl<'a> Machine<'a> {
         let mut result = FALSE;
         for at in from..to {
             let member = sets.member(at);
-            let here = if is_unseen(member) {
-                self.may_be_unseen(item, member)
-            } else {
-                self.equal_codes(item, member).min(sets.level(at))
-            };
+            let here =
+                if is_unseen(member) { self.may_be_unseen(item, member) } else { self.equal_codes(item, member).min(sets.level(at)) };
             result = result.max(here);
             if result == TRUE {
                 break;

@@ -164,10 +164,10 @@ pub fn decide(
     plan: &Plan,
     policies: &Policies,
     snapshot: &Snapshot,
-    columns: &Columns,
     options: &Options<'_>,
     witnesses: bool,
 ) -> Result<Decided, EngineError> {
+    let columns = snapshot.columns();
     let reference = Evaluator::new(policies, snapshot, options.now, Vec::new());
     let machine = Machine::new(&plan.query, &plan.shapes, columns, &policies.schema, &reference, &plan.params);
     let mut decisions = Vec::new();
@@ -268,8 +268,11 @@ impl<'a> Decider<'_, 'a> {
         for (at, function) in self.functions.requirements.iter().enumerate() {
             let Some(body) = self.body(*function) else { continue };
             let truths = if rows.n > 0 { self.machine.truth(body, rows)? } else { Vec::new() };
-            let verdicts: Vec<Verdict> =
-                truths.iter().enumerate().map(|(row, truth)| self.verdict(*truth, due.as_ref().map(|due| due.get(row).copied().flatten()))).collect();
+            let verdicts: Vec<Verdict> = truths
+                .iter()
+                .enumerate()
+                .map(|(row, truth)| self.verdict(*truth, due.as_ref().map(|due| due.get(row).copied().flatten())))
+                .collect();
             if self.witnesses {
                 self.witness(body, rows, among, begin, &verdicts, decision.witnesses.get_mut(at))?;
             }
@@ -389,10 +392,10 @@ fn split(extent: &Sets<'_>, only: Option<EntityId>) -> (Subjects, Option<Vec<u8>
 /// [`EngineError`].
 pub fn scan(policies: &Policies, snapshot: &Snapshot, options: &Options<'_>) -> Result<Scan, EngineError> {
     let plan = Plan::new(policies, options)?;
-    let columns = Columns::of(snapshot);
-    let decided = decide(&plan, policies, snapshot, &columns, options, false)?;
-    let attested = attested_properties(&columns);
-    let mut scan = Scan { now: options.now, runs: plan.runs.iter().map(|(run, _)| run.clone()).collect(), findings: Vec::new(), waivers: Vec::new() };
+    let decided = decide(&plan, policies, snapshot, options, false)?;
+    let attested = attested_properties(snapshot.columns());
+    let mut scan =
+        Scan { now: options.now, runs: plan.runs.iter().map(|(run, _)| run.clone()).collect(), findings: Vec::new(), waivers: Vec::new() };
     for (at, decision) in decided.decisions.iter().enumerate() {
         let findings = findings_of(at, decision, &mut scan);
         let rests = plan.runs.get(at).is_some_and(|(_, functions)| reads_any(&plan.query, policies, functions, &attested));

@@ -16,8 +16,8 @@ use super::sets::{Gathered, push_list};
 use super::vector::{DOUBT, FALSE, Rows, Sets, TRUE, is_known};
 use crate::model::{Completeness, DerivedFrom, EntityId, Property, PropertyId};
 use crate::query::{FunctionId, Lambda, Term, TermId};
-use crate::snapshot::columns::{CodeClass, Members as Stored, MemberTimes, NONE, UNBOUNDED, UNKNOWN};
 use crate::snapshot::WALK_STEPS_MAX;
+use crate::snapshot::columns::{CodeClass, MemberTimes, Members as Stored, NONE, UNBOUNDED, UNKNOWN};
 
 /// What a walk came to.
 pub(super) struct Walk {
@@ -60,7 +60,8 @@ impl<'a> Machine<'a> {
     }
 
     fn is_derived_whole(&self, id: u32, declared: &Property, rule: DerivedFrom, walk: &Walk) -> bool {
-        let lists_lack = || walk.reached.iter().filter(|step| **step != id).any(|step| !self.stated_completeness(rule.from, *step).complete);
+        let lists_lack =
+            || walk.reached.iter().filter(|step| **step != id).any(|step| !self.stated_completeness(rule.from, *step).complete);
         let spoken = self.spoken_of(declared.id, id);
         match spoken {
             Some(claim) if claim.complete => !self.reference.is_expired(claim.source),
@@ -184,7 +185,8 @@ impl<'a> Machine<'a> {
         if petgraph::algo::toposort(&graph, None).is_err() {
             for part in kosaraju_scc(&graph) {
                 let circle = part.len() > 1 || part.iter().any(|node| graph.contains_edge(*node, *node));
-                circling.extend(part.into_iter().filter(|_| circle).filter_map(|node| Some(domain.start + u32::try_from(node.index()).ok()?)));
+                circling
+                    .extend(part.into_iter().filter(|_| circle).filter_map(|node| Some(domain.start + u32::try_from(node.index()).ok()?)));
             }
         }
         let circling = Rc::new(circling);
@@ -263,7 +265,8 @@ impl<'a> Machine<'a> {
         }
         let Some(list) = self.list(property) else { return Ok(None) };
         let spans: Vec<(u32, u32)> = list.offsets.windows(2).filter_map(|pair| Some((*pair.first()?, *pair.get(1)?))).collect();
-        let sets = Sets { class: list.class, spans: Rc::new(spans), members: list.members.clone(), levels: list.levels.clone(), distinct: true };
+        let sets =
+            Sets { class: list.class, spans: Rc::new(spans), members: list.members.clone(), levels: list.levels.clone(), distinct: true };
         let lambda = Lambda { function: test, captures: Vec::new() };
         let kept = self.filter_sets(&sets, &lambda, &Rows::new(sets.spans.len(), Vec::new()))?;
         let offsets: Vec<u32> = std::iter::once(0).chain(kept.spans.iter().map(|(_, to)| *to)).collect();

@@ -12,7 +12,7 @@ use super::super::evaluator::Evaluator;
 use super::vector::{DOUBT, FALSE, Members, Sets, TRUE};
 use crate::model::{EntityId, EntityTypeId, Property, Schema, SourceId, Value};
 use crate::snapshot::CellState;
-use crate::snapshot::columns::{Codes, CodeClass, Columns, LifetimeColumn, ListColumn, MemberTimes, NO_SOURCE, NONE, UNBOUNDED, UNKNOWN};
+use crate::snapshot::columns::{CodeClass, Codes, Columns, LifetimeColumn, ListColumn, MemberTimes, NO_SOURCE, NONE, UNBOUNDED, UNKNOWN};
 
 /// A single-valued property as it holds now.
 #[derive(Debug)]

@@ -286,9 +286,7 @@ impl<'a> Machine<'a> {
             }
             Term::Attribute { base, property, at } => self.read(*base, *property, *at, rows)?,
             Term::Navigate { base, property, at } => Vector::Sets(self.navigate(*base, *property, *at, rows)?),
-            Term::Closure { base, property, reflexive, at } => {
-                Vector::Sets(self.closure(*base, *property, *reflexive, *at, ty, rows)?)
-            }
+            Term::Closure { base, property, reflexive, at } => Vector::Sets(self.closure(*base, *property, *reflexive, *at, ty, rows)?),
             Term::Extent(entity) => Vector::Sets(self.extent(*entity)),
             Term::Filter { set, test } => Vector::Sets(self.filter(*set, test, rows)?),
             Term::Union(a, b) => {
@@ -331,7 +329,9 @@ impl<'a> Machine<'a> {
         let Some(column) = self.attribute(property) else { return Ok(Vector::Same(Val::Unknown)) };
         if column.class == CodeClass::Integer {
             let codes = self.codes(&base, CodeClass::Entity, rows.n);
-            return Ok(Vector::Values(codes.iter().map(|code| self.number_of(declared.ty, self.read_one(&column, property, *code))).collect()));
+            return Ok(Vector::Values(
+                codes.iter().map(|code| self.number_of(declared.ty, self.read_one(&column, property, *code))).collect(),
+            ));
         }
         if let Vector::Range(first, end) = *base
             && first >= column.first
@@ -341,7 +341,9 @@ impl<'a> Machine<'a> {
             return Ok(match &column.codes {
                 Cow::Borrowed(Codes::Each(lent)) => Vector::Codes(column.class, Cow::Borrowed(lent.get(from..to).unwrap_or(&[]))),
                 Cow::Owned(Codes::Each(made)) => Vector::codes(column.class, made.get(from..to).unwrap_or(&[]).to_vec()),
-                Cow::Borrowed(Codes::Constant(code)) | Cow::Owned(Codes::Constant(code)) => Vector::codes(column.class, vec![*code; rows.n]),
+                Cow::Borrowed(Codes::Constant(code)) | Cow::Owned(Codes::Constant(code)) => {
+                    Vector::codes(column.class, vec![*code; rows.n])
+                }
             });
         }
         let base = self.codes(&base, CodeClass::Entity, rows.n);
@@ -396,8 +398,7 @@ impl<'a> Machine<'a> {
             }
             let merge = |known: u8, new: u8| if deciding == FALSE { known.min(new) } else { known.max(new) };
             if self.shapes.has_sets(part) && n_open * 4 < rows.n * 3 {
-                let open: Vec<u32> =
-                    (0_u32..).zip(&result).filter(|(_, truth)| **truth != deciding).map(|(row, _)| row).collect();
+                let open: Vec<u32> = (0_u32..).zip(&result).filter(|(_, truth)| **truth != deciding).map(|(row, _)| row).collect();
                 let truths = self.truth(part, &rows.gather(&open))?;
                 for (row, truth) in open.iter().zip(truths) {
                     if let Some(slot) = result.get_mut(*row as usize) {

@@ -235,7 +235,13 @@ impl<'a> Machine<'a> {
             let Some(list) = self.list(declared.id) else { return Ok(Sets::empty(class, n)) };
             if codes.iter().all(|code| *code <= crate::snapshot::columns::CODES_MAX && list.is_whole(*code)) {
                 let spans = codes.iter().map(|code| list.span(*code)).collect();
-                return Ok(Sets { class, spans: Rc::new(spans), members: list.members.clone(), levels: list.levels.clone(), distinct: true });
+                return Ok(Sets {
+                    class,
+                    spans: Rc::new(spans),
+                    members: list.members.clone(),
+                    levels: list.levels.clone(),
+                    distinct: true,
+                });
             }
         }
         let mut gathered = Gathered::new(class, n);

@@ -120,7 +120,9 @@ impl<'a> Sets<'a> {
             return match &self.members {
                 Members::Consecutive(first) => Vector::Range(first + from, first + to),
                 Members::Stored(codes) => Vector::Codes(self.class, Cow::Borrowed(codes.get(from as usize..to as usize).unwrap_or(&[]))),
-                Members::Made(codes) => Vector::Codes(self.class, Cow::Owned(codes.get(from as usize..to as usize).unwrap_or(&[]).to_vec())),
+                Members::Made(codes) => {
+                    Vector::Codes(self.class, Cow::Owned(codes.get(from as usize..to as usize).unwrap_or(&[]).to_vec()))
+                }
             };
         }
         let mut flat = Vec::with_capacity(usize::try_from(self.n_members()).unwrap_or(0));
@@ -177,7 +179,9 @@ impl<'a> Vector<'a> {
             Self::Truth(truths) => Self::Truth(pick(truths, rows, DOUBT)),
             Self::Tally(tallies) => Self::Tally(pick(tallies, rows, Tally { low: 0, high: u64::MAX })),
             Self::Sets(sets) => Self::Sets(sets.gather(rows.iter().map(|row| *row as usize))),
-            Self::Values(values) => Self::Values(rows.iter().map(|row| values.get(*row as usize).cloned().unwrap_or(Val::Unknown)).collect()),
+            Self::Values(values) => {
+                Self::Values(rows.iter().map(|row| values.get(*row as usize).cloned().unwrap_or(Val::Unknown)).collect())
+            }
         }
     }
 
