@@ -7,12 +7,11 @@ mod generate;
 use std::collections::BTreeMap;
 use std::hint::black_box;
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use generate::{NOW, Shape};
 use tenet::check::{ParamId, Policies};
 use tenet::evaluate::engine::{Plan, decide};
 use tenet::evaluate::{Options, Val};
-use tenet::snapshot::columns::Columns;
 use tenet::snapshot::{Records, Snapshot};
 use tenet::sources::disk::{read_snapshot, write_snapshot};
 use tenet::{BuiltinModules, PolicyFile, compile};
@@ -63,8 +62,10 @@ fn load(c: &mut Criterion) {
     let mut group = c.benchmark_group("load");
     group.sample_size(10).throughput(Throughput::Elements(records.entities.len() as u64));
     group.bench_function("freeze", |b| b.iter(|| Snapshot::freeze(policies.schema.clone(), black_box(records.clone()))));
-    let snapshot = Snapshot::freeze(policies.schema.clone(), records.clone());
-    group.bench_function("columns", |b| b.iter(|| Columns::of(black_box(&snapshot))));
+    group.bench_function("columns", |b| {
+        let frozen = || Snapshot::freeze(policies.schema.clone(), records.clone());
+        b.iter_batched(frozen, |snapshot| snapshot.columns().n(), BatchSize::PerIteration);
+    });
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("bench.snapshot");
     write_snapshot(&policies.schema, &records, &path, false).unwrap();
@@ -81,8 +82,8 @@ fn decided(
     let params = BTreeMap::new();
     let options = options(&params);
     let plan = Plan::new(policies, &options).unwrap();
-    let columns = Columns::of(snapshot);
-    group.bench_function(id, |b| b.iter(|| decide(&plan, policies, snapshot, &columns, &options, false).unwrap()));
+    let _ = snapshot.columns();
+    group.bench_function(id, |b| b.iter(|| decide(&plan, policies, snapshot, &options, false).unwrap()));
 }
 
 fn operators(c: &mut Criterion) {

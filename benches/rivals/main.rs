@@ -4,7 +4,6 @@
 //! Each runner is one process: it loads once, evaluates all eleven rules several times and prints one JSON line. Ratios are
 //! taken round by round, so that they come from the same stretch of time.
 #![expect(
-    clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
