@@ -18,6 +18,7 @@ mod faults;
 #[path = "../support/generate.rs"]
 mod generate;
 mod generated;
+mod generator;
 mod hostile;
 mod index;
 mod layers;
