@@ -3,10 +3,10 @@
 //! Nothing is stored for them: each is gathered when it is asked for, from lists that were filtered beforehand where the
 //! filter looks at nothing but the member.
 
-use std::collections::HashSet;
 use std::rc::Rc;
 
 use super::super::value::Unseen;
+use super::HashSet;
 use super::facts::{List, Whole};
 use super::machine::{Machine, Outcome};
 use super::sets::{Gathered, push_list};
@@ -88,18 +88,14 @@ impl<'a> Machine<'a> {
     }
 
     fn stated_completeness(&self, property: PropertyId, id: u32) -> &'a Completeness {
-        self.spoken_of(property, id).unwrap_or_else(|| self.columns.unspoken())
+        let stated = self.columns.list(property).and_then(|column| column.completeness_of(id));
+        stated.map_or_else(|| self.columns.unspoken(), |(completeness, _)| completeness)
     }
 
-    /// Returns what the snapshot says of a list, if it says more than of any other.
+    /// Returns what was claimed of a list.
     fn spoken_of(&self, property: PropertyId, id: u32) -> Option<&'a Completeness> {
-        let column = self.columns.list(property)?;
-        let at = id.checked_sub(column.first)? as usize;
-        if at + 1 >= column.offsets.len() {
-            return None;
-        }
-        let kind = column.completeness_kinds.get(column.completeness.get(at)? as usize)?;
-        (kind != self.columns.unspoken()).then_some(kind)
+        let (completeness, claimed) = self.columns.list(property)?.completeness_of(id)?;
+        claimed.then_some(completeness)
     }
 
     /// Puts everything reached from an entity along a navigation into `reached`, sorted; tells whether anything on the way is
@@ -159,7 +155,7 @@ impl<'a> Machine<'a> {
     }
 
     fn walk_lists(&self, id: u32, along: PropertyId, reached: &mut Vec<u32>) -> Outcome<bool> {
-        let mut seen = HashSet::new();
+        let mut seen = HashSet::default();
         let mut begin = 0;
         self.each_target(id, along, &mut |target| {
             if seen.insert(target) {

@@ -6,10 +6,10 @@
 //! it answers, for certain and perhaps; a list that may lack members answers perhaps whatever an unseen member may.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::super::value::Unseen;
+use super::HashMap;
 use super::machine::{Machine, Outcome};
 use super::vector::{DOUBT, FALSE, Members, Rows, TRUE, Vector, is_known, is_unseen};
 use crate::model::{Base, Property, PropertyId};
@@ -101,7 +101,7 @@ const QUESTIONS_MAX: usize = 64;
 /// Rows from which the other end is looked at.
 const ROWS_FROM: usize = 32;
 /// Rows whose sets are gathered to see how long they are.
-const SAMPLE: usize = 8;
+const SAMPLE: usize = 3;
 /// Sets shorter than this are gathered.
 const SHORT: u64 = 24;
 
@@ -167,7 +167,7 @@ impl<'a> Machine<'a> {
             };
             columns.push((class, self.codes(&vector, class, rows.n).into_owned()));
         }
-        let mut known: HashMap<Vec<(CodeClass, u32)>, u32> = HashMap::new();
+        let mut known: HashMap<Vec<(CodeClass, u32)>, u32> = HashMap::default();
         let mut questions = Questions { values: Vec::new(), of_row: Vec::with_capacity(rows.n) };
         for row in 0..rows.n {
             let value: Vec<(CodeClass, u32)> =
@@ -449,7 +449,7 @@ impl<'a> Machine<'a> {
             return Ok(None);
         }
         let open = unseen(self.unseen_code(Unseen { base: declared.ty.base, origin: None }))?;
-        let mut reached: HashMap<u32, Bits> = HashMap::new();
+        let mut reached: HashMap<u32, Bits> = HashMap::default();
         if open != 0 {
             let unsure = self.untyped(declared).into_iter().flatten();
             for id in self.lacking(declared).into_iter().chain(unsure) {

@@ -1,10 +1,10 @@
 //! Functions of one entity or value, computed once for each.
 
-use std::collections::HashMap;
 use std::ops::Range;
 use std::rc::Rc;
 
 use super::super::value::Val;
+use super::HashMap;
 use super::machine::{Machine, Outcome};
 use super::vector::{DOUBT, Members, Rows, Sets, Tally, Vector};
 use crate::model::Base;
@@ -30,7 +30,7 @@ struct Places {
 
 impl Places {
     fn new(codes: Range<u32>) -> Self {
-        Self { first: codes.start, near: vec![0; codes.len()], far: HashMap::new() }
+        Self { first: codes.start, near: vec![0; codes.len()], far: HashMap::default() }
     }
 
     fn get(&self, code: u32) -> Option<u32> {

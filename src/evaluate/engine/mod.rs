@@ -26,5 +26,9 @@ mod sets;
 mod shape;
 mod vector;
 
+/// Tables that are looked up very often, with a hash that is the same in every run.
+type HashMap<K, V> = std::collections::HashMap<K, V, foldhash::fast::FixedState>;
+type HashSet<K> = std::collections::HashSet<K, foldhash::fast::FixedState>;
+
 pub use decide::{Decided, Decision, EngineError, Plan, decide, scan};
 pub use machine::{MEMBERS_MAX, WORK_MAX};

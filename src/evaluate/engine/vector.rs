@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::rc::Rc;
 
 use super::super::value::{Truth, Val};
+use super::HashMap;
 use crate::snapshot::columns::{CODES_MAX, CodeClass, UNKNOWN};
 
 /// False, in every completion.
@@ -222,7 +223,7 @@ pub(super) struct Rows<'a> {
     /// The arguments.
     pub(super) arguments: Vec<Rc<Vector<'a>>>,
     /// Terms that were evaluated for these rows.
-    pub(super) known: std::cell::RefCell<std::collections::HashMap<crate::query::TermId, Rc<Vector<'a>>>>,
+    pub(super) known: std::cell::RefCell<HashMap<crate::query::TermId, Rc<Vector<'a>>>>,
 }
 
 impl<'a> Rows<'a> {
