@@ -172,8 +172,9 @@ impl<'a> Machine<'a> {
         match class {
             // A value that no fact has stands outside of the order of codes; instants and numbers are compared as such.
             Some(class) if !ordering => self.compared_codes(op, class, a, b, n),
-            Some(CodeClass::Instant) => self.compared_instants(op, a, b, n),
-            Some(class) if both_codes(a, b) => self.compared_codes(op, class, a, b, n),
+            Some(CodeClass::Instant) if is_native(a) && is_native(b) => self.compared_instants(op, a, b, n),
+            // Keys are numbered type by type, which is not their order.
+            Some(class) if both_codes(a, b) && !matches!(class, CodeClass::Key(_)) => self.compared_codes(op, class, a, b, n),
             _ => (0..n).map(|row| truth_code(self.reference.compare(op, &self.value_at(a, row), &self.value_at(b, row)))).collect(),
         }
     }
@@ -263,7 +264,7 @@ impl<'a> Machine<'a> {
         let item = self.evaluate(item, rows)?;
         let sets = self.sets(set, rows)?;
         self.spend(sets.n_members())?;
-        if matches!(&*item, Vector::Values(_) | Vector::Tally(_)) {
+        if matches!(&*item, Vector::Values(_) | Vector::Tally(_) | Vector::Same(Val::Range(_))) {
             let each = |row| truth_code(self.reference.membership(&self.value_at(&item, row), &self.set_value(&sets, row)));
             return Ok((0..rows.n).map(each).collect());
         }
@@ -303,12 +304,16 @@ impl<'a> Machine<'a> {
     }
 }
 
-fn both_codes(a: &Vector<'_>, b: &Vector<'_>) -> bool {
-    let coded = |vector: &Vector<'_>| match vector {
-        Vector::Range(..) => true,
+/// Tells whether no code stands for a value that no fact has.
+fn is_native(vector: &Vector<'_>) -> bool {
+    match vector {
         Vector::Codes(_, codes) => codes.iter().all(|code| !(FOREIGN_FIRST..UNKNOWN).contains(code)),
-        _ => false,
-    };
+        _ => true,
+    }
+}
+
+fn both_codes(a: &Vector<'_>, b: &Vector<'_>) -> bool {
+    let coded = |vector: &Vector<'_>| matches!(vector, Vector::Range(..) | Vector::Codes(..)) && is_native(vector);
     coded(a) && coded(b)
 }
 

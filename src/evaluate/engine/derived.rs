@@ -155,23 +155,36 @@ impl<'a> Machine<'a> {
     }
 
     fn walk_lists(&self, id: u32, along: PropertyId, reached: &mut Vec<u32>) -> Outcome<bool> {
+        /// Walks up to this length are searched without a table.
+        const SHORT: usize = 24;
         let mut seen = HashSet::default();
+        let mut next = Vec::new();
         let mut begin = 0;
-        self.each_target(id, along, &mut |target| {
-            if seen.insert(target) {
-                reached.push(target);
-            }
-        });
-        for _ in 1..WALK_STEPS_MAX {
+        for step in 0..WALK_STEPS_MAX {
             let end = reached.len();
-            if begin == end {
+            if step > 0 && begin == end {
                 return Ok(false);
             }
-            for at in begin..end {
-                let node = reached.get(at).copied().unwrap_or(NONE);
-                let mut next = Vec::new();
-                self.each_target(node, along, &mut |target| next.push(target));
-                reached.extend(next.into_iter().filter(|target| seen.insert(*target)));
+            next.clear();
+            if step == 0 {
+                self.each_target(id, along, &mut |target| next.push(target));
+            } else {
+                let level = reached.get(begin..end).unwrap_or(&[]);
+                level.iter().for_each(|node| self.each_target(*node, along, &mut |target| next.push(target)));
+            }
+            for target in &next {
+                if reached.len() < SHORT {
+                    if !reached.contains(target) {
+                        reached.push(*target);
+                    }
+                    continue;
+                }
+                if seen.is_empty() {
+                    seen.extend(reached.iter().copied());
+                }
+                if seen.insert(*target) {
+                    reached.push(*target);
+                }
             }
             self.spend((reached.len() - end) as u64)?;
             begin = end;

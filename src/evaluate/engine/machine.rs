@@ -11,9 +11,9 @@ use super::facts::{Attribute, Facts, List};
 use super::memo::Memo;
 use super::shape::Shapes;
 use super::vector::{DOUBT, FALSE, FOREIGN_FIRST, Rows, Sets, TRUE, UNSEEN_FIRST, Vector, is_unseen, truth_code};
-use crate::model::{Base, EntityId, PropertyId, Schema, Type, Value};
+use crate::model::{Base, EntityId, Property, PropertyId, Schema, Type, Value};
 use crate::query::{FunctionId, ParamVersion, Query, Term, TermId};
-use crate::snapshot::columns::{CodeClass, Codes, Columns, NONE, UNKNOWN};
+use crate::snapshot::columns::{CODES_MAX, CodeClass, Codes, Columns, NONE, UNKNOWN};
 
 /// The work one rule may take: rows, members and combinations looked at.
 pub const WORK_MAX: u64 = 4_000_000_000;
@@ -53,7 +53,7 @@ pub(super) struct Machine<'a> {
     pub(super) filtered: RefCell<HashMap<(PropertyId, FunctionId), Rc<List<'a>>>>,
     pub(super) indexes: RefCell<HashMap<(TermId, TermId), Rc<super::lookup::Lookup>>>,
     unseen: RefCell<(Vec<Unseen>, HashMap<Unseen, u32>)>,
-    foreign: RefCell<Vec<(CodeClass, Value)>>,
+    foreign: RefCell<(Vec<Value>, HashMap<(CodeClass, Value), u32>)>,
     work: Cell<u64>,
 }
 
@@ -146,11 +146,21 @@ impl<'a> Machine<'a> {
     /// Returns the code of a value that a policy names and no fact has.
     fn foreign_code(&self, class: CodeClass, value: &Value) -> u32 {
         let mut table = self.foreign.borrow_mut();
-        let at = table.iter().position(|(known, other)| *known == class && other == value).unwrap_or_else(|| {
-            table.push((class, value.clone()));
-            table.len() - 1
-        });
-        (FOREIGN_FIRST + u32::try_from(at).unwrap_or(0)).min(UNKNOWN - 1)
+        let next = u32::try_from(table.0.len()).unwrap_or(u32::MAX);
+        let at = *table.1.entry((class, value.clone())).or_insert(next);
+        if at == next {
+            table.0.push(value.clone());
+        }
+        FOREIGN_FIRST.saturating_add(at).min(UNKNOWN - 1)
+    }
+
+    /// Returns the code a stored value has here.
+    pub(super) fn own_code(&self, declared: &Property, class: CodeClass, code: u32) -> u32 {
+        if class != CodeClass::Integer || code > CODES_MAX {
+            return code;
+        }
+        let value = self.columns.value_of(Type { set: false, ..declared.ty }, class, code);
+        value.map_or(UNKNOWN, |value| self.foreign_code(class, &value))
     }
 
     pub(super) fn class_of(&self, ty: Type) -> CodeClass {
@@ -162,6 +172,8 @@ impl<'a> Machine<'a> {
             Val::Known(Value::Entity(id)) => id.0,
             Val::Known(Value::Bool(value)) => u32::from(*value),
             Val::Known(Value::Enum(_, at)) => *at,
+            // Whole numbers and durations share their codes in columns, so here each has one of its own.
+            Val::Known(value) if class == CodeClass::Integer => self.foreign_code(class, value),
             Val::Known(value) => self.columns.code(class, value).unwrap_or_else(|| self.foreign_code(class, value)),
             Val::None => NONE,
             Val::Unseen(unseen) => self.unseen_code(unseen.clone()),
@@ -175,7 +187,7 @@ impl<'a> Machine<'a> {
             UNKNOWN => Val::Unknown,
             code if is_unseen(code) => Val::Unseen(self.unseen_of(code)),
             code if code >= FOREIGN_FIRST => {
-                let found = self.foreign.borrow().get((code - FOREIGN_FIRST) as usize).map(|(_, value)| value.clone());
+                let found = self.foreign.borrow().0.get((code - FOREIGN_FIRST) as usize).cloned();
                 found.map_or(Val::Unknown, Val::Known)
             }
             code if class == CodeClass::Entity => Val::Known(Value::Entity(EntityId(code))),

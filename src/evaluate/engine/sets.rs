@@ -281,7 +281,7 @@ impl<'a> Machine<'a> {
     pub(super) fn step_all(&self, base: &Vector<'a>, declared: &Property, n: usize) -> Outcome<Sets<'a>> {
         let class = self.step_class(declared);
         let codes = self.codes(base, CodeClass::Entity, n);
-        if declared.ty.set && declared.derived.is_none() {
+        if declared.ty.set && declared.derived.is_none() && class != CodeClass::Integer {
             let Some(list) = self.list(declared.id) else { return Ok(Sets::empty(class, n)) };
             if codes.iter().all(|code| *code <= crate::snapshot::columns::CODES_MAX && list.is_whole(*code)) {
                 let spans = codes.iter().map(|code| list.span(*code)).collect();
@@ -331,7 +331,7 @@ impl<'a> Machine<'a> {
             let code = if declared.is_key { id } else { self.attribute(declared.id).map_or(UNKNOWN, |column| column.get(id)) };
             match code {
                 NONE => {}
-                code if is_known(code) => gathered.push(code, level),
+                code if is_known(code) => gathered.push(self.own_code(declared, gathered.class, code), level),
                 _ => gathered.push(self.unseen_code(Unseen { base: declared.ty.base, origin: None }), DOUBT),
             }
             return Ok(());
@@ -340,7 +340,11 @@ impl<'a> Machine<'a> {
             self.step_derived(id, declared, level, gathered)?
         } else {
             let Some(list) = self.list(declared.id) else { return Ok(()) };
+            let begin = gathered.members.len();
             push_list(&list, id, level, gathered);
+            if gathered.class == CodeClass::Integer {
+                gathered.members.iter_mut().skip(begin).for_each(|code| *code = self.own_code(declared, CodeClass::Integer, *code));
+            }
             list.is_whole(id)
         };
         self.spend(1)?;
