@@ -495,8 +495,9 @@ impl<'a> Machine<'a> {
 
     /// Entities whose step over a property may lead to something unseen, as far as their type has it.
     fn lacking(&self, declared: &Property) -> Vec<u32> {
-        let root = self.schema.entity(declared.owner).map_or(declared.owner, |ty| ty.root);
-        let domain = self.columns.domain(root);
+        let above = self.schema.entities.iter().filter(|above| above.id != declared.owner && self.schema.is_subtype(declared.owner, above.id));
+        let unsure = above.flat_map(|above| self.columns.own(above.id));
+        let domain = self.columns.domain(declared.owner).chain(unsure);
         if declared.ty.set {
             return match self.list(declared.id) {
                 Some(list) if list.all_whole() => Vec::new(),
