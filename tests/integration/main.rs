@@ -10,6 +10,7 @@
     reason = "a test that cannot go on fails; it works with files and the program"
 )]
 
+mod agree;
 mod canonical;
 mod cli;
 mod docs;
@@ -19,6 +20,7 @@ mod generate;
 mod generated;
 mod generator;
 mod hostile;
+mod index;
 mod layers;
 mod open_world;
 #[path = "../oracle/mod.rs"]

@@ -364,7 +364,8 @@ impl<'a> Machine<'a> {
         }
         let Some(mut entries) = self.leading_to(declared, image)? else { return Ok(None) };
         let beyond = self.unseen_code(Unseen { base: declared.ty.base, origin: None });
-        for id in self.lacking(declared) {
+        let untyped = self.untyped(declared).into_iter().flat_map(|ids| self.lacking_among(declared, ids));
+        for id in self.lacking(declared).into_iter().chain(untyped) {
             let origin = if declared.ty.set { self.origin(declared, id) } else { None };
             let bits = unseen(self.unseen_code(Unseen { base: declared.ty.base, origin }))?;
             entries.push((id, Bits::perhaps(bits)));
@@ -450,9 +451,7 @@ impl<'a> Machine<'a> {
         let open = unseen(self.unseen_code(Unseen { base: declared.ty.base, origin: None }))?;
         let mut reached: HashMap<u32, Bits> = HashMap::new();
         if open != 0 {
-            let unsure =
-                self.schema.entities.iter().filter(|above| above.id != declared.owner && self.schema.is_subtype(declared.owner, above.id));
-            let unsure = unsure.flat_map(|above| self.columns.own(above.id));
+            let unsure = self.untyped(declared).into_iter().flatten();
             for id in self.lacking(declared).into_iter().chain(unsure) {
                 reached.insert(id, Bits::perhaps(open));
             }
@@ -493,22 +492,31 @@ impl<'a> Machine<'a> {
         Ok(Some(codes.iter().map(|code| if *code == NONE { Bits::default() } else { image.get(*code) }).collect()))
     }
 
-    /// Entities whose step over a property may lead to something unseen, as far as their type has it.
+    /// Entities with a property whose step over it may lead to something unseen.
     fn lacking(&self, declared: &Property) -> Vec<u32> {
-        let above = self.schema.entities.iter().filter(|above| above.id != declared.owner && self.schema.is_subtype(declared.owner, above.id));
-        let unsure = above.flat_map(|above| self.columns.own(above.id));
-        let domain = self.columns.domain(declared.owner).chain(unsure);
+        self.lacking_among(declared, self.columns.domain(declared.owner))
+    }
+
+    fn lacking_among(&self, declared: &Property, among: std::ops::Range<u32>) -> Vec<u32> {
         if declared.ty.set {
             return match self.list(declared.id) {
                 Some(list) if list.all_whole() => Vec::new(),
-                Some(list) => domain.filter(|id| !list.is_whole(*id)).collect(),
+                Some(list) => among.filter(|id| !list.is_whole(*id)).collect(),
                 None => Vec::new(),
             };
         }
         match self.attribute(declared.id) {
-            Some(column) => domain.filter(|id| column.get(*id) == crate::snapshot::columns::UNKNOWN).collect(),
+            Some(column) if column.all_known(&among) => Vec::new(),
+            Some(column) => among.filter(|id| column.get(*id) == crate::snapshot::columns::UNKNOWN).collect(),
             None => Vec::new(),
         }
+    }
+
+    /// Entities whose type is not known and may have a property.
+    fn untyped(&self, declared: &Property) -> Vec<std::ops::Range<u32>> {
+        let above = self.schema.entities.iter();
+        let above = above.filter(|above| above.id != declared.owner && self.schema.is_subtype(declared.owner, above.id));
+        above.map(|above| self.columns.own(above.id)).collect()
     }
 
     /// Returns the entities whose step over a property leads to the image, with what they answer by it.
