@@ -34,6 +34,9 @@ fn main() {
     if arguments.first().is_some_and(|first| first == runner::FLAG) {
         std::process::exit(runner::main(&arguments[1..]));
     }
+    if arguments.first().is_some_and(|first| first == runner::INDEX_FLAG) {
+        std::process::exit(runner::make_index(&arguments[1..]));
+    }
     if !arguments.iter().any(|argument| argument == "--bench") {
         println!("this measures for minutes; run it with `cargo bench --bench rivals`");
         return;

@@ -5,6 +5,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use super::options::Options;
+use super::runner;
 use super::watch::Watched;
 
 /// The folder of this bench.
@@ -63,7 +64,7 @@ fn generate(options: &Options, place: &Place) -> Result<(), String> {
     if made.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&made.stderr).into_owned()) }
 }
 
-/// Imports anew in each run: the import is measured too.
+/// Imports anew in each run: the import is measured too, with the index if the import leaves that to be made.
 fn import(place: &Place) -> Result<(f64, f64), String> {
     let parent = place.snapshot.parent().expect("it lies in a folder");
     std::fs::create_dir_all(parent).map_err(|error| error.to_string())?;
@@ -74,6 +75,9 @@ fn import(place: &Place) -> Result<(f64, f64), String> {
     command.arg("import").arg("tables").arg(place.data.join("parquet")).arg(place.data.join("meta.json"));
     command.arg("--mapping").arg(home().join("mapping.yaml")).arg("-o").arg(&place.snapshot);
     let begun = Instant::now();
-    let watched = Watched::start(command)?.wait(3600.0, 20.0)?;
-    Ok((begun.elapsed().as_secs_f64(), watched.peak_mb))
+    let imported = Watched::start(command)?.wait(3600.0, 20.0)?;
+    let mut command = Command::new(std::env::current_exe().map_err(|error| error.to_string())?);
+    command.arg(runner::INDEX_FLAG).arg(&place.snapshot);
+    let indexed = Watched::start(command)?.wait(3600.0, 20.0)?;
+    Ok((begun.elapsed().as_secs_f64(), imported.peak_mb.max(indexed.peak_mb)))
 }

@@ -1,7 +1,7 @@
 //! The hidden runner: `tenet` in a process of its own, measured as the rivals measure themselves.
 //!
-//! *load* is everything from the start of the process until rules are lowered and the snapshot is open with the columns the
-//! rules read; *eval* is all eleven rules with every violation key as a text.
+//! *load* is everything from the start of the process until rules are lowered and the snapshot is open; *eval* is all eleven
+//! rules with every violation key as a text. The first one reads the columns the rules need.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use tenet::evaluate::engine::{Plan, decide};
 use tenet::evaluate::{Evaluator, Frame, Options, Scan, Val, parse_parameter};
 use tenet::model::{EntityId, Value, Verdict};
 use tenet::snapshot::Snapshot;
-use tenet::sources::disk::read_snapshot;
+use tenet::sources::disk::{IndexKey, IndexStore, open_index, read_manifest, read_snapshot, write_index};
 use tenet::{BuiltinModules, PolicyFile, compile};
 
 use super::prepare::home;
@@ -23,6 +23,8 @@ use super::watch::status_mb;
 
 /// What makes this program the runner.
 pub(crate) const FLAG: &str = "--run-tenet";
+/// What makes it make an index and end.
+pub(crate) const INDEX_FLAG: &str = "--index-tenet";
 const RULES: std::ops::RangeInclusive<u32> = 1..=11;
 
 /// Violation keys by rule.
@@ -80,16 +82,13 @@ pub(crate) fn main(words: &[String]) -> i32 {
     let arguments = arguments(words);
     let (begun, cpu_begun) = (Instant::now(), cpu());
     let policies = policies();
-    let (builder, _) = read_snapshot(&policies.schema, &arguments.snapshot).expect("the snapshot");
-    let mut snapshot = Snapshot::freeze(policies.schema.clone(), builder.records());
-    if !arguments.reference {
-        snapshot = Snapshot::from_columns(Arc::clone(snapshot.columns()));
-    }
+    let opened = open(&policies, &arguments);
+    let snapshot = &opened.snapshot;
     let params = parameters(&policies, &arguments.data);
     let now = snapshot.meta().captured_to.expect("the snapshot says when it was taken");
     let select = |rule: &tenet::check::Rule| arguments.rules.as_ref().is_none_or(|rules| rules.contains(&number(&rule.id)));
     let options = Options { now, params: &params, packs: None, select: &select, subject: None, waivers: false };
-    let run = Run { policies: &policies, snapshot: &snapshot, options };
+    let run = Run { policies: &policies, snapshot, options };
     let plan = (!arguments.reference).then(|| Plan::new(&policies, &run.options).expect("a plan"));
     let load = (begun.elapsed().as_secs_f64(), cpu() - cpu_begun);
     let mut times = Vec::new();
@@ -99,7 +98,46 @@ pub(crate) fn main(words: &[String]) -> i32 {
         outcome = plan.as_ref().map_or_else(|| run.by_reference(), |plan| run.by_engine(plan));
         times.push((begun.elapsed().as_secs_f64(), cpu() - cpu_begun));
     }
-    report(&arguments, load, &times, outcome)
+    let note = opened.index.map_or_else(String::new, |index| index.summary());
+    report(&arguments, load, &times, outcome, &note)
+}
+
+struct Opened {
+    snapshot: Snapshot,
+    index: Option<Arc<IndexStore>>,
+}
+
+/// Opens the index, from which each part is read when it is first asked for; the reference evaluator reads the tables.
+fn open(policies: &Policies, arguments: &Arguments) -> Opened {
+    let key = index_key(policies, &arguments.snapshot);
+    if !arguments.reference
+        && let Some(open) = open_index(&policies.schema, &arguments.snapshot, &key).expect("the index")
+    {
+        return Opened { snapshot: Snapshot::from_columns(open.columns), index: Some(open.store) };
+    }
+    Opened { snapshot: from_tables(policies, &arguments.snapshot), index: None }
+}
+
+fn index_key(policies: &Policies, snapshot: &Path) -> IndexKey {
+    let manifest = read_manifest(snapshot).and_then(|manifest| manifest.digest()).expect("the manifest");
+    IndexKey::new(&policies.schema, manifest, None)
+}
+
+fn from_tables(policies: &Policies, snapshot: &Path) -> Snapshot {
+    let (builder, _) = read_snapshot(&policies.schema, snapshot).expect("the snapshot");
+    Snapshot::freeze(policies.schema.clone(), builder.records())
+}
+
+/// Makes the index of a snapshot where the import did not.
+pub(crate) fn make_index(words: &[String]) -> i32 {
+    let [snapshot] = words else { panic!("one snapshot") };
+    let (policies, snapshot) = (policies(), Path::new(snapshot));
+    let key = index_key(&policies, snapshot);
+    if open_index(&policies.schema, snapshot, &key).is_ok_and(|open| open.is_some()) {
+        return 0;
+    }
+    write_index(from_tables(&policies, snapshot).columns(), snapshot, &key).expect("it is written");
+    0
 }
 
 fn parameters(policies: &Policies, data: &Path) -> BTreeMap<ParamId, Val> {
@@ -234,7 +272,7 @@ fn spelled(key: &str) -> String {
     key.split('/').map(segment).collect::<Vec<_>>().join("/")
 }
 
-fn report(arguments: &Arguments, load: (f64, f64), times: &[(f64, f64)], outcome: Outcome) -> i32 {
+fn report(arguments: &Arguments, load: (f64, f64), times: &[(f64, f64)], outcome: Outcome, note: &str) -> i32 {
     let peak = status_mb(std::process::id(), "VmHWM:");
     let planted = json(&arguments.data.join("planted.json"));
     let mut wrong = Vec::new();
@@ -259,7 +297,7 @@ fn report(arguments: &Arguments, load: (f64, f64), times: &[(f64, f64)], outcome
         "peer": if arguments.reference { "tenet-reference" } else { "tenet" },
         "load_s": load.0, "load_cpu_s": load.1,
         "eval_s": seconds(|time| time.0), "eval_cpu_s": seconds(|time| time.1),
-        "peak_mb": peak, "ok": wrong.is_empty(), "wrong": wrong, "counts": counts, "note": "",
+        "peak_mb": peak, "ok": wrong.is_empty(), "wrong": wrong, "counts": counts, "note": note,
     });
     println!("{line}");
     i32::from(!wrong.is_empty())
