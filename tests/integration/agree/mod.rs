@@ -175,7 +175,12 @@ impl<'e> Worker<'e> {
                 }
             };
             self.tally.coverage.policies(policies);
+            let failed = self.failures.len();
             for (at, (world, snapshot)) in worlds.iter().enumerate() {
+                // One difference of a policy is enough to look at.
+                if self.failures.len() > failed {
+                    break;
+                }
                 let case = id(policy, at);
                 let asked = asked(case, policies, world);
                 let turn = batch + at as u64;
