@@ -18,7 +18,9 @@ mod faults;
 #[path = "../support/generate.rs"]
 mod generate;
 mod generated;
+mod generator;
 mod hostile;
+mod index;
 mod layers;
 mod open_world;
 #[path = "../oracle/mod.rs"]

@@ -64,6 +64,9 @@ impl<'a> Machine<'a> {
         if let Some(sets) = self.candidates(set, test, rows)? {
             return self.exists_in(&sets, test, rows);
         }
+        if let Some(decided) = self.exists_by_image(set, test, rows)? {
+            return Ok(decided);
+        }
         let sets = self.sets(set, rows)?;
         self.exists_in(&sets, test, rows)
     }

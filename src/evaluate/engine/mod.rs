@@ -8,7 +8,7 @@
 //!
 //! - `vector`: values, truths and sets of a batch
 //! - `facts`: columns as they hold now
-//! - `machine`, `compare`, `sets`, `derived`, `count`, `lookup`: terms over a batch
+//! - `machine`, `compare`, `sets`, `derived`, `count`, `lookup`, `image`: terms over a batch
 //! - `memo`: functions computed once for each entity
 //! - `shape`: what is told of terms beforehand
 //! - `decide`: verdicts
@@ -18,6 +18,7 @@ mod count;
 mod decide;
 mod derived;
 mod facts;
+mod image;
 mod lookup;
 mod machine;
 mod memo;
