@@ -185,7 +185,7 @@ impl<'e> Worker<'e> {
                 let asked = asked(case, policies, world);
                 let turn = batch + at as u64;
                 let depth = match self.search.depth {
-                    Depth::Reasons if turn % EXPLAINED_EVERY > 0 => Depth::Attestations,
+                    Depth::Reasons if !turn.is_multiple_of(EXPLAINED_EVERY) => Depth::Attestations,
                     depth => depth,
                 };
                 let pairs = self.search.turns[turn as usize % self.search.turns.len()];
