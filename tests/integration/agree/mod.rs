@@ -1,5 +1,5 @@
 //! The fast engine says what the reference evaluator says: on random policies over random worlds, on the rules that ship
-//! over random worlds, and on all fixtures.
+//! over random worlds, and on all fixtures. The reference evaluator says the same over records and over columns.
 //!
 //! `TENET_AGREE_PAIRS` says on how many pairs of a rule and a world, `TENET_AGREE_SEED` where to begin; a case that is
 //! printed is run again with `TENET_AGREE_CASE=own:12:3:4`. `TENET_AGREE_DEPTH=verdicts` leaves reasons alone, and
@@ -175,12 +175,17 @@ impl<'e> Worker<'e> {
                 }
             };
             self.tally.coverage.policies(policies);
+            let failed = self.failures.len();
             for (at, (world, snapshot)) in worlds.iter().enumerate() {
+                // One difference of a policy is enough to look at.
+                if self.failures.len() > failed {
+                    break;
+                }
                 let case = id(policy, at);
                 let asked = asked(case, policies, world);
                 let turn = batch + at as u64;
                 let depth = match self.search.depth {
-                    Depth::Reasons if turn % EXPLAINED_EVERY > 0 => Depth::Attestations,
+                    Depth::Reasons if !turn.is_multiple_of(EXPLAINED_EVERY) => Depth::Attestations,
                     depth => depth,
                 };
                 let pairs = self.search.turns[turn as usize % self.search.turns.len()];
@@ -291,8 +296,7 @@ fn the_engines_agree_on_random_policies() {
         _ => Depth::Reasons,
     };
     let (records, columns) = (fast_over(Store::Records), fast_over(Store::Columns));
-    let slow = Pair { one: REFERENCE, other: REFERENCE, store: Store::Columns };
-    let turns: [&[Pair<'_>]; 3] = [&[records], &[columns], &[slow, records]];
+    let turns: [&[Pair<'_>]; 2] = [&[records], &[columns]];
     let started = std::time::Instant::now();
     let (tally, failures) = run(Search { seed, pairs, failures_max, turns: &turns, shrinks: true, depth });
     eprintln!("seed {seed}, {} pairs in {:?}\n{tally:#?}", tally.pairs, started.elapsed());
@@ -304,6 +308,16 @@ fn the_engines_agree_on_random_policies() {
         let never = tally.coverage.never();
         assert!(never.is_empty(), "never written: {never:?}");
     }
+}
+
+/// The reference evaluator says the same whatever it reads from.
+#[test]
+fn the_stores_agree_on_random_policies() {
+    let (seed, failures_max) = (setting("TENET_AGREE_SEED", 1) + 5_000_000, 1);
+    let pairs = setting("TENET_AGREE_STORED", 20_000);
+    let slow = Pair { one: REFERENCE, other: REFERENCE, store: Store::Columns };
+    let (_, failures) = run(Search { seed, pairs, failures_max, turns: &[&[slow]], shrinks: true, depth: Depth::Reasons });
+    assert!(failures.is_empty(), "{}", failures.join("\n\n"));
 }
 
 /// Runs one case and prints it.

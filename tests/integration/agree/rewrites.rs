@@ -147,7 +147,7 @@ const NEUTRAL: &[Rewrite] = &[
     }),
     ("what is let written where it is used", |policies| {
         for rule in &mut policies.rules {
-            let mut lets = std::mem::take(&mut rule.lets);
+            let mut lets = rule.lets.clone();
             for at in 0..lets.len() {
                 let (var, value) = lets[at].clone();
                 let written = |expr: &mut Expr| substituted(expr, var, &value);
