@@ -10,7 +10,8 @@
 //!
 //! Columns count characters from 1, the second one past the last; columns and text may be left out, and the text may
 //! stand in the message or in the help. Then the tests of the case run; one that is not met counts as an error of the
-//! code `TEST`. With `UPDATE_EXPECT=1` the comments are written anew: read that diff like code.
+//! code `TEST`. Each test also runs through both engines, with its world and without each fact of it; where they differ it
+//! counts as an error of the code `AGREE`. With `UPDATE_EXPECT=1` the comments are written anew: read that diff like code.
 
 #![expect(
     clippy::unwrap_used,
@@ -22,9 +23,19 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use tenet::testing::{knock_out, run_test};
+use tenet::check::{Policies, Test};
+use tenet::testing::{knock_out, knocked_out, run_test, with_world};
 use tenet::text::{Diagnostic, SourceFile};
 use tenet::{BuiltinModules, PolicyFile, compile};
+
+#[path = "integration/agree"]
+mod agree {
+    pub(crate) mod compare;
+    pub(crate) mod engine;
+}
+
+use agree::compare::{Depth, compare};
+use agree::engine::{Store, fast_over};
 
 datatest_stable::harness! {
     { test = cases, root = "tests/suite", pattern = r"\.tenet$" },
@@ -80,12 +91,30 @@ fn policies(path: &Path) -> datatest_stable::Result<()> {
         if failures.is_empty() {
             failures = knock_out(&compiled.policies, test);
         }
+        let file = compiled.sources.get(test.span.file).unwrap();
         for failure in failures {
-            let file = compiled.sources.get(failure.span.file).unwrap();
             complain(&file.name, file.line_column(failure.span.start).0, &format!("{}: {}", test.name, failure.message));
+        }
+        for difference in disagreements(&compiled.policies, test) {
+            complain(&file.name, file.line_column(test.span.start).0, &format!("{}: the engines differ: {difference}", test.name));
         }
     }
     if wrong.is_empty() { Ok(()) } else { Err(wrong.into()) }
+}
+
+/// Runs a test through both engines, with its whole world and with each fact taken out of it.
+fn disagreements(policies: &Policies, test: &Test) -> Vec<String> {
+    let differ = |test: &Test, store: Store, depth: Depth| {
+        let compared = with_world(policies, test, |policies, snapshot, options| {
+            let compared = compare(policies, snapshot, options, fast_over(store), depth);
+            let exhausted = compared.scan.is_some_and(|scan| scan.findings.iter().any(|finding| finding.exhausted));
+            compared.differences.into_iter().chain(exhausted.then(|| "a step limit was reached".to_owned())).collect::<Vec<_>>()
+        });
+        compared.unwrap_or_default()
+    };
+    let mut differences = differ(test, Store::Columns, Depth::Reasons);
+    differences.extend(knocked_out(policies, test).flat_map(|test| differ(&test, Store::Records, Depth::Attestations)));
+    differences
 }
 
 /// One case: the lines under a heading.
@@ -178,6 +207,8 @@ impl Case<'_> {
             for test in &compiled.policies.tests {
                 let failures = run_test(&compiled.policies, test);
                 found.extend(failures.into_iter().map(|failure| Diagnostic::error("TEST", failure.span, failure.message)));
+                let differences = disagreements(&compiled.policies, test);
+                found.extend(differences.into_iter().map(|difference| Diagnostic::error("AGREE", test.span, difference)));
             }
         }
         let mut produced = Vec::new();

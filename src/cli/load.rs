@@ -18,9 +18,7 @@ use crate::report::RunIdentity;
 use crate::snapshot::{Snapshot, SnapshotBuilder};
 use crate::sources::config::leaves_folder;
 use crate::sources::disk::{DiskError, IndexKey, IndexStore, Manifest, open_index, read_manifest, read_snapshot, write_index};
-use crate::sources::register::{
-    REGISTER_BYTES_MAX, RegisterDeclaration, RegisterForm, evidence_is_unchanged, load_register_file,
-};
+use crate::sources::register::{REGISTER_BYTES_MAX, RegisterDeclaration, RegisterForm, evidence_is_unchanged, load_register_file};
 use crate::text::{SourceSet, did_you_mean};
 
 /// A snapshot whose tables have fewer rows, one for each fact, is read from them in a moment and gets no index.

@@ -20,7 +20,7 @@ pub struct Footprint {
 pub fn footprint(query: &Query, schema: &Schema, rule: &RuleQuery) -> Footprint {
     let mut read = Footprint::default();
     let mut seen: BTreeSet<TermId> = BTreeSet::new();
-    let functions = rule.applies.into_iter().chain(rule.due).chain(rule.requirements.iter().copied());
+    let functions = rule.applies.into_iter().chain(rule.due).chain(rule.requirements.iter().copied()).chain(rule.lets.iter().copied());
     let body = |function: FunctionId| query.get_function(function).map(|function| function.body);
     let mut queue: Vec<TermId> = functions.filter_map(body).collect();
     while let Some(id) = queue.pop() {

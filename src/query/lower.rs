@@ -20,6 +20,8 @@ pub struct RuleQuery {
     pub due: Option<FunctionId>,
     /// What must hold, in the rule's order.
     pub requirements: Vec<FunctionId>,
+    /// Named values, whether a requirement uses them or not: what they read is read for every subject.
+    pub lets: Vec<FunctionId>,
 }
 
 /// A rule that grows beyond a limit when its definitions are written out.
@@ -48,6 +50,7 @@ pub fn lower_rule(query: &mut Query, policies: &Policies, rule: &Rule, versions:
         applies: rule.filter.as_ref().map(|filter| lowering.of_subject(rule, None, filter)),
         due: rule.due.as_ref().map(|due| lowering.of_subject(rule, lets, due)),
         requirements: rule.requirements.iter().map(|requirement| lowering.of_subject(rule, lets, &requirement.condition)).collect(),
+        lets: rule.lets.iter().map(|(_, value)| lowering.of_subject(rule, lets, value)).collect(),
     };
     if lowering.n_parts > LOWERED_PARTS_MAX {
         return Err(TooLarge { rule: rule.id.clone(), limit: LOWERED_PARTS_MAX });

@@ -23,6 +23,11 @@ pub fn knock_out(policies: &Policies, test: &Test) -> Vec<TestFailure> {
     failures
 }
 
+/// Returns a test with every world that lacks one fact of its world.
+pub fn knocked_out<'a>(policies: &'a Policies, test: &'a Test) -> impl Iterator<Item = Test> + 'a {
+    targets(policies, test).into_iter().map(|target| without(policies, test, target))
+}
+
 fn targets(policies: &Policies, test: &Test) -> Vec<MissingTarget> {
     let mut targets = Vec::new();
     for (at, entity) in test.entities.iter().enumerate() {

@@ -7,6 +7,6 @@ mod knock_out;
 mod run;
 mod world;
 
-pub use knock_out::knock_out;
-pub use run::{TestFailure, run_test};
+pub use knock_out::{knock_out, knocked_out};
+pub use run::{TestFailure, run_test, with_world};
 pub use world::{WorldError, test_instant, world};

@@ -43,6 +43,29 @@ pub(super) fn outcomes(policies: &Policies, test: &Test) -> Result<Vec<String>, 
 
 /// Builds the world of a test, scans it with the rules the test names, and hands both to `judge`.
 fn judged<T>(policies: &Policies, test: &Test, judge: impl FnOnce(&Judge<'_>, &[EntityId]) -> T) -> Result<T, Vec<String>> {
+    prepared(policies, test, |bare, snapshot, options, ids| {
+        let result = scan(bare, snapshot, options).map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+        Ok(judge(&Judge { policies: bare, snapshot, scan: &result }, ids))
+    })?
+}
+
+/// Builds the world of a test and hands over what is scanned for it: the policies without packs, the snapshot, the options.
+///
+/// # Errors
+/// What is wrong with the world, in words.
+pub fn with_world<T>(
+    policies: &Policies,
+    test: &Test,
+    look: impl FnOnce(&Policies, &Snapshot, &Options<'_>) -> T,
+) -> Result<T, Vec<String>> {
+    prepared(policies, test, |bare, snapshot, options, _| look(bare, snapshot, options))
+}
+
+fn prepared<T>(
+    policies: &Policies,
+    test: &Test,
+    look: impl FnOnce(&Policies, &Snapshot, &Options<'_>, &[EntityId]) -> T,
+) -> Result<T, Vec<String>> {
     let (snapshot, ids) = world(policies, test).map_err(|error| vec![error.to_string()])?;
     let now = test_instant(test);
     let values = parameter_values(policies, &BTreeMap::new());
@@ -53,8 +76,7 @@ fn judged<T>(policies: &Policies, test: &Test, judge: impl FnOnce(&Judge<'_>, &[
     let select = |rule: &Rule| named.contains(&rule.id.as_str());
     let bare = Policies { packs: Vec::new(), ..policies.clone() };
     let options = Options { now, params: &params, packs: None, select: &select, subject: None, waivers: true };
-    let result = scan(&bare, &snapshot, &options).map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>())?;
-    Ok(judge(&Judge { policies: &bare, snapshot: &snapshot, scan: &result }, &ids))
+    Ok(look(&bare, &snapshot, &options, &ids))
 }
 
 /// Finds a rule under test that reads `now` although the world does not say when it is.

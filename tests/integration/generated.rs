@@ -96,7 +96,8 @@ Codes are stable. `tenet explain CODE` prints the same text. This page is made f
 
 fn codes_page() -> String {
     let mut page = CODES_HEAD.to_owned();
-    for (title, codes) in [("Policies", CODES), ("Registers", REGISTER_CODES), ("Configuration", CONFIG_CODES), ("Mappings", MAPPING_CODES)] {
+    for (title, codes) in [("Policies", CODES), ("Registers", REGISTER_CODES), ("Configuration", CONFIG_CODES), ("Mappings", MAPPING_CODES)]
+    {
         let _ = writeln!(page, "\n## {title}");
         codes.iter().for_each(|code| code_section(&mut page, code));
     }

@@ -10,6 +10,7 @@
     reason = "a test that cannot go on fails; it works with files and the program"
 )]
 
+mod agree;
 mod canonical;
 mod cli;
 mod docs;
@@ -17,6 +18,7 @@ mod faults;
 #[path = "../support/generate.rs"]
 mod generate;
 mod generated;
+mod generator;
 mod hostile;
 mod index;
 mod layers;

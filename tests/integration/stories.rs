@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::tenant::{Tenant, Verdicts};
 
-const STORIES: [&str; 10] = [
+pub(crate) const STORIES: [&str; 10] = [
     "stories/bare_role_assignments",
     "stories/ea_to_mca",
     "stories/foreign_group_owner",

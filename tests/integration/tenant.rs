@@ -75,20 +75,23 @@ impl Tenant {
 
     /// Evaluates every rule of the packs in force at `now`, else at the end of the capture window, else on a day of 2026.
     pub(crate) fn scan(&self, records: Records, now: Option<Timestamp>) -> (Snapshot, Scan) {
-        let policies = &self.compiled.policies;
-        let now = now.or(records.meta.captured_to).unwrap_or_else(|| "2026-10-20T08:00:00Z".parse().unwrap());
-        let snapshot = Snapshot::freeze(std::sync::Arc::clone(&policies.schema), records);
+        let snapshot = Snapshot::freeze(std::sync::Arc::clone(&self.compiled.policies.schema), records);
+        let result = self.with_options(&snapshot, now, |options| scan(&self.compiled.policies, &snapshot, options).unwrap());
+        (snapshot, result)
+    }
+
+    /// Hands over what a scan of the tenant is asked.
+    pub(crate) fn with_options<T>(&self, snapshot: &Snapshot, now: Option<Timestamp>, look: impl FnOnce(&Options<'_>) -> T) -> T {
+        let now = now.or(snapshot.meta().captured_to).unwrap_or_else(|| "2026-10-20T08:00:00Z".parse().unwrap());
         let packs: Vec<String> = self.config.packs.iter().map(|pack| pack.value.clone()).collect();
-        let options = Options {
+        look(&Options {
             now,
             params: &self.params,
             packs: (!packs.is_empty()).then_some(packs.as_slice()),
             select: &|_| true,
             subject: None,
             waivers: true,
-        };
-        let scan = scan(policies, &snapshot, &options).unwrap();
-        (snapshot, scan)
+        })
     }
 
     /// Every verdict of a scan.

@@ -2,6 +2,7 @@
 
 use super::super::evaluator::{is_none, overlaps};
 use super::super::value::{Unseen, Val};
+use super::HashMap;
 use super::machine::{Machine, Outcome};
 use super::vector::{DOUBT, FALSE, FOREIGN_FIRST, Rows, Sets, TRUE, Tally, Vector, is_known, is_unseen, truth_code};
 use crate::check::Comparison;
@@ -108,7 +109,7 @@ impl<'a> Machine<'a> {
                 other => (0..n).map(|row| holds(&self.value_at(other, row))).collect(),
             };
         };
-        let mut known = std::collections::HashMap::new();
+        let mut known = HashMap::default();
         codes.iter().map(|code| *known.entry(*code).or_insert_with(|| holds(&self.decode(*class, *code)))).collect()
     }
 

@@ -64,6 +64,9 @@ impl<'a> Machine<'a> {
         if let Some(sets) = self.candidates(set, test, rows)? {
             return self.exists_in(&sets, test, rows);
         }
+        if let Some(decided) = self.exists_by_image(set, test, rows)? {
+            return Ok(decided);
+        }
         let sets = self.sets(set, rows)?;
         self.exists_in(&sets, test, rows)
     }
@@ -128,8 +131,12 @@ impl<'a> Machine<'a> {
             let counts: Vec<Tally> = if always {
                 vec![Tally { low: 1, high: 1 }; total]
             } else {
+                let body = this.query.get_function(test.function).map(|function| this.query.get(function.body));
+                let combined = matches!(body, Some(Term::Tally { .. }));
                 match &*this.test(sets, test, rows)? {
                     Vector::Tally(tallies) => tallies.clone(),
+                    // Combinations that do not depend on the member are counted once.
+                    other if combined => (0..total).map(|row| tally_of(&this.value_at(other, row))).collect(),
                     other => this.truths(other, total).into_iter().map(one).collect(),
                 }
             };

@@ -1,6 +1,6 @@
 //! Verdicts of all rules of a run.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -11,6 +11,7 @@ use super::super::evaluator::Evaluator;
 use super::super::params::ParamError;
 use super::super::run::{Finding, Options, RuleRun, Scan, apply_waivers, attested_of, rule_runs};
 use super::super::value::Val;
+use super::HashMap;
 use super::machine::{Machine, Outcome, Overrun};
 use super::shape::Shapes;
 use super::vector::{DOUBT, FALSE, Rows, Sets, TRUE, Vector, is_known, is_unseen};
@@ -74,7 +75,7 @@ impl Plan {
             let functions = lower_rule(&mut query, policies, rule, &of)?;
             lowered.push((run, functions));
         }
-        let mut params = HashMap::new();
+        let mut params = HashMap::default();
         for (param, values) in (0_u32..).zip(versions) {
             for (version, value) in (0_u32..).zip(values) {
                 params.insert(ParamVersion { param: ParamId(param), version }, value);

@@ -3,13 +3,10 @@
 //! Nothing is stored for them: each is gathered when it is asked for, from lists that were filtered beforehand where the
 //! filter looks at nothing but the member.
 
-use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
-use petgraph::algo::kosaraju_scc;
-use petgraph::graph::{DiGraph, NodeIndex};
-
 use super::super::value::Unseen;
+use super::HashSet;
 use super::facts::{List, Whole};
 use super::machine::{Machine, Outcome};
 use super::sets::{Gathered, push_list};
@@ -19,20 +16,18 @@ use crate::query::{FunctionId, Lambda, Term, TermId};
 use crate::snapshot::WALK_STEPS_MAX;
 use crate::snapshot::columns::{CodeClass, MemberTimes, Members as Stored, NONE, UNBOUNDED, UNKNOWN};
 
-/// What a walk came to.
-pub(super) struct Walk {
-    /// Everything reached, sorted.
-    reached: Vec<u32>,
-    /// Whether what is reached, or what lies beyond, is not known for sure.
-    gap: bool,
-}
-
 /// What is known of walks along one navigation.
 #[derive(Default)]
 pub(super) struct Walks {
-    known: HashMap<u32, Rc<Walk>>,
-    circling: Option<Rc<HashSet<u32>>>,
+    /// For each id from `first` on where its walk begins in `reached` and one more than its length; 0 for walks not yet made.
+    /// The highest bit of the length says that something is not known.
+    places: Vec<(u32, u32)>,
+    first: u32,
+    reached: Vec<u32>,
 }
+
+/// The mark of a walk on which something is not known.
+const GAP: u32 = 1 << 31;
 
 impl<'a> Machine<'a> {
     /// Gathers the members of a derived list; returns whether it lacks nothing.
@@ -46,77 +41,142 @@ impl<'a> Machine<'a> {
             }
             return Ok(set.unseen.is_empty());
         }
-        let walk = self.walk_along(id, rule.along)?;
+        let mut walk = Vec::new();
+        let gap = self.walk_into(id, rule.along, &mut walk)?;
         if let Some(stated) = self.list(declared.id) {
             push_list(&stated, id, level, gathered);
         }
         if let Some(from) = self.list(rule.from) {
-            for step in walk.reached.iter().filter(|step| **step != id) {
+            for step in walk.iter().filter(|step| **step != id) {
                 push_list(&from, *step, level, gathered);
             }
         }
-        self.spend(walk.reached.len() as u64)?;
-        Ok(self.is_derived_whole(id, declared, rule, &walk))
+        self.spend(walk.len() as u64)?;
+        Ok(self.is_derived_whole(id, declared, &walk, gap))
     }
 
-    fn is_derived_whole(&self, id: u32, declared: &Property, rule: DerivedFrom, walk: &Walk) -> bool {
-        let lists_lack =
-            || walk.reached.iter().filter(|step| **step != id).any(|step| !self.stated_completeness(rule.from, *step).complete);
-        let spoken = self.spoken_of(declared.id, id);
-        match spoken {
+    pub(super) fn is_derived_whole(&self, id: u32, declared: &Property, walk: &[u32], gap: bool) -> bool {
+        let Some(rule) = declared.derived else { return false };
+        if self.always_whole(declared, rule) {
+            return !gap;
+        }
+        let lists_lack = || walk.iter().filter(|step| **step != id).any(|step| !self.stated_completeness(rule.from, *step).complete);
+        match self.spoken_of(declared.id, id) {
             Some(claim) if claim.complete => !self.reference.is_expired(claim.source),
             Some(_) if self.columns.meta().closed_world => false,
-            _ => !walk.gap && !lists_lack(),
+            _ => !gap && !lists_lack(),
         }
+    }
+
+    /// Tells whether nothing was said of a derived list itself and every list it gathers from is whole.
+    fn always_whole(&self, declared: &Property, rule: DerivedFrom) -> bool {
+        if let Some(known) = self.always_whole.borrow().get(&declared.id) {
+            return *known;
+        }
+        let covered = |property: PropertyId| {
+            let root = self.schema.property(property).and_then(|property| self.schema.entity(property.owner)).map(|ty| ty.root);
+            let domain = root.map_or(0..0, |root| self.columns.domain(root));
+            self.columns.list(property).is_some_and(|list| {
+                let len = u32::try_from(list.offsets.len().saturating_sub(1)).unwrap_or(0);
+                let all = list.first <= domain.start && list.first + len >= domain.end;
+                list.completeness_kinds.iter().all(|kind| kind.complete) && (all || self.columns.unspoken().complete)
+            })
+        };
+        let whole = self.columns.list(declared.id).is_none() && covered(rule.from);
+        self.always_whole.borrow_mut().insert(declared.id, whole);
+        whole
     }
 
     fn stated_completeness(&self, property: PropertyId, id: u32) -> &'a Completeness {
-        self.spoken_of(property, id).unwrap_or_else(|| self.columns.unspoken())
+        let stated = self.columns.list(property).and_then(|column| column.completeness_of(id));
+        stated.map_or_else(|| self.columns.unspoken(), |(completeness, _)| completeness)
     }
 
-    /// Returns what the snapshot says of a list, if it says more than of any other.
+    /// Returns what was claimed of a list.
     fn spoken_of(&self, property: PropertyId, id: u32) -> Option<&'a Completeness> {
-        let column = self.columns.list(property)?;
-        let at = id.checked_sub(column.first)? as usize;
-        if at + 1 >= column.offsets.len() {
-            return None;
-        }
-        let kind = column.completeness_kinds.get(column.completeness.get(at)? as usize)?;
-        (kind != self.columns.unspoken()).then_some(kind)
+        let (completeness, claimed) = self.columns.list(property)?.completeness_of(id)?;
+        claimed.then_some(completeness)
     }
 
-    pub(super) fn walk_along(&self, id: u32, along: PropertyId) -> Outcome<Rc<Walk>> {
-        if let Some(walk) = self.walks.borrow().get(&along).and_then(|walks| walks.known.get(&id)) {
-            return Ok(Rc::clone(walk));
+    /// Puts everything reached from an entity along a navigation into `reached`, sorted; tells whether anything on the way is
+    /// not known.
+    pub(super) fn walk_into(&self, id: u32, along: PropertyId, reached: &mut Vec<u32>) -> Outcome<bool> {
+        reached.clear();
+        if let Some(walks) = self.walks.borrow().get(&along)
+            && let Some((begin, len)) = walks.places.get(id.wrapping_sub(walks.first) as usize).filter(|(_, len)| *len != 0)
+        {
+            let (begin, len) = (*begin as usize, (len & !GAP) as usize - 1);
+            reached.extend_from_slice(walks.reached.get(begin..begin + len).unwrap_or(&[]));
+            return Ok(walks.places.get(id.wrapping_sub(walks.first) as usize).is_some_and(|(_, len)| len & GAP != 0));
         }
-        let circling = self.circling(along);
-        let walk = Rc::new(self.walk_anew(id, along, &circling)?);
-        self.walks.borrow_mut().entry(along).or_default().known.insert(id, Rc::clone(&walk));
-        Ok(walk)
+        let gap = self.walk_anew(id, along, reached)?;
+        self.keep_walk(id, along, reached, gap);
+        Ok(gap)
     }
 
-    fn walk_anew(&self, id: u32, along: PropertyId, circling: &HashSet<u32>) -> Outcome<Walk> {
-        let mut seen = HashSet::new();
-        let mut level = vec![id];
-        let mut steps = 0;
-        while !level.is_empty() && steps < WALK_STEPS_MAX {
-            let mut next = Vec::new();
-            for node in level {
-                self.each_target(node, along, &mut |target| {
-                    if seen.insert(target) {
-                        next.push(target);
-                    }
-                });
-            }
-            self.spend(next.len() as u64)?;
-            level = next;
-            steps += 1;
+    fn keep_walk(&self, id: u32, along: PropertyId, reached: &[u32], gap: bool) {
+        let mut walks = self.walks.borrow_mut();
+        let walks = walks.entry(along).or_insert_with(|| {
+            let owner = self.schema.property(along).map(|property| property.owner);
+            let domain = owner.map_or(0..0, |owner| self.columns.domain(self.schema.entity(owner).map_or(owner, |ty| ty.root)));
+            Walks { places: vec![(0, 0); domain.len()], first: domain.start, reached: Vec::new() }
+        });
+        let (Ok(begin), Ok(len)) = (u32::try_from(walks.reached.len()), u32::try_from(reached.len() + 1)) else { return };
+        if let Some(slot) = walks.places.get_mut(id.wrapping_sub(walks.first) as usize)
+            && len < GAP
+        {
+            *slot = (begin, len | if gap { GAP } else { 0 });
+            walks.reached.extend_from_slice(reached);
         }
-        let more = !level.is_empty();
-        let mut reached: Vec<u32> = seen.into_iter().collect();
+    }
+
+    fn walk_anew(&self, id: u32, along: PropertyId, reached: &mut Vec<u32>) -> Outcome<bool> {
+        let is_set = self.schema.property(along).is_some_and(|property| property.ty.set);
+        let more = if is_set { self.walk_lists(id, along, reached)? } else { self.walk_chain(id, along, reached) };
+        let circles = self.columns.circles_along(along);
         reached.sort_unstable();
-        let gap = more || std::iter::once(&id).chain(&reached).any(|step| circling.contains(step) || self.step_lacks(*step, along));
-        Ok(Walk { reached, gap })
+        let on_circle = || std::iter::once(&id).chain(reached.iter()).any(|step| circles.binary_search(step).is_ok());
+        let lacks = || std::iter::once(&id).chain(reached.iter()).any(|step| self.step_lacks(*step, along));
+        Ok(more || (!circles.is_empty() && on_circle()) || lacks())
+    }
+
+    /// Follows single references; tells whether there is more beyond the longest walk.
+    fn walk_chain(&self, id: u32, along: PropertyId, reached: &mut Vec<u32>) -> bool {
+        let mut at = id;
+        for _ in 0..WALK_STEPS_MAX {
+            let next = self.stored(along, at);
+            if next == NONE || !is_known(next) || reached.contains(&next) {
+                return false;
+            }
+            reached.push(next);
+            at = next;
+        }
+        true
+    }
+
+    fn walk_lists(&self, id: u32, along: PropertyId, reached: &mut Vec<u32>) -> Outcome<bool> {
+        let mut seen = HashSet::default();
+        let mut begin = 0;
+        self.each_target(id, along, &mut |target| {
+            if seen.insert(target) {
+                reached.push(target);
+            }
+        });
+        for _ in 1..WALK_STEPS_MAX {
+            let end = reached.len();
+            if begin == end {
+                return Ok(false);
+            }
+            for at in begin..end {
+                let node = reached.get(at).copied().unwrap_or(NONE);
+                let mut next = Vec::new();
+                self.each_target(node, along, &mut |target| next.push(target));
+                reached.extend(next.into_iter().filter(|target| seen.insert(*target)));
+            }
+            self.spend((reached.len() - end) as u64)?;
+            begin = end;
+        }
+        Ok(begin != reached.len())
     }
 
     /// Tells whether one step of a walk is not known.
@@ -161,39 +221,6 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// Returns the entities that reach themselves along a navigation.
-    fn circling(&self, along: PropertyId) -> Rc<HashSet<u32>> {
-        if let Some(known) = self.walks.borrow().get(&along).and_then(|walks| walks.circling.clone()) {
-            return known;
-        }
-        let owner = self.schema.property(along).map(|property| property.owner);
-        let domain = owner.map_or(0..0, |owner| self.columns.domain(self.schema.entity(owner).map_or(owner, |ty| ty.root)));
-        let mut graph: DiGraph<(), ()> = DiGraph::with_capacity(domain.len(), domain.len());
-        domain.clone().for_each(|_| {
-            graph.add_node(());
-        });
-        for id in domain.clone() {
-            self.each_target(id, along, &mut |target| {
-                if domain.contains(&target) {
-                    let node = |id: u32| NodeIndex::new((id - domain.start) as usize);
-                    graph.add_edge(node(id), node(target), ());
-                }
-            });
-        }
-        let mut circling = HashSet::new();
-        // Without a circle there is an order; looking for one is cheaper than looking for the circles.
-        if petgraph::algo::toposort(&graph, None).is_err() {
-            for part in kosaraju_scc(&graph) {
-                let circle = part.len() > 1 || part.iter().any(|node| graph.contains_edge(*node, *node));
-                circling
-                    .extend(part.into_iter().filter(|_| circle).filter_map(|node| Some(domain.start + u32::try_from(node.index()).ok()?)));
-            }
-        }
-        let circling = Rc::new(circling);
-        self.walks.borrow_mut().entry(along).or_default().circling = Some(Rc::clone(&circling));
-        circling
-    }
-
     /// Filters unions part by part, and derived lists by filtering what they gather from: for tests of the member alone.
     pub(super) fn filtered_steps(&self, set: TermId, test: &Lambda, rows: &Rows<'a>) -> Outcome<Option<Sets<'a>>> {
         if !test.captures.is_empty() || self.shapes.is_closed(set) {
@@ -221,21 +248,22 @@ impl<'a> Machine<'a> {
     fn gather_filtered(&self, codes: &[u32], declared: &Property, rule: DerivedFrom, test: FunctionId) -> Outcome<Sets<'a>> {
         let (stated, from) = (self.filtered_list(declared.id, test)?, self.filtered_list(rule.from, test)?);
         let mut gathered = Gathered::new(CodeClass::Entity, codes.len());
+        let mut walk = Vec::new();
         for code in codes {
             match *code {
                 NONE => {}
                 id if is_known(id) => {
-                    let walk = self.walk_along(id, rule.along)?;
+                    let gap = self.walk_into(id, rule.along, &mut walk)?;
                     if let Some(stated) = &stated {
                         push_list(stated, id, TRUE, &mut gathered);
                     }
                     if let Some(from) = &from {
-                        for step in walk.reached.iter().filter(|step| **step != id) {
+                        for step in walk.iter().filter(|step| **step != id) {
                             push_list(from, *step, TRUE, &mut gathered);
                         }
                     }
-                    self.spend(walk.reached.len() as u64)?;
-                    if !self.is_derived_whole(id, declared, rule, &walk) {
+                    self.spend(walk.len() as u64)?;
+                    if !self.is_derived_whole(id, declared, &walk, gap) {
                         self.push_unseen(declared, Some(id), test, &mut gathered)?;
                     }
                 }

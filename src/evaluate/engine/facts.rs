@@ -21,9 +21,16 @@ pub(super) struct Attribute<'a> {
     pub(super) first: u32,
     pub(super) len: u32,
     pub(super) codes: Cow<'a, Codes>,
+    /// Whether nothing that is covered is unknown.
+    pub(super) known: bool,
 }
 
 impl Attribute<'_> {
+    /// Tells whether the value of each of these is known, or known to be absent.
+    pub(super) fn all_known(&self, ids: &std::ops::Range<u32>) -> bool {
+        self.known && (ids.is_empty() || (self.first <= ids.start && ids.end <= self.first + self.len))
+    }
+
     pub(super) fn get(&self, id: u32) -> u32 {
         let at = id.wrapping_sub(self.first);
         if at >= self.len {
@@ -106,9 +113,10 @@ impl<'a> Facts<'a> {
             return self.attribute_then(property, class);
         }
         let Some(column) = self.columns.attribute(property.id) else {
-            return Attribute { class, first: 0, len: 0, codes: Cow::Owned(Codes::Constant(UNKNOWN)) };
+            return Attribute { class, first: 0, len: 0, codes: Cow::Owned(Codes::Constant(UNKNOWN)), known: false };
         };
         let mut codes = Cow::Borrowed(&column.codes);
+        let mut known = column.n_unknown == 0;
         if self.reference.has_expired()
             && let Some(sources) = self.columns.attribute_sources(property.id)
         {
@@ -117,8 +125,9 @@ impl<'a> Facts<'a> {
                 _ => UNKNOWN,
             });
             codes = Cow::Owned(Codes::Each(valid.collect()));
+            known = false;
         }
-        Attribute { class, first: column.first, len: column.len, codes }
+        Attribute { class, first: column.first, len: column.len, codes, known }
     }
 
     /// What an attribute with a history was at a `now` before the capture.
@@ -131,7 +140,7 @@ impl<'a> Facts<'a> {
             CellState::Unknown(_) => UNKNOWN,
         };
         let codes: Vec<u32> = domain.clone().map(code).collect();
-        Attribute { class, first: domain.start, len: domain.end - domain.start, codes: Cow::Owned(Codes::Each(codes)) }
+        Attribute { class, first: domain.start, len: domain.end - domain.start, codes: Cow::Owned(Codes::Each(codes)), known: false }
     }
 
     fn is_expired(&self, source: u32) -> bool {

@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::super::evaluator::Evaluator;
 use super::super::value::{Unseen, Val};
+use super::HashMap;
 use super::facts::{Attribute, Facts, List};
 use super::memo::Memo;
 use super::shape::Shapes;
@@ -47,6 +47,9 @@ pub(super) struct Machine<'a> {
     pub(super) memos: RefCell<HashMap<FunctionId, Memo<'a>>>,
     constants: RefCell<HashMap<TermId, Shared<'a>>>,
     pub(super) walks: RefCell<HashMap<PropertyId, super::derived::Walks>>,
+    pub(super) visits: RefCell<super::sets::Visits>,
+    pub(super) always_whole: RefCell<HashMap<PropertyId, bool>>,
+    pub(super) reverses: RefCell<HashMap<PropertyId, Rc<super::image::Reverse>>>,
     pub(super) filtered: RefCell<HashMap<(PropertyId, FunctionId), Rc<List<'a>>>>,
     pub(super) indexes: RefCell<HashMap<(TermId, TermId), Rc<super::lookup::Lookup>>>,
     unseen: RefCell<(Vec<Unseen>, HashMap<Unseen, u32>)>,
@@ -76,6 +79,9 @@ impl<'a> Machine<'a> {
             memos: RefCell::default(),
             constants: RefCell::default(),
             walks: RefCell::default(),
+            visits: RefCell::default(),
+            always_whole: RefCell::default(),
+            reverses: RefCell::default(),
             filtered: RefCell::default(),
             indexes: RefCell::default(),
             unseen: RefCell::default(),

@@ -1,10 +1,10 @@
 //! Functions of one entity or value, computed once for each.
 
-use std::collections::HashMap;
 use std::ops::Range;
 use std::rc::Rc;
 
 use super::super::value::Val;
+use super::HashMap;
 use super::machine::{Machine, Outcome};
 use super::vector::{DOUBT, Members, Rows, Sets, Tally, Vector};
 use crate::model::Base;
@@ -16,8 +16,38 @@ pub(super) struct Memo<'a> {
     /// For the ids of one range, all of them.
     dense: Option<(Range<u32>, Rc<Vector<'a>>)>,
     /// For single codes their place among `rows`.
-    places: HashMap<u32, u32>,
+    places: Places,
     rows: Stored<'a>,
+}
+
+/// Places of codes: by the code itself for a range of codes, looked up for others.
+struct Places {
+    first: u32,
+    /// One more than the place; 0 for codes that are not known.
+    near: Vec<u32>,
+    far: HashMap<u32, u32>,
+}
+
+impl Places {
+    fn new(codes: Range<u32>) -> Self {
+        Self { first: codes.start, near: vec![0; codes.len()], far: HashMap::default() }
+    }
+
+    fn get(&self, code: u32) -> Option<u32> {
+        match self.near.get(code.wrapping_sub(self.first) as usize) {
+            Some(place) => place.checked_sub(1),
+            None => self.far.get(&code).copied(),
+        }
+    }
+
+    fn set(&mut self, code: u32, place: u32) {
+        match self.near.get_mut(code.wrapping_sub(self.first) as usize) {
+            Some(slot) => *slot = place.saturating_add(1),
+            None => {
+                self.far.insert(code, place);
+            }
+        }
+    }
 }
 
 /// Results of single codes, one after the other.
@@ -54,7 +84,7 @@ impl<'a> Machine<'a> {
         let made = self.over_range(function, range.clone())?;
         let shared = Rc::new(made);
         let mut memos = self.memos.borrow_mut();
-        let memo = memos.entry(function).or_insert_with(Memo::new);
+        let memo = memos.entry(function).or_insert_with(|| Memo::new(0..0));
         if memo.dense.as_ref().is_none_or(|(known, _)| known.len() < range.len()) {
             memo.dense = Some((range, Rc::clone(&shared)));
         }
@@ -95,7 +125,7 @@ impl<'a> Machine<'a> {
         self.prepare_codes(function, class, codes)?;
         let memos = self.memos.borrow();
         let Some(memo) = memos.get(&function) else { return Ok(Vector::Same(Val::Unknown)) };
-        let places = codes.iter().map(|code| memo.places.get(code).copied().unwrap_or(u32::MAX));
+        let places = codes.iter().map(|code| memo.places.get(*code).unwrap_or(u32::MAX));
         Ok(memo.rows.gather(places))
     }
 
@@ -112,7 +142,7 @@ impl<'a> Machine<'a> {
             return Ok(());
         }
         let made = Rc::new(self.over_range(function, domain.clone())?);
-        self.memos.borrow_mut().entry(function).or_insert_with(Memo::new).dense = Some((domain, made));
+        self.memos.borrow_mut().entry(function).or_insert_with(|| Memo::new(0..0)).dense = Some((domain, made));
         Ok(())
     }
 
@@ -121,7 +151,7 @@ impl<'a> Machine<'a> {
         let mut wanted: Vec<u32> = {
             let memos = self.memos.borrow();
             let known = memos.get(&function);
-            codes.iter().copied().filter(|code| known.is_none_or(|memo| !memo.places.contains_key(code))).collect()
+            codes.iter().copied().filter(|code| known.is_none_or(|memo| memo.places.get(*code).is_none())).collect()
         };
         wanted.sort_unstable();
         wanted.dedup();
@@ -135,11 +165,29 @@ impl<'a> Machine<'a> {
             _ => Vector::codes(class, wanted.clone()),
         };
         let made = self.evaluate(body, &Rows::new(wanted.len(), vec![Rc::new(argument)]))?;
+        let range = self.codes_of(function, class);
         let mut memos = self.memos.borrow_mut();
-        let memo = memos.entry(function).or_insert_with(Memo::new);
+        let memo = memos.entry(function).or_insert_with(|| Memo::new(range.clone()));
+        if memo.places.near.is_empty() && memo.places.far.is_empty() {
+            memo.places = Places::new(range);
+        }
         let begin = memo.rows.append(self, &made, wanted.len());
-        memo.places.extend(wanted.into_iter().zip(begin..));
+        for (code, place) in wanted.into_iter().zip(begin..) {
+            memo.places.set(code, place);
+        }
         Ok(())
+    }
+
+    /// Returns the codes a function may be asked about, where these are few enough to keep a place for each.
+    fn codes_of(&self, function: FunctionId, class: CodeClass) -> Range<u32> {
+        match class {
+            CodeClass::Entity => match self.query.get_function(function).and_then(|known| known.arguments.first()).map(|ty| ty.base) {
+                Some(Base::Entity(ty)) => self.columns.domain(ty),
+                _ => 0..self.columns.n(),
+            },
+            CodeClass::Text(class) => 0..self.columns.texts(class).len(),
+            _ => 0..0,
+        }
     }
 }
 
@@ -163,8 +211,8 @@ fn gather_dense<'a>(vector: &Vector<'a>, start: u32, codes: &[u32]) -> Vector<'a
 }
 
 impl<'a> Memo<'a> {
-    fn new() -> Self {
-        Self { dense: None, places: HashMap::new(), rows: Stored::Nothing }
+    fn new(codes: Range<u32>) -> Self {
+        Self { dense: None, places: Places::new(codes), rows: Stored::Nothing }
     }
 }
 

@@ -8,7 +8,7 @@
 //!
 //! - `vector`: values, truths and sets of a batch
 //! - `facts`: columns as they hold now
-//! - `machine`, `compare`, `sets`, `derived`, `count`, `lookup`: terms over a batch
+//! - `machine`, `compare`, `sets`, `derived`, `count`, `lookup`, `image`: terms over a batch
 //! - `memo`: functions computed once for each entity
 //! - `shape`: what is told of terms beforehand
 //! - `decide`: verdicts
@@ -18,12 +18,17 @@ mod count;
 mod decide;
 mod derived;
 mod facts;
+mod image;
 mod lookup;
 mod machine;
 mod memo;
 mod sets;
 mod shape;
 mod vector;
+
+/// Tables that are looked up very often, with a hash that is the same in every run.
+type HashMap<K, V> = std::collections::HashMap<K, V, foldhash::fast::FixedState>;
+type HashSet<K> = std::collections::HashSet<K, foldhash::fast::FixedState>;
 
 pub use decide::{Decided, Decision, EngineError, Plan, decide, scan};
 pub use machine::{MEMBERS_MAX, WORK_MAX};

@@ -1,6 +1,5 @@
 //! Sets of a batch: steps, closures, extents, filters, unions.
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::super::value::{Member, SetValue, Unseen, Val};
@@ -51,6 +50,12 @@ impl Gathered {
         }
     }
 
+    fn clear(&mut self) {
+        self.members.clear();
+        self.levels.clear();
+        self.begin = 0;
+    }
+
     pub(super) fn finish<'a>(self, distinct: bool) -> Sets<'a> {
         Sets {
             class: self.class,
@@ -63,6 +68,51 @@ impl Gathered {
 
     pub(super) fn len(&self) -> u64 {
         self.members.len() as u64
+    }
+}
+
+/// What one walk came to: for each entity of a range how surely it is reached. Used again for the next walk.
+#[derive(Default)]
+pub(super) struct Visits {
+    first: u32,
+    levels: Vec<u8>,
+    touched: Vec<u32>,
+}
+
+impl Visits {
+    fn begin(&mut self, domain: std::ops::Range<u32>) {
+        for id in self.touched.drain(..) {
+            if let Some(level) = self.levels.get_mut(id.wrapping_sub(self.first) as usize) {
+                *level = FALSE;
+            }
+        }
+        if self.first != domain.start || self.levels.len() < domain.len() {
+            self.first = domain.start;
+            self.levels = vec![FALSE; domain.len()];
+        }
+    }
+
+    /// Notes that an entity is reached; tells whether that is new.
+    fn reach(&mut self, id: u32, level: u8) -> bool {
+        let Some(known) = self.levels.get_mut(id.wrapping_sub(self.first) as usize) else { return false };
+        if *known >= level {
+            return false;
+        }
+        if *known == FALSE {
+            self.touched.push(id);
+        }
+        *known = level;
+        true
+    }
+
+    fn reached(&mut self) -> Vec<u32> {
+        let mut reached = self.touched.clone();
+        reached.sort_unstable();
+        reached
+    }
+
+    fn level(&self, id: u32) -> u8 {
+        self.levels.get(id.wrapping_sub(self.first) as usize).copied().unwrap_or(DOUBT)
     }
 }
 
@@ -408,7 +458,11 @@ impl<'a> Machine<'a> {
 
     /// Everything reached from one entity; one unseen member if any list on the way may lack some.
     fn walk(&self, start: u32, declared: &Property, level: u8, gathered: &mut Gathered) -> Outcome<()> {
-        let mut reached: BTreeMap<u32, u8> = BTreeMap::new();
+        let root = self.schema.entity(declared.owner).map_or(declared.owner, |ty| ty.root);
+        let domain = self.columns.domain(root);
+        let mut visit = self.visits.take();
+        visit.begin(domain);
+        let mut step = Gathered::new(CodeClass::Entity, 1);
         let mut open = false;
         let mut queue = vec![(start, TRUE)];
         while let Some((id, sure)) = queue.pop() {
@@ -420,24 +474,20 @@ impl<'a> Machine<'a> {
                 }
                 _ => {}
             }
-            let mut step = Gathered::new(CodeClass::Entity, 1);
+            step.clear();
             self.step(id, declared, TRUE, &mut step)?;
-            for (next, step_level) in step.members.into_iter().zip(step.levels) {
-                if !is_known(next) {
+            for (next, step_level) in step.members.iter().zip(&step.levels) {
+                if !is_known(*next) {
                     open = true;
-                    continue;
-                }
-                let sure = sure.min(step_level);
-                let known = reached.get(&next).copied();
-                if known.is_none_or(|known| known < sure) {
-                    reached.insert(next, sure);
-                    queue.push((next, sure));
+                } else if visit.reach(*next, sure.min(*step_level)) {
+                    queue.push((*next, sure.min(*step_level)));
                 }
             }
         }
-        for (id, sure) in reached {
-            gathered.push(id, sure.min(level));
+        for id in visit.reached() {
+            gathered.push(id, visit.level(id).min(level));
         }
+        self.visits.replace(visit);
         if open {
             gathered.push(self.unseen_code(Unseen { base: declared.ty.base, origin: None }), DOUBT);
         }

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::rc::Rc;
 
 use super::super::value::{Truth, Val};
-use crate::snapshot::columns::{CODES_MAX, CodeClass, NONE, UNKNOWN};
+use super::HashMap;
+use crate::snapshot::columns::{CODES_MAX, CodeClass, UNKNOWN};
 
 /// False, in every completion.
 pub(super) const FALSE: u8 = 0;
@@ -222,7 +223,7 @@ pub(super) struct Rows<'a> {
     /// The arguments.
     pub(super) arguments: Vec<Rc<Vector<'a>>>,
     /// Terms that were evaluated for these rows.
-    pub(super) known: std::cell::RefCell<std::collections::HashMap<crate::query::TermId, Rc<Vector<'a>>>>,
+    pub(super) known: std::cell::RefCell<HashMap<crate::query::TermId, Rc<Vector<'a>>>>,
 }
 
 impl<'a> Rows<'a> {
@@ -234,13 +235,4 @@ impl<'a> Rows<'a> {
     pub(super) fn gather(&self, rows: &[u32]) -> Self {
         Self::new(rows.len(), self.arguments.iter().map(|argument| Rc::new(argument.gather(rows))).collect())
     }
-}
-
-/// Counts of codes without a value, to choose plain loops where there are none.
-pub(super) fn all_plain(codes: &[u32]) -> bool {
-    codes.iter().all(|code| *code <= CODES_MAX)
-}
-
-pub(super) fn is_none(code: u32) -> bool {
-    code == NONE
 }

@@ -118,6 +118,11 @@ impl Columns {
         members.filter(|(at, member)| *member < self.n && is_current(*at, *member)).map(|(_, member)| member).collect()
     }
 
+    /// Returns the entities that reach themselves over a navigation that is stored, sorted.
+    pub(crate) fn circles_along(&self, along: PropertyId) -> std::borrow::Cow<'_, [u32]> {
+        self.circles(along, along)
+    }
+
     /// Returns the entities that reach themselves over a navigation, sorted.
     fn circles(&self, along: PropertyId, before: PropertyId) -> std::borrow::Cow<'_, [u32]> {
         let derived = self.schema.property(along).is_some_and(|property| property.derived.is_some());

@@ -220,7 +220,7 @@ fn compare(rows: &Snapshot, columns: &Snapshot, case: &str) {
         assert_eq!(rows.extent_completeness(ty.id), columns.extent_completeness(ty.id), "{case}: every {}", ty.name);
         assert_eq!(columns.find(ty.id, "no such key"), None);
     }
-    for id in (0..u32::try_from(rows.len()).unwrap() + 1).map(EntityId) {
+    for id in (0..=u32::try_from(rows.len()).unwrap()).map(EntityId) {
         assert_eq!(rows.entity_type(id), columns.entity_type(id), "{case}: {id:?}");
         assert_eq!(rows.key(id), columns.key(id), "{case}: {id:?}");
         assert_eq!(rows.label(id), columns.label(id), "{case}: {id:?}");

@@ -198,12 +198,7 @@ impl Loaded {
             };
             arrays.push(array);
         }
-        Ok(Self {
-            kind: parsed.kind,
-            scalars: parsed.scalars.into_iter(),
-            arrays: arrays.into_iter(),
-            digest: hex(&digest.finalize()),
-        })
+        Ok(Self { kind: parsed.kind, scalars: parsed.scalars.into_iter(), arrays: arrays.into_iter(), digest: hex(&digest.finalize()) })
     }
 
     /// Takes the next number.

@@ -34,7 +34,8 @@ pub(super) fn name(schema: &Schema, part: Part) -> Option<String> {
 fn class_name(schema: &Schema, class: u32) -> Option<&str> {
     let unnamed = [Base::String, Base::Guid, Base::ArmId].into_iter().zip(["String", "Guid", "ArmId"]);
     let named = schema.aliases.get(class as usize).map(|alias| alias.name.as_str());
-    named.or_else(|| unnamed.into_iter().find(|(base, _)| Columns::text_class(schema, Type::of(*base)) == Some(class)).map(|(_, name)| name))
+    named
+        .or_else(|| unnamed.into_iter().find(|(base, _)| Columns::text_class(schema, Type::of(*base)) == Some(class)).map(|(_, name)| name))
 }
 
 /// Returns the number that stands for a kind of part in a file.

@@ -145,7 +145,10 @@ impl IndexStore {
         let file = open_plain(&path).map_err(wrong)?;
         let bytes = file.metadata().map_err(wrong)?.len();
         if bytes != entry.bytes || bytes > FILE_BYTES_MAX {
-            return Err(altered(name, format!("it has {bytes} bytes; {CONTENTS} says {}, and at most {FILE_BYTES_MAX} are read", entry.bytes)));
+            return Err(altered(
+                name,
+                format!("it has {bytes} bytes; {CONTENTS} says {}, and at most {FILE_BYTES_MAX} are read", entry.bytes),
+            ));
         }
         let loaded = Loaded::read(FORMAT, &file, bytes).map_err(wrong)?;
         if loaded.digest != entry.digest {

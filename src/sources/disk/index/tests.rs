@@ -129,7 +129,11 @@ fn missing_extra_and_cut_files_are_named() {
     let columns = columns(5);
     let folder = store(&columns);
     let index = key(&columns).folder(folder.path());
-    let name = fs::read_dir(&index).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).find(|name| name.starts_with("attribute.")).unwrap();
+    let name = fs::read_dir(&index)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .find(|name| name.starts_with("attribute."))
+        .unwrap();
     let bytes = fs::read(index.join(&name)).unwrap();
     fs::write(index.join(&name), &bytes[..bytes.len() - 1]).unwrap();
     assert!(refused(&columns, folder.path()).starts_with(&format!("index/{name}: it has ")));
@@ -280,7 +284,9 @@ fn assert_sound(data: &PartData, limits: &Limits) {
                 each(from, n).into_iter().chain(each(to, n)).for_each(|code| value(code, limits.instants));
             }
             let n_lists = column.offsets.len() - 1;
-            assert!(n_lists == 0 || each(&column.completeness, n_lists).iter().all(|code| (*code as usize) < column.completeness_kinds.len()));
+            assert!(
+                n_lists == 0 || each(&column.completeness, n_lists).iter().all(|code| (*code as usize) < column.completeness_kinds.len())
+            );
         }
         PartData::History(column) => {
             let n = offsets(column.first, &column.offsets);
@@ -354,7 +360,8 @@ fn random_parts_are_errors_or_sound() {
             1 => dice.roll(1 << 20) as u32,
             _ => dice.roll(4) as u32,
         };
-        let lengths: Vec<(usize, usize)> = shape.shape().into_iter().map(|(width, n)| (width, if dice.roll(3) == 0 { dice.roll(6) } else { n })).collect();
+        let lengths: Vec<(usize, usize)> =
+            shape.shape().into_iter().map(|(width, n)| (width, if dice.roll(3) == 0 { dice.roll(6) } else { n })).collect();
         let words: Vec<Vec<u32>> = lengths.iter().map(|(_, n)| (0..*n).map(|_| small(&mut dice)).collect()).collect();
         let longs: Vec<Vec<u128>> = words.iter().map(|words| words.iter().map(|word| u128::from(*word)).collect()).collect();
         let sections = lengths.iter().zip(words.iter().zip(&longs)).map(|((width, _), (words, longs))| match width {

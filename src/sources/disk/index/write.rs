@@ -114,8 +114,9 @@ impl<'s> IndexWriter<'s> {
 /// made again, so what cannot be removed stays.
 fn clear(parent: &Path, place: &Path) {
     let entries = fs::read_dir(parent).into_iter().flatten().flatten().map(|entry| entry.path());
-    let (left, mut others): (Vec<PathBuf>, Vec<PathBuf>) =
-        entries.filter(|path| path != place).partition(|path| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b".")));
+    let (left, mut others): (Vec<PathBuf>, Vec<PathBuf>) = entries
+        .filter(|path| path != place)
+        .partition(|path| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b".")));
     others.sort();
     let n_old = (others.len() + 1).saturating_sub(KEPT_MAX);
     for path in left.iter().chain(others.iter().take(n_old)) {
