@@ -22,7 +22,7 @@ use crate::sources::register::{REGISTER_BYTES_MAX, RegisterDeclaration, Register
 use crate::text::{SourceSet, did_you_mean};
 
 /// A snapshot whose tables have fewer rows, one for each fact, is read from them in a moment and gets no index.
-const INDEX_ROWS_MIN: u64 = 20_000;
+const INDEX_ROWS_MIN: u64 = 10_000;
 
 /// A snapshot with what the registers add.
 pub(super) struct Loaded {

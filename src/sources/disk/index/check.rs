@@ -1,5 +1,7 @@
 //! Checks of whole arrays, in loops that the compiler can vectorise: each looks at a block without leaving it early.
 
+#![expect(clippy::needless_bitwise_bool, reason = "a loop that cannot end within a block is one the compiler can vectorise")]
+
 use crate::snapshot::columns::{Codes, NO_SOURCE, Texts, UNKNOWN};
 
 /// How much is looked at before a loop may end.

@@ -1,3 +1,5 @@
+#![expect(clippy::cast_possible_truncation, reason = "small random numbers")]
+
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -267,7 +269,9 @@ fn assert_sound(data: &PartData, limits: &Limits) {
     match data {
         PartData::Attribute(column) => {
             assert!(u64::from(column.first) + u64::from(column.len) <= u64::from(limits.entities));
-            each(&column.codes, column.len as usize).into_iter().for_each(|code| value(code, limits.values));
+            for code in each(&column.codes, column.len as usize) {
+                value(code, limits.values);
+            }
         }
         PartData::Sources(column) => {
             let all = each(&column.0, usize::try_from(limits.rows).unwrap());
@@ -291,7 +295,9 @@ fn assert_sound(data: &PartData, limits: &Limits) {
         PartData::History(column) => {
             let n = offsets(column.first, &column.offsets);
             each(&column.from, n).into_iter().chain(each(&column.to, n)).for_each(|code| value(code, limits.instants));
-            each(&column.codes, n).into_iter().for_each(|code| value(code, limits.values));
+            for code in each(&column.codes, n) {
+                value(code, limits.values);
+            }
         }
         PartData::Lifetimes(column) => {
             assert!(u64::from(column.first) + u64::from(column.len) <= u64::from(limits.entities));
