@@ -43,10 +43,10 @@ impl<'a> Machine<'a> {
         }
         let mut walk = Vec::new();
         let gap = self.walk_into(id, rule.along, &mut walk)?;
-        if let Some(stated) = self.list(declared.id) {
+        if let Some(stated) = self.list_as_read(declared.id) {
             push_list(&stated, id, level, gathered);
         }
-        if let Some(from) = self.list(rule.from) {
+        if let Some(from) = self.list_as_read(rule.from) {
             for step in walk.iter().filter(|step| **step != id) {
                 push_list(&from, *step, level, gathered);
             }
@@ -304,7 +304,7 @@ impl<'a> Machine<'a> {
         if let Some(known) = self.filtered.borrow().get(&key) {
             return Ok(Some(Rc::clone(known)));
         }
-        let Some(list) = self.list(property) else { return Ok(None) };
+        let Some(list) = self.list_as_read(property) else { return Ok(None) };
         let spans: Vec<(u32, u32)> = list.offsets.windows(2).filter_map(|pair| Some((*pair.first()?, *pair.get(1)?))).collect();
         let sets =
             Sets { class: list.class, spans: Rc::new(spans), members: list.members.clone(), levels: list.levels.clone(), distinct: true };

@@ -148,10 +148,16 @@ impl<'a> Facts<'a> {
     }
 
     pub(super) fn list(&self, property: &Property) -> List<'a> {
-        let class = self.columns.class_of(property.ty, Some(property)).unwrap_or(CodeClass::Entity);
         if self.reference.past(property, None).is_some() {
+            let class = self.columns.class_of(property.ty, Some(property)).unwrap_or(CodeClass::Entity);
             return self.list_then(property, class);
         }
+        self.list_as_read(property)
+    }
+
+    /// Returns a set property as it was read, with the members that are members now: what derived lists gather from.
+    pub(super) fn list_as_read(&self, property: &Property) -> List<'a> {
+        let class = self.columns.class_of(property.ty, Some(property)).unwrap_or(CodeClass::Entity);
         let unspoken = self.columns.unspoken();
         let others_whole = unspoken.complete && !self.reference.is_expired(unspoken.source);
         let Some(column) = self.columns.list(property.id) else {

@@ -392,8 +392,8 @@ impl<'a> Machine<'a> {
         }
         let (from, along) = match declared.derived {
             Some(rule) => match self.schema.property(rule.from) {
-                Some(from) => (Some(from), Some(rule.along)),
-                None => return Ok(None),
+                Some(from) if self.reference.past(from, None).is_none() => (Some(from), Some(rule.along)),
+                _ => return Ok(None),
             },
             None => (None, None),
         };

@@ -44,6 +44,7 @@ pub(super) struct Machine<'a> {
     pub(super) params: &'a HashMap<ParamVersion, Val>,
     attributes: RefCell<HashMap<PropertyId, Rc<Attribute<'a>>>>,
     lists: RefCell<HashMap<PropertyId, Rc<List<'a>>>>,
+    lists_as_read: RefCell<HashMap<PropertyId, Rc<List<'a>>>>,
     pub(super) memos: RefCell<HashMap<FunctionId, Memo<'a>>>,
     constants: RefCell<HashMap<TermId, Shared<'a>>>,
     pub(super) walks: RefCell<HashMap<PropertyId, super::derived::Walks>>,
@@ -76,6 +77,7 @@ impl<'a> Machine<'a> {
             params,
             attributes: RefCell::default(),
             lists: RefCell::default(),
+            lists_as_read: RefCell::default(),
             memos: RefCell::default(),
             constants: RefCell::default(),
             walks: RefCell::default(),
@@ -123,6 +125,20 @@ impl<'a> Machine<'a> {
         }
         let made = Rc::new(self.facts.list(self.schema.property(property)?));
         self.lists.borrow_mut().insert(property, Rc::clone(&made));
+        Some(made)
+    }
+
+    /// Returns a set property as it was read, for lists that are gathered from it.
+    pub(super) fn list_as_read(&self, property: PropertyId) -> Option<Rc<List<'a>>> {
+        let declared = self.schema.property(property)?;
+        if self.reference.past(declared, None).is_none() {
+            return self.list(property);
+        }
+        if let Some(known) = self.lists_as_read.borrow().get(&property) {
+            return Some(Rc::clone(known));
+        }
+        let made = Rc::new(self.facts.list_as_read(declared));
+        self.lists_as_read.borrow_mut().insert(property, Rc::clone(&made));
         Some(made)
     }
 
