@@ -112,7 +112,7 @@ pub(super) fn find_subject(snapshot: &Snapshot, text: &str) -> anyhow::Result<En
             Err(Failure::usage(format!("there is no `{text}` in the snapshot{help}")).into())
         }
         several => {
-            let keys: Vec<&str> = several.iter().take(5).map(|id| snapshot.key(*id)).collect();
+            let keys: Vec<_> = several.iter().take(5).map(|id| snapshot.key(*id)).collect();
             Err(Failure::usage(format!("several are called `{text}`: {}; give the id", keys.join(", "))).into())
         }
     }

@@ -11,6 +11,7 @@ use super::Exit;
 use super::args::{Global, Show};
 use super::exit::Failure;
 use super::{output, repo};
+use crate::model::EntityId;
 use crate::report::{plain, plain_json};
 use crate::snapshot::Snapshot;
 
@@ -75,8 +76,9 @@ fn name(path: &Path) -> String {
 
 fn kinds(snapshot: &Snapshot) -> BTreeMap<String, usize> {
     let mut kinds = BTreeMap::new();
-    for record in &snapshot.records().entities {
-        *kinds.entry(snapshot.schema().entity_name(record.entity_type).to_owned()).or_insert(0) += 1;
+    let ids = (0..u32::try_from(snapshot.len()).unwrap_or(u32::MAX)).map(EntityId);
+    for ty in ids.filter_map(|id| snapshot.entity_type(id)) {
+        *kinds.entry(snapshot.schema().entity_name(ty).to_owned()).or_insert(0) += 1;
     }
     kinds
 }

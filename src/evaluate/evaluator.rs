@@ -37,7 +37,7 @@ impl<'a> Evaluator<'a> {
     /// Prepares an evaluation; `params` has a value for each parameter (unknown for one that is not set).
     #[must_use]
     pub fn new(policies: &'a Policies, snapshot: &'a Snapshot, now: Timestamp, params: Vec<Val>) -> Self {
-        let sources = &snapshot.records().sources;
+        let sources = snapshot.sources();
         let expired = (0_u32..)
             .zip(sources)
             .filter(|(_, source)| {
@@ -431,7 +431,7 @@ impl<'a> Evaluator<'a> {
             return Truth::True;
         }
         let (above, below) = (self.snapshot.key(upper), self.snapshot.key(lower));
-        if covers_path(above, below) {
+        if covers_path(&above, &below) {
             return Truth::True;
         }
         if above.starts_with("/subscriptions/") {

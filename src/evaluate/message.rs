@@ -30,7 +30,7 @@ impl Evaluator<'_> {
         let ExprKind::Attribute { base, property, .. } = &expr.kind else { return None };
         let is_name = self.snapshot.schema().property(*property).is_some_and(|property| property.name == "display_name");
         match (is_name, value, self.value(base, frame)) {
-            (true, Val::Unknown | Val::None, Val::Known(Value::Entity(id))) => Some(self.snapshot.key(id).to_owned()),
+            (true, Val::Unknown | Val::None, Val::Known(Value::Entity(id))) => Some(self.snapshot.key(id).into_owned()),
             _ => None,
         }
     }

@@ -79,7 +79,7 @@ impl<'a> Trial<'a> {
         failing: &[usize],
     ) -> Option<Self> {
         let evaluator = before.evaluator(policies, snapshot, run)?;
-        let mut builder = SnapshotBuilder::from_records(Arc::clone(&policies.schema), snapshot.records().clone());
+        let mut builder = SnapshotBuilder::from_records(Arc::clone(&policies.schema), snapshot.records().into_owned());
         let source = builder.source(FactSource::new(SourceKind::Derived, "simulation"));
         let mut trial = Self {
             policies,
@@ -247,8 +247,8 @@ impl<'a> Trial<'a> {
         let old = verdicts(snapshot, before);
         let new = verdicts(after, &rescan);
         for at in failing.iter().filter(|at| self.repaired.contains(at)) {
-            let key = subject_key(self.run, Some(*at), snapshot.key(subject));
-            let whole = subject_key(self.run, None, snapshot.key(subject));
+            let key = subject_key(self.run, Some(*at), &snapshot.key(subject));
+            let whole = subject_key(self.run, None, &snapshot.key(subject));
             // A subject that is gone, or that the rule no longer speaks about, is mended too.
             let now = new.get(&key).or_else(|| new.get(&whole)).copied().unwrap_or(Verdict::NotApplicable);
             if !matches!(now, Verdict::Pass | Verdict::NotApplicable) {
@@ -295,8 +295,8 @@ type Key = (usize, usize, String);
 
 fn verdicts(snapshot: &Snapshot, scan: &Scan) -> BTreeMap<Key, Verdict> {
     let keyed = scan.findings.iter().map(|finding| {
-        let subject = finding.subject.map_or("", |id| snapshot.key(id));
-        (subject_key(finding.run, finding.requirement, subject), finding.verdict)
+        let subject = finding.subject.map(|id| snapshot.key(id)).unwrap_or_default();
+        (subject_key(finding.run, finding.requirement, &subject), finding.verdict)
     });
     keyed.collect()
 }

@@ -548,7 +548,7 @@ fn outcome(truth: Truth) -> &'static str {
 #[must_use]
 pub fn subject(snapshot: &Snapshot, id: crate::model::EntityId) -> Subject {
     let entity = snapshot.entity_type(id).map_or("?", |ty| snapshot.schema().entity_name(ty)).to_owned();
-    Subject { entity, id: snapshot.key(id).to_owned(), name: snapshot.label(id) }
+    Subject { entity, id: snapshot.key(id).into_owned(), name: snapshot.label(id) }
 }
 
 /// Puts a missing fact into words.

@@ -3,20 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use super::columns::gathered_completeness;
 use super::graph::{NavigationGraph, Reached, STEPS_MAX};
-use super::read::{Nav, Snapshot};
+use super::read::Nav;
 use super::records::{Cell, CellState, Edge, Record, Records};
 use super::resolve::merge_claims;
+use super::rows::Rows;
 use crate::model::{
     Base, Completeness, EntityId, EntityTypeId, FactSource, Interval, Property, PropertyId, Schema, SourceId, SourceKind, Value,
 };
 
 type NavMap = BTreeMap<PropertyId, Nav>;
 
-impl Snapshot {
-    /// Derives everything a reader needs from canonical records.
-    #[must_use]
-    pub fn freeze(schema: Arc<Schema>, mut records: Records) -> Self {
+impl Rows {
+    pub(super) fn freeze(schema: Arc<Schema>, mut records: Records) -> Self {
         add_keys(&schema, &mut records);
         let by_type = by_type(&schema, &records);
         let by_key = by_key(&schema, &records);
@@ -243,14 +243,7 @@ impl Snapshot {
         members.sort();
         members.dedup_by(|a, b| a.member == b.member && a.interval == b.interval);
         let spoken = self.records.entities.get(id.0 as usize).and_then(|record| claim_of(record, property.id));
-        let completeness = match (spoken, gap) {
-            (Some(claim), _) if claim.complete => claim.clone(),
-            // In a test's world a list that was opened by name stays open although it would follow from closed ones.
-            (Some(claim), None) if self.records.meta.closed_world => claim.clone(),
-            (_, None) => Completeness::now(None),
-            (Some(claim), Some(_)) if claim.reason.is_some() => claim.clone(),
-            (_, Some(gap)) => Completeness::open(Some(gap), None),
-        };
+        let completeness = gathered_completeness(spoken, gap, self.records.meta.closed_world);
         Nav { members, completeness }
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use petgraph::algo::kosaraju_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
 
-use super::read::Snapshot;
+use super::rows::Rows;
 use crate::model::{Bound, EntityId, PropertyId};
 use crate::snapshot::CellState;
 
@@ -16,7 +16,7 @@ pub(super) struct NavigationGraph {
 
 impl NavigationGraph {
     /// Builds the graph of a single-valued or set navigation.
-    pub(super) fn new(snapshot: &Snapshot, property: PropertyId) -> Self {
+    pub(super) fn new(snapshot: &Rows, property: PropertyId) -> Self {
         let mut graph = DiGraph::with_capacity(snapshot.len(), snapshot.len());
         for _ in 0..snapshot.len() {
             graph.add_node(());
@@ -79,7 +79,7 @@ fn entity(node: NodeIndex) -> EntityId {
     EntityId(u32::try_from(node.index()).unwrap_or(u32::MAX))
 }
 
-fn targets(snapshot: &Snapshot, id: EntityId, property: PropertyId, is_set: bool) -> Vec<EntityId> {
+fn targets(snapshot: &Rows, id: EntityId, property: PropertyId, is_set: bool) -> Vec<EntityId> {
     if is_set {
         let members = &snapshot.nav(id, property).members;
         let current = members.iter().filter(|edge| edge.interval.to == Bound::Unbounded);

@@ -10,7 +10,8 @@
 //! - `records`: the canonical form
 //! - `freeze`: inverse sides, derived navigations, completeness to a fixpoint
 //! - `graph`: containment and nesting as petgraph graphs, circles
-//! - `read`: what the evaluator asks
+//! - `rows`: frozen records
+//! - `read`: what the evaluator asks, answered from rows or columns
 //! - `columns`: the same as arrays over dense ids
 
 mod builder;
@@ -20,6 +21,7 @@ mod graph;
 mod read;
 mod records;
 mod resolve;
+mod rows;
 
 pub use builder::{BuildError, Handle, SnapshotBuilder};
 pub use read::{Nav, Snapshot};

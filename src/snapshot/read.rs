@@ -1,9 +1,11 @@
-//! What the evaluator asks of a snapshot.
+//! What the evaluator asks of a snapshot, answered from records or from columns.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::borrow::Cow;
+use std::sync::{Arc, OnceLock};
 
-use super::records::{Cell, CellState, Edge, HistoryEntry, Records, SnapshotMeta};
+use super::columns::Columns;
+use super::records::{Cell, Edge, HistoryEntry, Records, SnapshotMeta};
+use super::rows::Rows;
 use crate::model::{Completeness, EntityId, EntityTypeId, FactSource, Interval, PropertyId, Schema, SourceId, canonical_key};
 
 /// One set navigation of one entity.
@@ -18,19 +20,55 @@ pub struct Nav {
 /// An immutable tenant graph. Entity ids are dense and ordered by type, subtypes after their parent, then by key.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
-    pub(super) schema: Arc<Schema>,
-    pub(super) records: Records,
-    pub(super) navs: Vec<Vec<(PropertyId, Nav)>>,
-    /// What was stated of members of derived navigations, before others were gathered.
-    pub(super) stated: BTreeMap<(PropertyId, EntityId), Vec<Edge>>,
-    pub(super) by_key: HashMap<(EntityTypeId, Arc<str>), EntityId>,
-    pub(super) by_type: Vec<Vec<EntityId>>,
-    pub(super) extents: Vec<Completeness>,
-    pub(super) open_nav: Nav,
-    pub(super) unread: Cell,
+    schema: Arc<Schema>,
+    store: Store,
+}
+
+#[derive(Debug, Clone)]
+enum Store {
+    /// Frozen records, and their columns once somebody asked for them.
+    Rows(Box<Rows>, OnceLock<Arc<Columns>>),
+    Columns(Arc<Columns>),
 }
 
 impl Snapshot {
+    /// Derives everything a reader needs from canonical records.
+    #[must_use]
+    pub fn freeze(schema: Arc<Schema>, records: Records) -> Self {
+        let rows = Rows::freeze(Arc::clone(&schema), records);
+        Self { schema, store: Store::Rows(Box::new(rows), OnceLock::new()) }
+    }
+
+    /// Reads from columns.
+    #[must_use]
+    pub fn from_columns(columns: impl Into<Arc<Columns>>) -> Self {
+        let columns = columns.into();
+        Self { schema: Arc::clone(columns.schema()), store: Store::Columns(columns) }
+    }
+
+    /// Returns the snapshot as columns; they are made from the records when they are first asked for.
+    #[must_use]
+    pub fn columns(&self) -> &Arc<Columns> {
+        match &self.store {
+            Store::Rows(rows, columns) => columns.get_or_init(|| Arc::new(Columns::of_rows(rows))),
+            Store::Columns(columns) => columns,
+        }
+    }
+
+    fn rows(&self) -> Option<&Rows> {
+        match &self.store {
+            Store::Rows(rows, _) => Some(rows),
+            Store::Columns(_) => None,
+        }
+    }
+
+    fn columnar(&self) -> Option<&Columns> {
+        match &self.store {
+            Store::Rows(..) => None,
+            Store::Columns(columns) => Some(columns),
+        }
+    }
+
     /// Returns the schema the facts were checked against.
     #[must_use]
     pub fn schema(&self) -> &Arc<Schema> {
@@ -40,114 +78,148 @@ impl Snapshot {
     /// Returns what the snapshot says of itself.
     #[must_use]
     pub fn meta(&self) -> &SnapshotMeta {
-        &self.records.meta
+        match &self.store {
+            Store::Rows(rows, _) => &rows.records.meta,
+            Store::Columns(columns) => columns.meta(),
+        }
     }
 
-    /// Returns the canonical records the snapshot was made from.
+    /// Returns the canonical records the snapshot was made from, or the same made again from columns.
     #[must_use]
-    pub fn records(&self) -> &Records {
-        &self.records
+    pub fn records(&self) -> Cow<'_, Records> {
+        match &self.store {
+            Store::Rows(rows, _) => Cow::Borrowed(&rows.records),
+            Store::Columns(columns) => Cow::Owned(columns.records()),
+        }
+    }
+
+    /// Returns what could not be read although it is stored; whatever was decided then must not be believed.
+    #[must_use]
+    pub fn trouble(&self) -> Option<&str> {
+        self.columnar().and_then(Columns::trouble)
     }
 
     /// Returns how many entities there are; ids run from 0.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.records.entities.len()
+        match &self.store {
+            Store::Rows(rows, _) => rows.len(),
+            Store::Columns(columns) => columns.n() as usize,
+        }
     }
 
     /// Tells whether there is no entity at all.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.records.entities.is_empty()
+        self.len() == 0
     }
 
     /// Returns the type of an entity; an abstract one means that the concrete type is not known.
     #[must_use]
     pub fn entity_type(&self, id: EntityId) -> Option<EntityTypeId> {
-        self.records.entities.get(id.0 as usize).map(|record| record.entity_type)
+        match &self.store {
+            Store::Rows(rows, _) => rows.entity_type(id),
+            Store::Columns(columns) => columns.type_of(id.0),
+        }
     }
 
     /// Returns the canonical key of an entity.
     #[must_use]
-    pub fn key(&self, id: EntityId) -> &str {
-        self.records.entities.get(id.0 as usize).map_or("", |record| &record.key)
+    pub fn key(&self, id: EntityId) -> Cow<'_, str> {
+        match &self.store {
+            Store::Rows(rows, _) => Cow::Borrowed(rows.key(id)),
+            Store::Columns(columns) => columns.key(id.0),
+        }
     }
 
     /// Returns the entity of a key.
     #[must_use]
     pub fn find(&self, entity_type: EntityTypeId, key: &str) -> Option<EntityId> {
-        let ty = self.schema.entity(entity_type)?;
-        let key: Arc<str> = Arc::from(canonical_key(ty.key.base, key));
-        self.by_key.get(&(ty.root, key)).copied()
+        match &self.store {
+            Store::Rows(rows, _) => rows.find(entity_type, key),
+            Store::Columns(columns) => {
+                let ty = self.schema.entity(entity_type)?;
+                columns.find(entity_type, &canonical_key(ty.key.base, key)).map(EntityId)
+            }
+        }
     }
 
-    /// Returns the known entities of a type and its subtypes, sorted. Entities whose concrete type is unknown are not in
-    /// the list of a subtype; see [`Snapshot::possible`].
+    /// Returns the known entities of a type and its subtypes. Entities whose concrete type is unknown are not in the list of
+    /// a subtype; see [`Snapshot::possible`].
     pub fn extent(&self, ty: EntityTypeId) -> impl Iterator<Item = EntityId> {
-        self.schema.subtypes(ty).filter_map(|sub| self.by_type.get(sub.id.0 as usize)).flatten().copied()
+        let rows = self.rows().map(|rows| rows.extent(ty)).into_iter().flatten();
+        rows.chain(self.columnar().map(|columns| columns.domain(ty).map(EntityId)).into_iter().flatten())
     }
 
     /// Returns the entities that may turn out to be of type `ty`: those recorded with an abstract type above it.
     pub fn possible(&self, ty: EntityTypeId) -> impl Iterator<Item = EntityId> {
-        self.schema
-            .entities
-            .iter()
-            .filter(move |above| above.id != ty && self.schema.is_subtype(ty, above.id))
-            .filter_map(|above| self.by_type.get(above.id.0 as usize))
-            .flatten()
-            .copied()
+        let rows = self.rows().map(|rows| rows.possible(ty)).into_iter().flatten();
+        rows.chain(self.columnar().map(|columns| columns.possible(ty).map(EntityId)).into_iter().flatten())
     }
 
     /// Tells whether the list of all entities of a type is whole.
     #[must_use]
     pub fn extent_completeness(&self, ty: EntityTypeId) -> &Completeness {
-        self.extents.get(ty.0 as usize).unwrap_or(&self.open_nav.completeness)
+        match &self.store {
+            Store::Rows(rows, _) => rows.extent_completeness(ty),
+            Store::Columns(columns) => columns.extent_completeness(ty),
+        }
     }
 
     /// Returns what is known of a single-valued property.
     #[must_use]
-    pub fn cell(&self, id: EntityId, property: PropertyId) -> &Cell {
-        let cells = self.records.entities.get(id.0 as usize).map_or(&[][..], |record| &record.cells);
-        let found = cells.binary_search_by_key(&property, |(known, _)| *known).ok();
-        found.and_then(|at| cells.get(at)).map_or(&self.unread, |(_, cell)| cell)
+    pub fn cell(&self, id: EntityId, property: PropertyId) -> Cow<'_, Cell> {
+        match &self.store {
+            Store::Rows(rows, _) => Cow::Borrowed(rows.cell(id, property)),
+            Store::Columns(columns) => Cow::Owned(columns.cell(id.0, property)),
+        }
     }
 
     /// Returns the recorded earlier values of a property, sorted by time.
-    pub fn history(&self, id: EntityId, property: PropertyId) -> impl Iterator<Item = &HistoryEntry> {
-        let history = self.records.entities.get(id.0 as usize).map_or(&[][..], |record| &record.history);
-        history.iter().filter(move |(known, _)| *known == property).map(|(_, entry)| entry)
+    pub fn history(&self, id: EntityId, property: PropertyId) -> impl Iterator<Item = Cow<'_, HistoryEntry>> {
+        let rows = self.rows().map(|rows| rows.history(id, property)).into_iter().flatten().map(Cow::Borrowed);
+        rows.chain(self.columnar().map(|columns| columns.entries(id.0, property)).into_iter().flatten().map(Cow::Owned))
     }
 
     /// Returns a set navigation.
     #[must_use]
-    pub fn nav(&self, id: EntityId, property: PropertyId) -> &Nav {
-        let navs = self.navs.get(id.0 as usize).map_or(&[][..], Vec::as_slice);
-        let found = navs.binary_search_by_key(&property, |(known, _)| *known).ok();
-        found.and_then(|at| navs.get(at)).map_or(&self.open_nav, |(_, nav)| nav)
+    pub fn nav(&self, id: EntityId, property: PropertyId) -> Cow<'_, Nav> {
+        match &self.store {
+            Store::Rows(rows, _) => Cow::Borrowed(rows.nav(id, property)),
+            Store::Columns(columns) => Cow::Owned(columns.nav(id.0, property)),
+        }
     }
 
     /// Returns for which time an entity exists.
     #[must_use]
     pub fn lifetime(&self, id: EntityId) -> Interval {
-        self.records.entities.get(id.0 as usize).map_or(Interval::CURRENT, |record| record.lifetime)
+        match &self.store {
+            Store::Rows(rows, _) => rows.lifetime(id),
+            Store::Columns(columns) => columns.lifetime(id.0),
+        }
+    }
+
+    /// Returns all sources of facts.
+    #[must_use]
+    pub fn sources(&self) -> &[FactSource] {
+        match &self.store {
+            Store::Rows(rows, _) => &rows.records.sources,
+            Store::Columns(columns) => columns.sources(),
+        }
     }
 
     /// Returns a source of facts.
     #[must_use]
     pub fn source(&self, id: SourceId) -> Option<&FactSource> {
-        self.records.sources.get(id.0 as usize)
+        self.sources().get(id.0 as usize)
     }
 
     /// Returns a name for people: the display name if it is known, else the key.
     #[must_use]
     pub fn label(&self, id: EntityId) -> String {
-        let named = self.entity_type(id).and_then(|ty| {
-            let property = self.schema.property_named(ty, "display_name")?;
-            match &self.cell(id, property.id).state {
-                CellState::Known(crate::model::Value::Text(name)) if !name.is_empty() => Some(name.to_string()),
-                _ => None,
-            }
-        });
-        named.unwrap_or_else(|| self.key(id).to_owned())
+        match &self.store {
+            Store::Rows(rows, _) => rows.label(id),
+            Store::Columns(columns) => columns.label(id.0),
+        }
     }
 }

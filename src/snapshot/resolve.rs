@@ -149,6 +149,7 @@ fn record(node: &Node, numbers: &Renumbering, sources: &[FactSource], schema: &S
     let mut history: Vec<(PropertyId, HistoryEntry)> = node
         .history
         .iter()
+        .filter(|(property, ..)| !is_key(schema, *property))
         .map(|(property, interval, state, source)| {
             let entry = HistoryEntry { interval: *interval, state: numbers.state(state), source: Some(numbers.source(*source)) };
             (*property, entry)
@@ -174,14 +175,20 @@ fn record(node: &Node, numbers: &Renumbering, sources: &[FactSource], schema: &S
 
 /// Files facts under the properties of the type an entity turned out to have: a fact that came before the type was known
 /// may stand under a namesake of another subtype.
+///
+/// What is said of the key as an attribute follows from the key, and is left to freezing.
 fn own_facts<'n>(node: &'n Node, schema: &Schema) -> BTreeMap<PropertyId, Vec<&'n (CellState, SourceId)>> {
     let mut own: BTreeMap<PropertyId, Vec<&(CellState, SourceId)>> = BTreeMap::new();
-    for (property, facts) in &node.facts {
+    for (property, facts) in node.facts.iter().filter(|(property, _)| !is_key(schema, **property)) {
         let name = schema.property(*property).map(|property| property.name.as_str());
         let named = name.and_then(|name| schema.property_named(node.entity_type, name)).map(|property| property.id);
         own.entry(named.unwrap_or(*property)).or_default().extend(facts);
     }
     own
+}
+
+fn is_key(schema: &Schema, id: PropertyId) -> bool {
+    schema.property(id).is_some_and(|property| property.is_key)
 }
 
 /// Reads the lifetime off the attributes that the schema names for it, unless it was stated.

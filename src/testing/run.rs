@@ -117,7 +117,7 @@ impl Judge<'_> {
         }
         let ty = self.snapshot.entity_type(subject)?;
         let after = scan_again(self.policies, &proposal.after, self.scan);
-        let moved = proposal.after.find(ty, self.snapshot.key(subject));
+        let moved = proposal.after.find(ty, &self.snapshot.key(subject));
         let (verdict, because) = moved.map_or_else(gone, |subject| outcome(&after, run, subject, expect.requirement));
         self.matches(expect, &verdict, &because)
     }

@@ -1,6 +1,7 @@
 //! One canonical text of a policy, and one form of a snapshot whatever the order of facts.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use tenet::check::builtin_files;
 use tenet::evaluate::{Options, scan};
@@ -81,6 +82,10 @@ fn facts_in_any_order_give_equal_snapshots_and_equal_scans() {
             assert_eq!(records, other, "seed {seed}: another order of facts");
             assert_eq!(expected, findings(other), "seed {seed}: another scan");
         }
+        let frozen = Snapshot::freeze(policies.schema.clone(), records);
+        let columnar = Snapshot::from_columns(Arc::clone(frozen.columns()));
+        assert_eq!(expected, scan(&policies, &columnar, &options).unwrap().findings, "seed {seed}: from columns");
+        assert_eq!(*columnar.records(), *frozen.records(), "seed {seed}: records from columns");
         compared += 1;
     }
     assert!(compared > 200, "only {compared} policies were compared");

@@ -54,7 +54,8 @@ fn verdicts(policies: &Policies, builder: SnapshotBuilder, now: &str) -> BTreeMa
     for finding in scan.findings.iter().filter(|finding| finding.verdict == Verdict::Unknown) {
         assert!(!explain(&evaluator, &scan, finding, Detail::Brief).missing.is_empty(), "unknown, and nothing is missing");
     }
-    let name = |finding: &tenet::evaluate::Finding| finding.subject.map_or("?", |subject| snapshot.key(subject)).to_owned();
+    let name =
+        |finding: &tenet::evaluate::Finding| finding.subject.map_or_else(|| "?".to_owned(), |subject| snapshot.key(subject).into_owned());
     scan.findings.iter().map(|finding| (name(finding), finding.verdict)).collect()
 }
 

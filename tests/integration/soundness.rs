@@ -65,7 +65,7 @@ impl<'a> Verdicts<'a> {
         let mut found: BTreeMap<_, Vec<&Finding>> = BTreeMap::new();
         for finding in &scan.findings {
             let rule = scan.runs[finding.run].rule.0 as usize;
-            let slot = finding.subject.map(|subject| slots[snapshot.key(subject)]);
+            let slot = finding.subject.map(|subject| slots[&*snapshot.key(subject)]);
             found.entry((rule, slot)).or_default().push(finding);
         }
         Self { found }

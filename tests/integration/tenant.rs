@@ -97,7 +97,7 @@ impl Tenant {
         for finding in &scan.findings {
             let rule = scan.rule(&self.compiled.policies, finding).unwrap();
             let requirement = finding.requirement.map_or("*", |at| rule.requirements[at].name.as_str());
-            let subject = finding.subject.map_or("*", |id| snapshot.key(id));
+            let subject = finding.subject.map_or_else(|| "*".into(), |id| snapshot.key(id));
             let verdict = if finding.waiver.is_some() && finding.verdict == Verdict::Fail { "waived" } else { finding.verdict.name() };
             verdicts.insert((rule.id.clone(), requirement.to_owned(), subject.to_owned()), verdict);
         }

@@ -13,17 +13,16 @@ use super::{
 };
 use crate::model::{Base, Bound, Completeness, EntityTypeId, Interval, Property, PropertyId, Schema, SourceId, Type, Value};
 use crate::snapshot::freeze::claim_of;
-use crate::snapshot::read::Snapshot;
 use crate::snapshot::records::{Cell, CellState, Edge, HistoryEntry, Record, Records};
+use crate::snapshot::rows::Rows;
 
 type Built = Vec<(Part, Result<PartData, String>)>;
 
 impl Columns {
     /// Makes the columns of a snapshot that holds records.
-    #[must_use]
-    pub fn of(snapshot: &Snapshot) -> Self {
-        let schema = Arc::clone(snapshot.schema());
-        let records = snapshot.records();
+    pub(in crate::snapshot) fn of_rows(snapshot: &Rows) -> Self {
+        let schema = Arc::clone(&snapshot.schema);
+        let records = &snapshot.records;
         let frame = Frame {
             meta: records.meta.clone(),
             sources: records.sources.clone(),
@@ -206,8 +205,8 @@ struct Facts<'s> {
 }
 
 impl<'s> Facts<'s> {
-    fn of(snapshot: &'s Snapshot) -> Self {
-        let schema = snapshot.schema();
+    fn of(snapshot: &'s Rows) -> Self {
+        let schema = &*snapshot.schema;
         let n = schema.properties.len();
         let mut facts = Self {
             cells: vec![Vec::new(); n],
@@ -216,7 +215,7 @@ impl<'s> Facts<'s> {
             unspoken: &snapshot.open_nav.completeness,
             schema,
         };
-        for (id, record) in (0_u32..).zip(&snapshot.records().entities) {
+        for (id, record) in (0_u32..).zip(&snapshot.records.entities) {
             for (property, cell) in &record.cells {
                 if let Some(cells) = facts.cells.get_mut(property.0 as usize) {
                     cells.push((id, cell));
@@ -233,12 +232,12 @@ impl<'s> Facts<'s> {
     }
 
     /// Takes the lists as they were frozen; of what is gathered when it is read, only what was stated.
-    fn take_lists(&mut self, snapshot: &'s Snapshot, id: u32, record: &'s Record) {
-        let frozen = snapshot.navs.get(id as usize).map_or(&[][..], Vec::as_slice);
+    fn take_lists(&mut self, snapshot: &'s Rows, id: u32, record: &'s Record) {
         let is_list = |property: PropertyId| self.schema.property(property).is_some_and(|property| property.ty.set);
         let claims = record.completeness.iter().filter(|(property, _)| !is_list(*property));
         let of_history = claims.map(|(property, claim)| (*property, ListFact { members: &[], completeness: claim, claimed: true }));
-        let lists = frozen.iter().map(|(property, nav)| {
+        let frozen = snapshot.navs.get(id as usize).map_or(&[][..], Vec::as_slice);
+        let lists = frozen.iter().filter(|(property, _)| is_list(*property)).map(|(property, nav)| {
             let claim = claim_of(record, *property);
             let gathered = self
                 .schema

@@ -8,12 +8,22 @@
 //! a constant up and to write output, never to compare two facts of one class.
 //!
 //! - `build`: columns of a snapshot that was frozen from records
-//! - `read`: what the reference evaluator asks, answered from columns
+//! - `read`: parts, loaded when they are first asked for
 //! - `dictionary`: codes to values and back
+//! - `answer`: what the reference evaluator asks, answered from columns
+//! - `gather`: derived navigations
+//! - `rebuild`: records of columns
 
+mod answer;
 mod build;
 mod dictionary;
+mod gather;
 mod read;
+mod rebuild;
+#[cfg(test)]
+mod tests;
+
+pub(super) use gather::gathered_completeness;
 
 pub use dictionary::{format_guid, parse_guid};
 pub use read::Frame;

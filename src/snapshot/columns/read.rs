@@ -91,6 +91,19 @@ impl Columns {
         }
     }
 
+    /// Returns what is not in parts, to store it.
+    #[must_use]
+    pub fn frame(&self) -> Frame {
+        Frame {
+            meta: self.meta.clone(),
+            sources: self.sources.clone(),
+            own: self.own.clone(),
+            extents: self.extents.clone(),
+            claims: self.claims.clone(),
+            unspoken: self.unspoken.clone(),
+        }
+    }
+
     /// Puts a part in, in place of what was there.
     pub fn insert(&mut self, part: Part, data: PartData) {
         let slot = self.slot(part).and_then(|at| self.parts.get_mut(at));

@@ -12,9 +12,11 @@
 //! - `manifest`: what the folder holds, with digests
 //! - `parquet`, `jsonl`: one table as a file
 //! - `write`, `read`: the folder
+//! - `index`: columns derived from the tables, beside them
 
 mod decode;
 mod encode;
+mod index;
 mod jsonl;
 mod manifest;
 mod parquet;
@@ -30,9 +32,10 @@ use thiserror::Error;
 
 pub use decode::from_tables;
 pub use encode::to_tables;
+pub use index::{IndexKey, IndexStore, IndexWriter, OpenIndex, open_index, write_index};
 pub use jsonl::{export_jsonl, import_jsonl};
 pub use manifest::{About, FORMAT, FileEntry, Manifest, SchemaStamp, schema_digest};
-pub use read::read_snapshot;
+pub use read::{read_manifest, read_snapshot};
 pub use tables::{Column, ColumnKind, Datum, Table};
 pub use write::write_snapshot;
 
@@ -81,6 +84,14 @@ pub enum DiskError {
         /// In what it differs.
         message: String,
     },
+    /// A file of the index is not the one its digest vouches for, or holds what no index can.
+    #[error("index/{file}: {message}; remove the folder `index`, and it is made again from the tables")]
+    Index {
+        /// The file.
+        file: String,
+        /// In what it differs.
+        message: String,
+    },
     /// A file cannot be understood.
     #[error("{file}: {message}")]
     File {
@@ -116,7 +127,7 @@ impl DiskError {
     /// Tells whether the files differ from what their manifest vouches for.
     #[must_use]
     pub fn is_tampering(&self) -> bool {
-        matches!(self, Self::Altered { .. })
+        matches!(self, Self::Altered { .. } | Self::Index { .. })
     }
 
     fn io(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> Self {

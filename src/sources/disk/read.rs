@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::manifest::{FileEntry, MANIFEST, MANIFEST_BYTES_MAX, Manifest};
 use super::tables::{SIDE_TABLES, Table};
-use super::{DiskError, FILE_BYTES_MAX, from_tables, hex, parquet};
+use super::{DiskError, FILE_BYTES_MAX, from_tables, hex, index, parquet};
 use crate::model::Schema;
 use crate::snapshot::SnapshotBuilder;
 
@@ -20,7 +20,6 @@ use crate::snapshot::SnapshotBuilder;
 /// [`DiskError`] names the file that is cut, altered, missing, or one too many, or the table and row that does not fit.
 pub fn read_snapshot(schema: &Arc<Schema>, path: &Path) -> Result<(SnapshotBuilder, Manifest), DiskError> {
     let manifest = read_manifest(path)?;
-    check_folder(path, &manifest)?;
     let mut tables = Vec::new();
     for entry in &manifest.files {
         tables.push(read_file(path, entry)?);
@@ -29,7 +28,11 @@ pub fn read_snapshot(schema: &Arc<Schema>, path: &Path) -> Result<(SnapshotBuild
     Ok((builder, manifest))
 }
 
-fn read_manifest(path: &Path) -> Result<Manifest, DiskError> {
+/// Reads the manifest of a snapshot, and checks that no file is there that it does not name; files are not looked into.
+///
+/// # Errors
+/// As [`read_snapshot`].
+pub fn read_manifest(path: &Path) -> Result<Manifest, DiskError> {
     let file = path.join(MANIFEST);
     let opened = open_plain(&file).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => {
@@ -42,11 +45,13 @@ fn read_manifest(path: &Path) -> Result<Manifest, DiskError> {
     if bytes.len() as u64 > MANIFEST_BYTES_MAX {
         return Err(DiskError::Manifest { message: format!("it is larger than {MANIFEST_BYTES_MAX} bytes") });
     }
-    Manifest::parse(&bytes)
+    let manifest = Manifest::parse(&bytes)?;
+    check_folder(path, &manifest)?;
+    Ok(manifest)
 }
 
 /// Opens a regular file; a link could lead out of the folder, a pipe would never end.
-fn open_plain(path: &Path) -> io::Result<File> {
+pub(super) fn open_plain(path: &Path) -> io::Result<File> {
     if !fs::symlink_metadata(path)?.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
     }
@@ -64,7 +69,8 @@ fn check_folder(path: &Path, manifest: &Manifest) -> Result<(), DiskError> {
     let mut extra = BTreeSet::new();
     for entry in fs::read_dir(path).map_err(DiskError::io(path, "list"))? {
         let name = entry.map_err(DiskError::io(path, "list"))?.file_name().to_string_lossy().into_owned();
-        if name != MANIFEST && !named.contains(name.as_str()) {
+        // The index is derived from the tables and has digests of its own.
+        if name != MANIFEST && name != index::FOLDER && !named.contains(name.as_str()) {
             extra.insert(name);
         }
     }

@@ -359,10 +359,10 @@ fn other_tools_can_look_at_it() {
 }
 
 /// A small generator of numbers, so that a failing case can be run again by its seed.
-struct Dice(u64);
+pub(super) struct Dice(pub(super) u64);
 
 impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
+    pub(super) fn roll(&mut self, sides: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -401,7 +401,7 @@ impl Dice {
 }
 
 /// Makes random facts over the real schema.
-fn random_world(schema: &Arc<Schema>, seed: u64) -> Records {
+pub(super) fn random_world(schema: &Arc<Schema>, seed: u64) -> Records {
     let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
     let mut b = SnapshotBuilder::new(Arc::clone(schema));
     let sources: Vec<_> = (0..3).map(|n| b.source(FactSource::new(SourceKind::Api, format!("s{n}")))).collect();

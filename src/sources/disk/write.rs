@@ -62,7 +62,7 @@ fn check_place(path: &Path, force: bool) -> Result<bool, DiskError> {
     }
 }
 
-fn put_in_place(folder: tempfile::TempDir, path: &Path, parent: &Path, replaces: bool) -> Result<(), DiskError> {
+pub(super) fn put_in_place(folder: tempfile::TempDir, path: &Path, parent: &Path, replaces: bool) -> Result<(), DiskError> {
     let rename = |from: &Path, to: &Path| fs::rename(from, to).map_err(DiskError::io(to, "rename the finished folder to"));
     if replaces {
         // The old snapshot is moved aside, not removed, until the new one is in its place.
@@ -81,7 +81,7 @@ fn put_in_place(folder: tempfile::TempDir, path: &Path, parent: &Path, replaces:
     sync_folder(parent)
 }
 
-fn private_temporary(parent: &Path, suffix: &str) -> Result<tempfile::TempDir, DiskError> {
+pub(super) fn private_temporary(parent: &Path, suffix: &str) -> Result<tempfile::TempDir, DiskError> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".tenet-").suffix(suffix);
     #[cfg(unix)]
@@ -89,7 +89,7 @@ fn private_temporary(parent: &Path, suffix: &str) -> Result<tempfile::TempDir, D
     builder.tempdir_in(parent).map_err(DiskError::io(parent, "make a folder in"))
 }
 
-fn sync_folder(path: &Path) -> Result<(), DiskError> {
+pub(super) fn sync_folder(path: &Path) -> Result<(), DiskError> {
     if cfg!(unix) {
         File::open(path).and_then(|folder| folder.sync_all()).map_err(DiskError::io(path, "sync"))?;
     }
@@ -104,6 +104,15 @@ pub(super) fn private_folder(path: &Path) -> io::Result<()> {
     builder.create(path)
 }
 
+/// Makes a new file that only its owner can read.
+pub(super) fn create_private(path: &Path) -> Result<File, DiskError> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map_err(DiskError::io(path, "create"))
+}
+
 /// A new private file whose digest is taken while it is written.
 pub(super) struct HashedFile {
     file: io::BufWriter<File>,
@@ -112,12 +121,7 @@ pub(super) struct HashedFile {
 
 impl HashedFile {
     pub(super) fn create(path: &Path) -> Result<Self, DiskError> {
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.open(path).map_err(DiskError::io(path, "create"))?;
-        Ok(Self { file: io::BufWriter::new(file), digest: Sha256::new() })
+        Ok(Self { file: io::BufWriter::new(create_private(path)?), digest: Sha256::new() })
     }
 
     /// Syncs the file and returns its sha256 in hexadecimal.

@@ -51,7 +51,7 @@ fn cell(snapshot: &Snapshot, ty: &str, key: &str, name: &str) -> String {
     let (ty, property) = property(snapshot, ty, name);
     let id = snapshot.find(ty, key).unwrap_or_else(|| panic!("no {key}"));
     match &snapshot.cell(id, property).state {
-        CellState::Known(Value::Entity(id)) => snapshot.key(*id).to_owned(),
+        CellState::Known(Value::Entity(id)) => snapshot.key(*id).into_owned(),
         CellState::Known(value) => value.display(snapshot.schema()),
         CellState::None => "none".to_owned(),
         CellState::Unknown(reason) => format!("unknown: {}", reason.as_deref().unwrap_or("not read")),
@@ -82,7 +82,7 @@ fn list(snapshot: &Snapshot, ty: &str, key: &str, name: &str) -> String {
 /// Shows the keys of all entities of a type, and whether that is all there are.
 fn extent(snapshot: &Snapshot, ty: &str) -> String {
     let ty = snapshot.schema().entity_named(ty).unwrap().id;
-    let mut keys: Vec<&str> = snapshot.extent(ty).map(|id| snapshot.key(id).rsplit('/').next().unwrap()).collect();
+    let mut keys: Vec<String> = snapshot.extent(ty).map(|id| snapshot.key(id).rsplit('/').next().unwrap().to_owned()).collect();
     keys.sort_unstable();
     format!("{} ({})", keys.join(" "), shown(snapshot.extent_completeness(ty)))
 }
