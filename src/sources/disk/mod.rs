@@ -14,6 +14,7 @@
 //! - `write`, `read`: the folder
 //! - `index`: columns derived from the tables, beside them
 
+mod columnar;
 mod decode;
 mod encode;
 mod index;
@@ -30,6 +31,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
+pub use columnar::write_columns;
 pub use decode::from_tables;
 pub use encode::to_tables;
 pub use index::{IndexKey, IndexStore, IndexWriter, OpenIndex, open_index, write_index};
