@@ -20,6 +20,7 @@ pub mod check;
 pub mod cli;
 pub mod evaluate;
 pub mod model;
+pub mod query;
 pub mod remedy;
 pub mod report;
 pub mod snapshot;

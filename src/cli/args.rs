@@ -249,6 +249,12 @@ pub(super) struct Selection {
     /// Packs in force, in place of those of tenet.toml
     #[arg(long, value_name = "NAME")]
     pub(super) pack: Vec<String>,
+    /// Read the tables of the snapshot, not the index derived from them, and write none
+    #[arg(long)]
+    pub(super) no_index: bool,
+    /// Write an index of a small snapshot, too
+    #[arg(long, hide = true, conflicts_with = "no_index")]
+    pub(super) index: bool,
 }
 
 #[derive(Debug, Args)]

@@ -9,7 +9,8 @@ use super::scan::find_subject;
 use super::{output, repo};
 use crate::Compiled;
 use crate::check::{Rule, code_page};
-use crate::evaluate::{Detail, Options, scan};
+use crate::evaluate::engine::scan;
+use crate::evaluate::{Detail, Options};
 use crate::model::{EntityType, NamedType, Provenance, Schema, Type, Verdict};
 use crate::remedy::propose;
 use crate::report::{explain_rule, explain_verdict, plain, remedy_of, result_document};
@@ -66,13 +67,17 @@ fn verdicts(global: &Global, args: &Explain, repo: &repo::Repo, compiled: &Compi
     let params = repo.parameters(compiled, &args.selection)?;
     let packs = repo.packs(compiled, &args.selection)?;
     let loaded = repo.snapshot(global, compiled, &args.selection)?;
-    let subject = args.subject.as_ref().map(|text| find_subject(&loaded.snapshot, text)).transpose()?;
+    let subject = args.subject.as_ref().map(|text| find_subject(&loaded.snapshot, text)).transpose();
+    loaded.check()?;
+    let subject = subject?;
     let select = |other: &Rule| other.id == rule.id;
     let now = loaded.now(global)?;
     let options = Options { now, params: &params, packs: packs.as_deref(), select: &select, subject, waivers: true };
-    let result = scan(&compiled.policies, &loaded.snapshot, &options)
-        .map_err(|errors| Failure::usage(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
+    let result = scan(&compiled.policies, &loaded.snapshot, &options);
+    loaded.check()?;
+    let result = result.map_err(|error| Failure::usage(error.to_string()))?;
     let document = result_document(&compiled.policies, &loaded.snapshot, &result, loaded.identity(compiled)?, Detail::Full);
+    loaded.check()?;
     let wanted = |verdict: &str| subject.is_some() || matches!(verdict, "fail" | "unknown" | "pending");
     let about = |requirement: &Option<String>| args.requirement.is_none() || *requirement == args.requirement;
     let shown: Vec<_> = document.findings.iter().filter(|finding| wanted(finding.verdict) && about(&finding.requirement)).collect();
@@ -89,6 +94,7 @@ fn verdicts(global: &Global, args: &Explain, repo: &repo::Repo, compiled: &Compi
     if let Some(subject) = subject {
         let failing = result.findings.iter().find(|finding| finding.subject == Some(subject) && finding.verdict == Verdict::Fail);
         if let Some(proposal) = failing.and_then(|finding| propose(&compiled.policies, &loaded.snapshot, &result, finding.run, subject)) {
+            loaded.check()?;
             output::print(&proposed(compiled, &proposal))?;
         }
     }

@@ -3,7 +3,7 @@
 use super::Exit;
 use super::args::{Export, ExportKind, Global};
 use super::exit::Failure;
-use super::{output, repo};
+use super::{load, output, repo};
 use crate::sources::disk::export_jsonl;
 
 pub(super) fn run(global: &Global, args: &Export) -> anyhow::Result<Exit> {
@@ -11,7 +11,7 @@ pub(super) fn run(global: &Global, args: &Export) -> anyhow::Result<Exit> {
     let files = repo.policy_files(&[])?;
     let compiled = repo.compile(global, &files)?;
     let path = repo.snapshot_path(args.snapshot.as_deref())?;
-    let (builder, _) = repo::read(&compiled.policies.schema, &path)?;
+    let (builder, _) = load::read(&compiled.policies.schema, &path)?;
     let ExportKind::Tables = args.kind;
     let written =
         export_jsonl(&compiled.policies.schema, &builder.records(), &args.output).map_err(|error| Failure::usage(error.to_string()))?;

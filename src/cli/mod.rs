@@ -13,6 +13,7 @@ mod export;
 mod fmt;
 mod import;
 mod init;
+mod load;
 mod output;
 mod repo;
 mod scan;

@@ -1,8 +1,7 @@
-//! The governance repo: configuration, policies, registers and snapshots as files.
+//! The governance repo: configuration, policies, and where snapshots lie.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use anyhow::Context as _;
 use sha2::{Digest as _, Sha256};
@@ -12,11 +11,7 @@ use super::exit::Failure;
 use super::output;
 use crate::check::{ParamId, builtin_files};
 use crate::evaluate::{Val, parse_parameter};
-use crate::report::RunIdentity;
-use crate::snapshot::{Snapshot, SnapshotBuilder};
 use crate::sources::config::{Config, ParameterValue, load_config_into};
-use crate::sources::disk::{Manifest, read_snapshot};
-use crate::sources::register::{RegisterDeclaration, RegisterForm, load_register_file};
 use crate::text::{Diagnostic, SourceSet, did_you_mean};
 use crate::{BuiltinModules, Compiled, PolicyFile, compile};
 
@@ -165,88 +160,10 @@ impl Repo {
         }
         Ok((!names.is_empty()).then_some(names))
     }
-
-    /// Reads a snapshot, adds the registers, freezes it.
-    pub(super) fn snapshot(&self, global: &Global, compiled: &Compiled, selection: &Selection) -> anyhow::Result<Loaded> {
-        let path = self.snapshot_path(selection.snapshot.as_deref())?;
-        let work = output::Work::begin(global, "reading the snapshot");
-        let (mut builder, manifest) = read(&compiled.policies.schema, &path)?;
-        self.registers(global, &mut builder, selection)?;
-        let snapshot = Snapshot::freeze(Arc::clone(&compiled.policies.schema), builder.records());
-        drop(work);
-        Ok(Loaded { snapshot, manifest, path })
-    }
-
-    fn registers(&self, global: &Global, builder: &mut SnapshotBuilder, selection: &Selection) -> anyhow::Result<()> {
-        let mut sources = SourceSet::default();
-        let mut found = Vec::new();
-        for declaration in &self.config.registers {
-            found.extend(load_register_file(builder, declaration, &self.root, &mut sources));
-        }
-        for text in &selection.register {
-            let (form, file) = text.split_once('=').ok_or_else(|| Failure::usage(format!("--register {text}: write FORM=FILE")))?;
-            let known = ["designations", "partner_links", "partners", "principals", "reviews", "subscriptions"];
-            let form = RegisterForm::from_name(form)
-                .or_else(|| builder.schema().entity_named(form).map(|_| RegisterForm::Entity(form.to_owned())))
-                .ok_or_else(|| {
-                    let help = did_you_mean(form, known).map_or_else(|| known.join(", "), |near| format!("did you mean `{near}`?"));
-                    Failure::usage(format!("--register: there is no form `{form}`; {help}"))
-                })?;
-            let path = Path::new(file);
-            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
-            let name = path.file_name().map_or_else(|| file.to_owned(), |name| name.to_string_lossy().into_owned());
-            let declaration = RegisterDeclaration::new(name, form);
-            found.extend(load_register_file(builder, &declaration, parent, &mut sources));
-        }
-        if !found.is_empty() {
-            output::diagnostics(global, &sources, &found);
-        }
-        let errors = found.iter().filter(|diagnostic| diagnostic.is_error()).count();
-        if errors > 0 {
-            return Err(Failure::usage(format!("{} wrong with the registers; nothing was evaluated", things(errors))).into());
-        }
-        Ok(())
-    }
-}
-
-/// A snapshot with what the registers add.
-pub(super) struct Loaded {
-    pub(super) snapshot: Snapshot,
-    pub(super) manifest: Manifest,
-    pub(super) path: PathBuf,
-}
-
-impl Loaded {
-    /// Returns the instant of the run: `--now`, else the end of the capture window.
-    pub(super) fn now(&self, global: &Global) -> anyhow::Result<jiff::Timestamp> {
-        let captured = self.snapshot.meta().captured_to;
-        global.now.or(captured).ok_or_else(|| Failure::usage("the snapshot does not say when it was taken; give --now").into())
-    }
-
-    /// Returns what identifies the run.
-    pub(super) fn identity(&self, compiled: &Compiled) -> anyhow::Result<RunIdentity> {
-        Ok(RunIdentity {
-            tool_version: env!("CARGO_PKG_VERSION").to_owned(),
-            policies_digest: policies_digest(compiled),
-            snapshot_digest: Some(self.manifest.digest()?),
-            snapshot: self.path.file_name().map(|name| name.to_string_lossy().into_owned()),
-        })
-    }
-}
-
-/// Opens a snapshot folder.
-pub(super) fn read(schema: &Arc<crate::model::Schema>, path: &Path) -> anyhow::Result<(SnapshotBuilder, Manifest)> {
-    if !path.exists() {
-        return Err(Failure::usage(format!("{}: there is no such snapshot", path.display())).into());
-    }
-    read_snapshot(schema, path).map_err(|error| {
-        let exit = if error.is_tampering() { super::Exit::Evidence } else { super::Exit::Usage };
-        Failure { exit, message: format!("{}: {error}", path.display()) }.into()
-    })
 }
 
 /// Digests the names and texts of all policy files.
-fn policies_digest(compiled: &Compiled) -> String {
+pub(super) fn policies_digest(compiled: &Compiled) -> String {
     let mut digest = Sha256::new();
     for ((_, file), path) in compiled.sources.iter().zip(&compiled.paths) {
         digest.update(path.as_bytes());

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::Exit;
 use super::args::{Global, Show};
 use super::exit::Failure;
-use super::{output, repo};
+use super::{load, output, repo};
 use crate::model::EntityId;
 use crate::report::{plain, plain_json};
 use crate::snapshot::Snapshot;
@@ -36,10 +36,11 @@ fn snapshot(global: &Global, args: &Show) -> anyhow::Result<Exit> {
     let repo = repo::open(global)?;
     let files = repo.policy_files(&[])?;
     let compiled = repo.compile(global, &files)?;
-    let (builder, manifest) = repo::read(&compiled.policies.schema, &args.file)?;
-    let snapshot = Snapshot::freeze(std::sync::Arc::clone(&compiled.policies.schema), builder.records());
-    let kinds = kinds(&snapshot);
-    let gaps = gaps(&snapshot);
+    let loaded = load::bare(&compiled.policies.schema, &args.file)?;
+    let (snapshot, manifest) = (&loaded.snapshot, &loaded.manifest);
+    let kinds = kinds(snapshot);
+    let gaps = gaps(snapshot);
+    loaded.check()?;
     if args.json {
         let gaps: Vec<Value> = gaps.iter().map(|((list, reason), n)| json!({ "list": list, "reason": reason, "entities": n })).collect();
         let document = json!({

@@ -103,6 +103,11 @@ impl<'a> Evaluator<'a> {
         true
     }
 
+    /// Tells whether any attestation is past its review date.
+    pub(super) fn has_expired(&self) -> bool {
+        !self.expired.is_empty()
+    }
+
     /// Tells whether a fact's attestation is past its review date.
     #[must_use]
     pub fn is_expired(&self, source: Option<SourceId>) -> bool {
@@ -358,7 +363,7 @@ impl<'a> Evaluator<'a> {
     }
 
     /// Tells whether an entity can be of a declared type.
-    fn may_be(&self, id: EntityId, base: Base) -> bool {
+    pub(super) fn may_be(&self, id: EntityId, base: Base) -> bool {
         let (Base::Entity(declared), Some(actual)) = (base, self.snapshot.entity_type(id)) else { return true };
         let schema = self.snapshot.schema();
         schema.is_subtype(actual, declared) || schema.is_subtype(declared, actual)
@@ -390,7 +395,7 @@ impl<'a> Evaluator<'a> {
     }
 
     /// An unseen member leads back to where it was reached from; an entity known to lead elsewhere is not it.
-    fn leads_back(&self, id: EntityId, unseen: &Unseen) -> bool {
+    pub(super) fn leads_back(&self, id: EntityId, unseen: &Unseen) -> bool {
         let Some((inverse, from)) = unseen.origin else { return true };
         match &self.snapshot.cell(id, inverse).state {
             CellState::Known(value) => *value == Value::Entity(from) || !self.rely_on(self.snapshot.cell(id, inverse).source),
@@ -417,7 +422,7 @@ impl<'a> Evaluator<'a> {
 
     /// A scope covers itself and what lies below it; ids of subscriptions and below say so themselves, management groups
     /// need the tree.
-    fn covers(&self, left: &Val, right: &Val) -> Truth {
+    pub(super) fn covers(&self, left: &Val, right: &Val) -> Truth {
         match (left, right) {
             (Val::Known(Value::Entity(upper)), Val::Known(Value::Entity(lower))) => self.scope_covers(*upper, *lower),
             (Val::Known(Value::Interval(from, to)), Val::Known(Value::Instant(at))) => Truth::of(from <= at && at < to),
@@ -456,7 +461,7 @@ impl<'a> Evaluator<'a> {
     }
 }
 
-fn is_none(value: &Val) -> Truth {
+pub(super) fn is_none(value: &Val) -> Truth {
     match value {
         Val::None => Truth::True,
         Val::Unknown | Val::Range(Range { maybe_none: true, .. }) => Truth::Unknown,
@@ -491,7 +496,7 @@ fn bounds(value: &Val) -> Option<Bounds> {
     }
 }
 
-fn overlaps(left: &Val, right: &Val) -> Truth {
+pub(super) fn overlaps(left: &Val, right: &Val) -> Truth {
     match (left, right) {
         (Val::Known(Value::Interval(a, b)), Val::Known(Value::Interval(c, d))) => Truth::of(a < b && c < d && a < d && c < b),
         _ => Truth::Unknown,

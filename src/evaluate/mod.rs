@@ -11,9 +11,11 @@
 //! - `params`: values of parameters
 //! - `run`: rules over subjects
 //! - `waiver`: the overlay
+//! - `engine`: the same verdicts, a whole batch of subjects at a time
 //! - `explain`, `missing`: why, and what would have to be known
 
 mod arithmetic;
+pub mod engine;
 mod evaluator;
 mod explain;
 mod message;

@@ -125,7 +125,7 @@ pub fn scan_again(policies: &Policies, snapshot: &Snapshot, before: &Scan) -> Sc
 }
 
 /// Lists what runs: the rules of the packs in force, and those that are in no pack at all.
-fn rule_runs(policies: &Policies, options: &Options<'_>) -> Result<Vec<RuleRun>, Vec<ParamError>> {
+pub(super) fn rule_runs(policies: &Policies, options: &Options<'_>) -> Result<Vec<RuleRun>, Vec<ParamError>> {
     let mut runs = Vec::new();
     let mut errors = Vec::new();
     let mut add = |pack: Option<usize>, id: RuleId, blocking: bool, params: BTreeMap<ParamId, Val>| {
@@ -284,8 +284,34 @@ impl Runner<'_> {
     }
 }
 
+/// Fills in which attested sources findings of one run rest on, by evaluating their subjects again.
+pub(super) fn attested_of(policies: &Policies, snapshot: &Snapshot, scan: &Scan, at: usize, mut findings: Vec<Finding>) -> Vec<Finding> {
+    let (Some(evaluator), Some(run)) = (scan.evaluator(policies, snapshot, at), scan.runs.get(at)) else { return findings };
+    let Some(rule) = policies.rules.get(run.rule.0 as usize) else { return findings };
+    let runner = Runner { evaluator: &evaluator, run: at };
+    let extent = evaluator.extent(rule.entity);
+    let sure: BTreeMap<EntityId, bool> = extent.members.iter().filter_map(|member| Some((member.value.entity()?, member.sure))).collect();
+    let mut again: Vec<Finding> = Vec::new();
+    for finding in &mut findings {
+        let Some(subject) = finding.subject else {
+            if let Some(known) = extent.unseen.iter().find_map(|unseen| runner.unseen(rule, unseen)) {
+                finding.attested = known.attested;
+            }
+            continue;
+        };
+        if again.first().is_none_or(|known| known.subject != Some(subject)) {
+            again.clear();
+            runner.subject(rule, subject, sure.get(&subject).copied().unwrap_or(false), &mut again);
+        }
+        if let Some(known) = again.iter().find(|known| known.requirement == finding.requirement) {
+            finding.attested.clone_from(&known.attested);
+        }
+    }
+    findings
+}
+
 /// Lays waivers over fails. One whose condition is unknown for a subject does not apply to it.
-fn apply_waivers(policies: &Policies, snapshot: &Snapshot, options: &Options<'_>, scan: &mut Scan) {
+pub(super) fn apply_waivers(policies: &Policies, snapshot: &Snapshot, options: &Options<'_>, scan: &mut Scan) {
     for (at, waiver) in policies.waivers.iter().enumerate() {
         let state = waiver_state(policies, waiver, options.now);
         let mut used = WaiverUse { waiver: at, state, fails: 0, subjects: 0 };

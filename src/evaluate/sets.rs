@@ -60,7 +60,7 @@ impl Evaluator<'_> {
         }
     }
 
-    fn navigate(&self, base: &Val, property: PropertyId, at: Option<Timestamp>) -> SetValue {
+    pub(super) fn navigate(&self, base: &Val, property: PropertyId, at: Option<Timestamp>) -> SetValue {
         let Some(declared) = self.snapshot.schema().property(property) else { return SetValue::default() };
         match base {
             Val::Known(Value::Entity(id)) => self.step(*id, declared, at),
@@ -175,7 +175,7 @@ impl Evaluator<'_> {
     }
 
     /// What may be missing from a type: of an abstract one, those kinds of it that are not known to be all here.
-    fn unseen_of(&self, ty: EntityTypeId) -> Vec<Unseen> {
+    pub(super) fn unseen_of(&self, ty: EntityTypeId) -> Vec<Unseen> {
         let schema = self.snapshot.schema();
         let kinds = schema.subtypes(ty).filter(|kind| !kind.is_abstract && !self.is_whole(kind.id));
         let unseen: Vec<Unseen> = kinds.map(|kind| Unseen { base: Base::Entity(kind.id), origin: None }).collect();
@@ -203,7 +203,7 @@ impl Evaluator<'_> {
         kept
     }
 
-    fn closure(&self, base: &Val, property: PropertyId, reflexive: bool, at: Option<Timestamp>, result: Base) -> Rc<SetValue> {
+    pub(super) fn closure(&self, base: &Val, property: PropertyId, reflexive: bool, at: Option<Timestamp>, result: Base) -> Rc<SetValue> {
         if let (Val::Known(Value::Entity(id)), false) = (base, reflexive) {
             return self.closure_of(*id, property, at);
         }
@@ -279,7 +279,7 @@ impl Evaluator<'_> {
     }
 }
 
-fn starts(base: &Val) -> SetValue {
+pub(super) fn starts(base: &Val) -> SetValue {
     match base {
         Val::Known(value) => SetValue { members: vec![Member { value: value.clone(), sure: true }], unseen: Vec::new() },
         Val::Set(set) => (**set).clone(),

@@ -65,7 +65,7 @@ impl NavigationGraph {
 }
 
 /// The longest walk along containment: Azure nests management groups six deep (Microsoft Learn, "Management groups").
-pub(super) const STEPS_MAX: usize = 64;
+pub(crate) const STEPS_MAX: usize = 64;
 
 /// What a walk came to.
 pub(super) struct Reached {

@@ -24,5 +24,6 @@ mod resolve;
 mod rows;
 
 pub use builder::{BuildError, Handle, SnapshotBuilder};
+pub(crate) use graph::STEPS_MAX as WALK_STEPS_MAX;
 pub use read::{Nav, Snapshot};
 pub use records::{Cell, CellState, Edge, Extent, HistoryEntry, Record, Records, SnapshotMeta};

@@ -14,8 +14,11 @@ mod canonical;
 mod cli;
 mod docs;
 mod faults;
+#[path = "../support/generate.rs"]
+mod generate;
 mod generated;
 mod hostile;
+mod index;
 mod layers;
 mod open_world;
 #[path = "../oracle/mod.rs"]

@@ -99,7 +99,7 @@ impl Tenant {
             let requirement = finding.requirement.map_or("*", |at| rule.requirements[at].name.as_str());
             let subject = finding.subject.map_or_else(|| "*".into(), |id| snapshot.key(id));
             let verdict = if finding.waiver.is_some() && finding.verdict == Verdict::Fail { "waived" } else { finding.verdict.name() };
-            verdicts.insert((rule.id.clone(), requirement.to_owned(), subject.to_owned()), verdict);
+            verdicts.insert((rule.id.clone(), requirement.to_owned(), subject.into_owned()), verdict);
         }
         verdicts
     }

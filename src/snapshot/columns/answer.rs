@@ -89,16 +89,16 @@ impl Columns {
     pub fn entries(&self, id: u32, property: PropertyId) -> impl Iterator<Item = HistoryEntry> {
         let column = self.schema.property(property).and_then(|property| Some((property, self.history(property.id)?)));
         column.into_iter().flat_map(move |(property, column)| {
-            column.places(id).filter_map(move |at| self.entry(property, column, u32::try_from(at).ok()?))
+            column.places(id).filter_map(move |at| Some(self.entry(property, column, u32::try_from(at).ok()?)))
         })
     }
 
-    pub(super) fn entry(&self, property: &Property, column: &HistoryColumn, at: u32) -> Option<HistoryEntry> {
-        Some(HistoryEntry {
+    pub(super) fn entry(&self, property: &Property, column: &HistoryColumn, at: u32) -> HistoryEntry {
+        HistoryEntry {
             interval: self.interval(&column.from, &column.to, at as usize),
             state: self.state(property, column.codes.get(at as usize), || self.history_reasons(property.id), at),
             source: source_at(self.history_sources(property.id), at as usize),
-        })
+        }
     }
 
     /// Returns a set navigation; a derived one is gathered.

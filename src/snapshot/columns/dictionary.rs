@@ -243,8 +243,8 @@ impl Columns {
     }
 
     fn find_below(&self, ty: EntityTypeId, key: &str) -> Option<u32> {
-        let subtypes = self.types.iter().filter(|(_, own)| self.schema.is_subtype(*own, ty));
-        subtypes.filter_map(|(start, own)| Some(start + self.keys(*own)?.find(key)?)).next()
+        let mut subtypes = self.types.iter().filter(|(_, own)| self.schema.is_subtype(*own, ty));
+        subtypes.find_map(|(start, own)| Some(start + self.keys(*own)?.find(key)?))
     }
 
     /// Returns the entity of a canonical key, which is unique below its root type.

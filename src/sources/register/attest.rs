@@ -1,5 +1,6 @@
 //! Who vouches for a row, and its evidence.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -8,7 +9,7 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use super::{Cell, CellValue, RegisterDeclaration, Row};
-use crate::model::{Attestation, parse_instant};
+use crate::model::{Attestation, FactSource, SourceKind, parse_instant};
 use crate::sources::config::leaves_folder;
 use crate::sources::disk::hex;
 use crate::text::{Diagnostic, Span};
@@ -122,6 +123,19 @@ pub(super) fn last_instant(text: &str, span: Span, diagnostics: &mut Vec<Diagnos
 /// Compares evidence files with the digests that rows state.
 pub(super) fn check_evidence(root: &Path, evidence: &[Evidence]) -> Vec<Diagnostic> {
     evidence.iter().filter(|one| leaves_folder(&one.file).is_none()).filter_map(|one| check_one(root, one)).collect()
+}
+
+/// Tells whether all evidence that sources name is what they state.
+pub fn evidence_is_unchanged(root: &Path, sources: &[FactSource]) -> bool {
+    let named = sources.iter().filter(|source| source.kind == SourceKind::Register).filter_map(|source| {
+        let attestation = source.attestation.as_ref()?;
+        Some((attestation.evidence_file.as_ref()?, attestation.evidence_hash.as_ref()?))
+    });
+    let different: BTreeSet<_> = named.collect();
+    let holds = |(file, stated): (&String, &String)| {
+        leaves_folder(file).is_none() && digest_of(&root.join(file)).is_ok_and(|found| found == *stated)
+    };
+    different.into_iter().all(holds)
 }
 
 fn check_one(root: &Path, evidence: &Evidence) -> Option<Diagnostic> {

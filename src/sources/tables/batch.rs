@@ -108,9 +108,15 @@ pub(super) enum Cells {
 pub(super) enum JsonCell {
     Absent,
     Null,
-    Text { start: u32, end: u32 },
+    Text {
+        start: u32,
+        end: u32,
+    },
     /// A text with escapes, among the unescaped texts of the batch.
-    Unescaped { start: u32, end: u32 },
+    Unescaped {
+        start: u32,
+        end: u32,
+    },
     Bool(bool),
     Int(i64),
     Other(&'static str),

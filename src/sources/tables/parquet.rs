@@ -13,7 +13,7 @@ use rayon::prelude::*;
 
 use super::batch::{Batch, Cells};
 use super::read::{Blocks, Visit};
-use super::{TablesError, TABLE_ROWS_MAX};
+use super::{TABLE_ROWS_MAX, TablesError};
 
 const ROWS_PER_BATCH: usize = 8_192;
 /// More columns than any table that is read has.
@@ -119,4 +119,3 @@ fn cells(batch: &RecordBatch, column: &str) -> Cells {
     take!(Text, Bool, Int, SmallInt, Days, Seconds, Millis, Micros, Nanos);
     Cells::Missing
 }
-

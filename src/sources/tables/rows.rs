@@ -48,8 +48,17 @@ pub(super) fn fill(
 
 /// What one row says.
 enum RowFacts {
-    Entity { ty: EntityTypeId, key: String, facts: Vec<(PropertyId, Stated<'static>)> },
-    Member { holder: EntityTypeId, key: String, property: PropertyId, member: Stated<'static> },
+    Entity {
+        ty: EntityTypeId,
+        key: String,
+        facts: Vec<(PropertyId, Stated<'static>)>,
+    },
+    Member {
+        holder: EntityTypeId,
+        key: String,
+        property: PropertyId,
+        member: Stated<'static>,
+    },
     /// No entry of the mapping is about it.
     LeftOut,
 }

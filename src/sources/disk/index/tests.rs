@@ -6,14 +6,21 @@ use super::super::tests::{Dice, random_world};
 use super::frame::{Frame, Loaded, Section};
 use super::parts::Limits;
 use super::*;
+use crate::model::PropertyId;
 use crate::snapshot::Snapshot;
 use crate::snapshot::columns::{Codes, Columns, Keys, MemberTimes, Members, NO_SOURCE, Part, PartData, UNKNOWN};
 use crate::sources::disk::DiskError;
 
-fn columns(seed: u64) -> Columns {
+fn columns(seed: u64) -> Arc<Columns> {
     let schema = crate::check::core_schema();
-    let records = random_world(&schema, seed);
-    Columns::of(&Snapshot::freeze(schema, records))
+    let mut records = random_world(&schema, seed);
+    // A key that is stated again with another value fits into no column.
+    for record in &mut records.entities {
+        let is_key = |id: &PropertyId| schema.property(*id).is_some_and(|property| property.is_key);
+        record.cells.retain(|(id, _)| !is_key(id));
+        record.history.retain(|(id, _)| !is_key(id));
+    }
+    Arc::clone(Snapshot::freeze(schema, records).columns())
 }
 
 fn key(columns: &Columns) -> IndexKey {
@@ -197,7 +204,7 @@ fn the_world_of_a_test_has_no_index() {
     let schema = crate::check::core_schema();
     let mut records = random_world(&schema, 1);
     records.meta.closed_world = true;
-    let columns = Columns::of(&Snapshot::freeze(schema, records));
+    let columns = Arc::clone(Snapshot::freeze(schema, records).columns());
     let folder = tempfile::tempdir().unwrap();
     assert!(matches!(write_index(&columns, folder.path(), &key(&columns)), Err(DiskError::ClosedWorld)));
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);

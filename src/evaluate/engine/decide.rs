@@ -1,0 +1,489 @@
+//! Verdicts of all rules of a run.
+
+use std::collections::{BTreeSet, HashMap};
+use std::ops::Range;
+use std::rc::Rc;
+
+use jiff::Timestamp;
+use thiserror::Error;
+
+use super::super::evaluator::Evaluator;
+use super::super::params::ParamError;
+use super::super::run::{Finding, Options, RuleRun, Scan, apply_waivers, attested_of, rule_runs};
+use super::super::value::Val;
+use super::machine::{Machine, Outcome, Overrun};
+use super::shape::Shapes;
+use super::vector::{DOUBT, FALSE, Rows, Sets, TRUE, Vector, is_known, is_unseen};
+use crate::check::{ParamId, Policies, Rule};
+use crate::model::{EntityId, PropertyId, SourceKind, Value, Verdict};
+use crate::query::{ParamVersion, Query, RuleQuery, Term, TermId, TooLarge, lower_rule};
+use crate::snapshot::Snapshot;
+use crate::snapshot::columns::{CodeClass, Columns};
+
+/// Why a scan could not be done.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum EngineError {
+    /// Parameters without a value.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Params(Vec<ParamError>),
+    /// A rule that is too large.
+    #[error(transparent)]
+    TooLarge(#[from] TooLarge),
+    /// A rule that asks for more than a scan may take.
+    #[error("rule `{rule}`: {limit} are limited to {max}, and it takes {value}; narrow the sets it combines")]
+    Limit {
+        /// The rule.
+        rule: String,
+        /// What is limited.
+        limit: &'static str,
+        /// The limit.
+        max: u64,
+        /// What was asked for.
+        value: u64,
+    },
+    /// A part of the snapshot that could not be read.
+    #[error("{0}")]
+    Unreadable(String),
+}
+
+/// The rules of a run, lowered once; good for any snapshot.
+#[derive(Debug)]
+pub struct Plan {
+    /// What all of them ask.
+    pub query: Query,
+    /// The rules that run, with their functions.
+    pub runs: Vec<(RuleRun, RuleQuery)>,
+    params: HashMap<ParamVersion, Val>,
+    shapes: Shapes,
+}
+
+impl Plan {
+    /// Lowers the rules that `options` select.
+    ///
+    /// # Errors
+    /// [`EngineError::Params`] and [`EngineError::TooLarge`].
+    pub fn new(policies: &Policies, options: &Options<'_>) -> Result<Self, EngineError> {
+        let runs = rule_runs(policies, options).map_err(EngineError::Params)?;
+        let mut query = Query::default();
+        let mut versions: Vec<Vec<Val>> = vec![Vec::new(); policies.params.len()];
+        let mut lowered = Vec::new();
+        for run in runs {
+            let Some(rule) = policies.rules.get(run.rule.0 as usize) else { continue };
+            let version: Vec<u32> = versions.iter_mut().zip(&run.params).map(|(known, value)| version_of(known, value)).collect();
+            let of = |param: ParamId| version.get(param.0 as usize).copied().unwrap_or(0);
+            let functions = lower_rule(&mut query, policies, rule, &of)?;
+            lowered.push((run, functions));
+        }
+        let mut params = HashMap::new();
+        for (param, values) in (0_u32..).zip(versions) {
+            for (version, value) in (0_u32..).zip(values) {
+                params.insert(ParamVersion { param: ParamId(param), version }, value);
+            }
+        }
+        let shapes = Shapes::new(&query);
+        Ok(Self { query, runs: lowered, params, shapes })
+    }
+}
+
+fn version_of(known: &mut Vec<Val>, value: &Val) -> u32 {
+    let at = known.iter().position(|other| other == value).unwrap_or_else(|| {
+        known.push(value.clone());
+        known.len() - 1
+    });
+    u32::try_from(at).unwrap_or(u32::MAX)
+}
+
+/// The subjects of a rule, sorted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subjects {
+    /// Consecutive ids.
+    Range(Range<u32>),
+    /// Ids.
+    Ids(Vec<u32>),
+}
+
+impl Subjects {
+    /// Returns the subject at a place.
+    #[must_use]
+    pub fn get(&self, at: usize) -> Option<u32> {
+        match self {
+            Self::Range(range) => range.clone().nth(at),
+            Self::Ids(ids) => ids.get(at).copied(),
+        }
+    }
+
+    /// Returns how many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Range(range) => range.len(),
+            Self::Ids(ids) => ids.len(),
+        }
+    }
+
+    /// Tells whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// What became of one rule.
+#[derive(Debug, Clone)]
+pub struct Decision {
+    /// Its subjects that are known.
+    pub subjects: Subjects,
+    /// For each subject: a pass if the rule speaks about it, else not applicable or unknown.
+    pub applies: Vec<Verdict>,
+    /// For each requirement and each subject its verdict; not applicable where `applies` is no pass.
+    pub verdicts: Vec<Vec<Verdict>>,
+    /// For each subject the instant by which it must hold, for rules that have one.
+    pub due: Option<Vec<Option<Timestamp>>>,
+    /// Whether subjects nobody has seen may fail.
+    pub unseen: bool,
+    /// For each requirement of the form `no x in … : …` the members that make its subjects fail, with the place of the
+    /// subject, if they were asked for.
+    pub witnesses: Vec<Vec<(u32, u32)>>,
+}
+
+/// What became of all rules of a plan, in its order.
+#[derive(Debug, Clone)]
+pub struct Decided {
+    /// One for each run.
+    pub decisions: Vec<Decision>,
+}
+
+/// Subjects evaluated together.
+const CHUNK: usize = 1 << 16;
+
+/// Decides all rules of a plan.
+///
+/// # Errors
+/// [`EngineError::Limit`] and [`EngineError::Unreadable`].
+pub fn decide(
+    plan: &Plan,
+    policies: &Policies,
+    snapshot: &Snapshot,
+    options: &Options<'_>,
+    witnesses: bool,
+) -> Result<Decided, EngineError> {
+    let columns = snapshot.columns();
+    let reference = Evaluator::new(policies, snapshot, options.now, Vec::new());
+    let machine = Machine::new(&plan.query, &plan.shapes, columns, &policies.schema, &reference, &plan.params);
+    let mut decisions = Vec::new();
+    for (run, functions) in &plan.runs {
+        let Some(rule) = policies.rules.get(run.rule.0 as usize) else { continue };
+        machine.begin();
+        let decider = Decider { machine: &machine, rule, functions, now: options.now, witnesses };
+        let decision = decider.decide(options.subject).map_err(|overrun| limit_of(rule, overrun))?;
+        if let Some(trouble) = columns.trouble() {
+            return Err(EngineError::Unreadable(trouble.to_owned()));
+        }
+        decisions.push(decision);
+    }
+    Ok(Decided { decisions })
+}
+
+fn limit_of(rule: &Rule, overrun: Overrun) -> EngineError {
+    EngineError::Limit { rule: rule.id.clone(), limit: overrun.limit, max: overrun.max, value: overrun.value }
+}
+
+struct Decider<'m, 'a> {
+    machine: &'m Machine<'a>,
+    rule: &'m Rule,
+    functions: &'m RuleQuery,
+    now: Timestamp,
+    witnesses: bool,
+}
+
+impl<'a> Decider<'_, 'a> {
+    fn decide(&self, only: Option<EntityId>) -> Outcome<Decision> {
+        let extent = self.machine.extent(self.rule.entity);
+        let (subjects, levels, unseen) = split(&extent, only);
+        let n = subjects.len();
+        let mut decision = Decision {
+            applies: Vec::with_capacity(n),
+            verdicts: vec![Vec::with_capacity(n); self.functions.requirements.len()],
+            due: self.functions.due.map(|_| Vec::with_capacity(n)),
+            unseen: self.unseen(&unseen)?,
+            witnesses: vec![Vec::new(); self.functions.requirements.len()],
+            subjects,
+        };
+        let mut begin = 0;
+        while begin < n {
+            let end = (begin + CHUNK).min(n);
+            self.chunk(begin, end, levels.as_deref(), &mut decision)?;
+            begin = end;
+        }
+        Ok(decision)
+    }
+
+    fn body(&self, function: crate::query::FunctionId) -> Option<TermId> {
+        self.machine.query.get_function(function).map(|function| function.body)
+    }
+
+    fn chunk(&self, begin: usize, end: usize, levels: Option<&[u8]>, decision: &mut Decision) -> Outcome<()> {
+        let subject = match &decision.subjects {
+            Subjects::Range(range) => {
+                let place = |at: usize| range.start + u32::try_from(at).unwrap_or(0);
+                Vector::Range(place(begin), place(end))
+            }
+            Subjects::Ids(ids) => Vector::codes(CodeClass::Entity, ids.get(begin..end).unwrap_or(&[]).to_vec()),
+        };
+        let rows = Rows::new(end - begin, vec![Rc::new(subject)]);
+        let mut applies = match self.functions.applies.and_then(|applies| self.body(applies)) {
+            Some(body) => self.machine.truth(body, &rows)?,
+            None => vec![TRUE; rows.n],
+        };
+        if let Some(levels) = levels {
+            let levels = levels.get(begin..end).unwrap_or(&[]);
+            applies.iter_mut().zip(levels).for_each(|(applies, level)| *applies = (*applies).min(*level));
+        }
+        decision.applies.extend(applies.iter().map(|truth| match *truth {
+            TRUE => Verdict::Pass,
+            FALSE => Verdict::NotApplicable,
+            _ => Verdict::Unknown,
+        }));
+        if applies.iter().all(|truth| *truth == TRUE) {
+            return self.requirements(&rows, None, begin, decision);
+        }
+        let places: Vec<u32> = (0_u32..).zip(&applies).filter(|(_, truth)| **truth == TRUE).map(|(place, _)| place).collect();
+        self.requirements(&rows.gather(&places), Some((&places, rows.n)), begin, decision)
+    }
+
+    /// Decides the requirements for the rows a rule speaks about; `among` says where they stand.
+    fn requirements(&self, rows: &Rows<'a>, among: Option<(&[u32], usize)>, begin: usize, decision: &mut Decision) -> Outcome<()> {
+        let due = match self.functions.due.and_then(|due| self.body(due)) {
+            Some(body) if rows.n > 0 => {
+                let vector = self.machine.evaluate(body, rows)?;
+                let date = |row| match self.machine.value_at(&vector, row) {
+                    Val::Known(Value::Instant(at)) => Some(at),
+                    _ => None,
+                };
+                Some((0..rows.n).map(date).collect::<Vec<_>>())
+            }
+            Some(_) => Some(Vec::new()),
+            None => None,
+        };
+        for (at, function) in self.functions.requirements.iter().enumerate() {
+            let Some(body) = self.body(*function) else { continue };
+            let truths = if rows.n > 0 { self.machine.truth(body, rows)? } else { Vec::new() };
+            let verdicts: Vec<Verdict> = truths
+                .iter()
+                .enumerate()
+                .map(|(row, truth)| self.verdict(*truth, due.as_ref().map(|due| due.get(row).copied().flatten())))
+                .collect();
+            if self.witnesses {
+                self.witness(body, rows, among, begin, &verdicts, decision.witnesses.get_mut(at))?;
+            }
+            if let Some(slot) = decision.verdicts.get_mut(at) {
+                match among {
+                    None => slot.extend(verdicts),
+                    Some((places, n)) => slot.extend(scattered(&verdicts, places, n, Verdict::NotApplicable)),
+                }
+            }
+        }
+        if let (Some(slot), Some(due)) = (&mut decision.due, due) {
+            match among {
+                None => slot.extend(due),
+                Some((places, n)) => slot.extend(scattered(&due, places, n, None)),
+            }
+        }
+        Ok(())
+    }
+
+    /// What holds passes; what does not is pending until it is due; an unknown date leaves it unknown.
+    fn verdict(&self, truth: u8, due: Option<Option<Timestamp>>) -> Verdict {
+        match (truth, due) {
+            (TRUE, _) => Verdict::Pass,
+            (DOUBT, _) | (_, Some(None)) => Verdict::Unknown,
+            (_, Some(Some(date))) if self.now < date => Verdict::Pending,
+            _ => Verdict::Fail,
+        }
+    }
+
+    /// Collects the members that make `no x in … : …` fail.
+    fn witness(
+        &self,
+        body: TermId,
+        rows: &Rows<'a>,
+        among: Option<(&[u32], usize)>,
+        begin: usize,
+        verdicts: &[Verdict],
+        found: Option<&mut Vec<(u32, u32)>>,
+    ) -> Outcome<()> {
+        let Term::Not(inner) = self.machine.query.get(body) else { return Ok(()) };
+        let (Term::Exists { set, test }, Some(found)) = (self.machine.query.get(*inner), found) else { return Ok(()) };
+        let failing: Vec<u32> = (0_u32..).zip(verdicts).filter(|(_, verdict)| **verdict == Verdict::Fail).map(|(row, _)| row).collect();
+        let sets = self.machine.filter(*set, test, &rows.gather(&failing))?;
+        let sets = self.machine.distinct(sets)?;
+        for (row, (from, to)) in failing.iter().zip(sets.spans.iter()) {
+            let place = among.map_or(Some(*row), |(places, _)| places.get(*row as usize).copied());
+            let place = place.unwrap_or(0) + u32::try_from(begin).unwrap_or(0);
+            for at in *from..*to {
+                if sets.level(at) == TRUE && is_known(sets.member(at)) {
+                    found.push((place, sets.member(at)));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Subjects that nobody has seen: in doubt, unless the rule cannot speak about them or must hold for them.
+    fn unseen(&self, unseen: &[u32]) -> Outcome<bool> {
+        for code in unseen {
+            let rows = Rows::new(1, vec![Rc::new(Vector::codes(CodeClass::Entity, vec![*code]))]);
+            if let Some(body) = self.functions.applies.and_then(|applies| self.body(applies))
+                && self.machine.truth(body, &rows)?.first() == Some(&FALSE)
+            {
+                continue;
+            }
+            for function in &self.functions.requirements {
+                let Some(body) = self.body(*function) else { continue };
+                if self.machine.truth(body, &rows)?.first() != Some(&TRUE) {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+}
+
+fn scattered<T: Copy>(values: &[T], places: &[u32], n: usize, other: T) -> Vec<T> {
+    let mut all = vec![other; n];
+    for (value, place) in values.iter().zip(places) {
+        if let Some(slot) = all.get_mut(*place as usize) {
+            *slot = *value;
+        }
+    }
+    all
+}
+
+/// Parts an extent: known subjects with how sure they are, and unseen ones, which a single subject asked for leaves out.
+fn split(extent: &Sets<'_>, only: Option<EntityId>) -> (Subjects, Option<Vec<u8>>, Vec<u32>) {
+    let (from, to) = extent.spans.first().copied().unwrap_or((0, 0));
+    if let (Vector::Range(first, end), None) = (extent.flat(), &extent.levels) {
+        let range = match only {
+            None => first..end,
+            Some(id) if (first..end).contains(&id.0) => id.0..id.0 + 1,
+            Some(_) => 0..0,
+        };
+        return (Subjects::Range(range), None, Vec::new());
+    }
+    let (mut ids, mut levels, mut unseen) = (Vec::new(), Vec::new(), Vec::new());
+    for at in from..to {
+        let code = extent.member(at);
+        if is_unseen(code) {
+            unseen.push(code);
+        } else if only.is_none_or(|only| only.0 == code) {
+            ids.push(code);
+            levels.push(extent.level(at));
+        }
+    }
+    if only.is_some() {
+        unseen.clear();
+    }
+    (Subjects::Ids(ids), Some(levels), unseen)
+}
+
+/// Evaluates all selected rules, with the same outcome as the reference evaluator.
+///
+/// # Errors
+/// [`EngineError`].
+pub fn scan(policies: &Policies, snapshot: &Snapshot, options: &Options<'_>) -> Result<Scan, EngineError> {
+    let plan = Plan::new(policies, options)?;
+    let decided = decide(&plan, policies, snapshot, options, false)?;
+    let attested = attested_properties(snapshot.columns());
+    let mut scan =
+        Scan { now: options.now, runs: plan.runs.iter().map(|(run, _)| run.clone()).collect(), findings: Vec::new(), waivers: Vec::new() };
+    for (at, decision) in decided.decisions.iter().enumerate() {
+        let findings = findings_of(at, decision, &mut scan);
+        let rests = plan.runs.get(at).is_some_and(|(_, functions)| reads_any(&plan.query, policies, functions, &attested));
+        scan.findings.extend(if rests { attested_of(policies, snapshot, &scan, at, findings) } else { findings });
+    }
+    apply_waivers(policies, snapshot, options, &mut scan);
+    Ok(scan)
+}
+
+fn findings_of(run: usize, decision: &Decision, scan: &mut Scan) -> Vec<Finding> {
+    let finding = |requirement, subject, verdict, due| Finding {
+        run,
+        requirement,
+        subject,
+        verdict,
+        due,
+        waiver: None,
+        attested: Vec::new(),
+        exhausted: false,
+    };
+    let mut findings = Vec::new();
+    let mut n_assessed = 0;
+    for (at, applies) in decision.applies.iter().enumerate() {
+        let subject = decision.subjects.get(at).map(EntityId);
+        if *applies != Verdict::Pass {
+            n_assessed += usize::from(*applies == Verdict::Unknown);
+            findings.push(finding(None, subject, *applies, None));
+            continue;
+        }
+        n_assessed += 1;
+        for (requirement, verdicts) in decision.verdicts.iter().enumerate() {
+            let verdict = verdicts.get(at).copied().unwrap_or(Verdict::Unknown);
+            let due = decision.due.as_ref().and_then(|due| due.get(at).copied().flatten());
+            findings.push(finding(Some(requirement), subject, verdict, due));
+        }
+    }
+    if decision.unseen {
+        n_assessed += 1;
+        findings.push(finding(None, None, Verdict::Unknown, None));
+    }
+    if let Some(run) = scan.runs.get_mut(run) {
+        run.n_subjects = decision.subjects.len();
+        run.n_assessed = n_assessed;
+    }
+    findings
+}
+
+/// What somebody vouches for in a snapshot.
+enum Attested {
+    /// Nothing.
+    Nothing,
+    /// These properties; the list of a whole type stands for all.
+    Properties(BTreeSet<PropertyId>),
+    /// The list of a whole type.
+    Everything,
+}
+
+fn attested_properties(columns: &Columns) -> Attested {
+    let register: BTreeSet<u32> =
+        (0_u32..).zip(columns.sources()).filter(|(_, source)| source.kind == SourceKind::Register).map(|(at, _)| at).collect();
+    if register.is_empty() {
+        return Attested::Nothing;
+    }
+    let vouched = |source: Option<crate::model::SourceId>| source.is_some_and(|source| register.contains(&source.0));
+    if columns.schema().entities.iter().any(|ty| vouched(columns.extent_completeness(ty.id).source)) {
+        return Attested::Everything;
+    }
+    let has = |codes: Option<&crate::snapshot::columns::SourceColumn>| match codes.map(|column| &column.0) {
+        Some(crate::snapshot::columns::Codes::Constant(code)) => register.contains(code),
+        Some(crate::snapshot::columns::Codes::Each(codes)) => codes.iter().any(|code| register.contains(code)),
+        None => false,
+    };
+    let of = |id: PropertyId| {
+        has(columns.attribute_sources(id))
+            || has(columns.list_sources(id))
+            || has(columns.history_sources(id))
+            || columns.list(id).is_some_and(|list| list.completeness_kinds.iter().any(|kind| vouched(kind.source)))
+    };
+    Attested::Properties(columns.schema().properties.iter().map(|property| property.id).filter(|id| of(*id)).collect())
+}
+
+/// Tells whether a rule reads anything that somebody vouches for.
+fn reads_any(query: &Query, policies: &Policies, functions: &RuleQuery, attested: &Attested) -> bool {
+    let vouched = match attested {
+        Attested::Nothing => return false,
+        Attested::Everything => return true,
+        Attested::Properties(vouched) => vouched,
+    };
+    let read = crate::query::footprint(query, &policies.schema, functions);
+    read.properties.iter().any(|property| vouched.contains(property))
+}

@@ -1,0 +1,415 @@
+//! Evaluates terms for a batch of rows.
+
+use std::borrow::Cow;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use super::super::evaluator::Evaluator;
+use super::super::value::{Unseen, Val};
+use super::facts::{Attribute, Facts, List};
+use super::memo::Memo;
+use super::shape::Shapes;
+use super::vector::{DOUBT, FALSE, FOREIGN_FIRST, Rows, Sets, TRUE, UNSEEN_FIRST, Vector, is_unseen, truth_code};
+use crate::model::{Base, EntityId, PropertyId, Schema, Type, Value};
+use crate::query::{FunctionId, ParamVersion, Query, Term, TermId};
+use crate::snapshot::columns::{CodeClass, Codes, Columns, NONE, UNKNOWN};
+
+/// The work one rule may take: rows, members and combinations looked at.
+pub const WORK_MAX: u64 = 4_000_000_000;
+/// Members and combinations held at one time.
+pub const MEMBERS_MAX: u64 = 100_000_000;
+
+/// A limit that was reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Overrun {
+    /// What is limited.
+    pub(super) limit: &'static str,
+    /// The limit.
+    pub(super) max: u64,
+    /// What was asked for.
+    pub(super) value: u64,
+}
+
+pub(super) type Outcome<T> = Result<T, Overrun>;
+pub(super) type Shared<'a> = Rc<Vector<'a>>;
+
+pub(super) struct Machine<'a> {
+    pub(super) query: &'a Query,
+    pub(super) shapes: &'a Shapes,
+    pub(super) columns: &'a Columns,
+    pub(super) schema: &'a Schema,
+    pub(super) facts: Facts<'a>,
+    pub(super) reference: &'a Evaluator<'a>,
+    pub(super) params: &'a HashMap<ParamVersion, Val>,
+    attributes: RefCell<HashMap<PropertyId, Rc<Attribute<'a>>>>,
+    lists: RefCell<HashMap<PropertyId, Rc<List<'a>>>>,
+    pub(super) memos: RefCell<HashMap<FunctionId, Memo<'a>>>,
+    constants: RefCell<HashMap<TermId, Shared<'a>>>,
+    pub(super) walks: RefCell<HashMap<PropertyId, super::derived::Walks>>,
+    pub(super) filtered: RefCell<HashMap<(PropertyId, FunctionId), Rc<List<'a>>>>,
+    pub(super) indexes: RefCell<HashMap<(TermId, TermId), Rc<super::lookup::Lookup>>>,
+    unseen: RefCell<(Vec<Unseen>, HashMap<Unseen, u32>)>,
+    foreign: RefCell<Vec<(CodeClass, Value)>>,
+    work: Cell<u64>,
+}
+
+impl<'a> Machine<'a> {
+    pub(super) fn new(
+        query: &'a Query,
+        shapes: &'a Shapes,
+        columns: &'a Columns,
+        schema: &'a Schema,
+        reference: &'a Evaluator<'a>,
+        params: &'a HashMap<ParamVersion, Val>,
+    ) -> Self {
+        Self {
+            query,
+            shapes,
+            columns,
+            schema,
+            facts: Facts::new(columns, schema, reference, reference.now),
+            reference,
+            params,
+            attributes: RefCell::default(),
+            lists: RefCell::default(),
+            memos: RefCell::default(),
+            constants: RefCell::default(),
+            walks: RefCell::default(),
+            filtered: RefCell::default(),
+            indexes: RefCell::default(),
+            unseen: RefCell::default(),
+            foreign: RefCell::default(),
+            work: Cell::new(0),
+        }
+    }
+
+    /// Starts counting the work of a rule.
+    pub(super) fn begin(&self) {
+        self.work.set(0);
+    }
+
+    /// Counts work, before it is done.
+    pub(super) fn spend(&self, n: u64) -> Outcome<()> {
+        if n > MEMBERS_MAX {
+            return Err(Overrun { limit: "members held at one time", max: MEMBERS_MAX, value: n });
+        }
+        let work = self.work.get().saturating_add(n);
+        self.work.set(work);
+        if work > WORK_MAX {
+            return Err(Overrun { limit: "members and combinations looked at", max: WORK_MAX, value: work });
+        }
+        Ok(())
+    }
+
+    pub(super) fn attribute(&self, property: PropertyId) -> Option<Rc<Attribute<'a>>> {
+        if let Some(known) = self.attributes.borrow().get(&property) {
+            return Some(Rc::clone(known));
+        }
+        let made = Rc::new(self.facts.attribute(self.schema.property(property)?));
+        self.attributes.borrow_mut().insert(property, Rc::clone(&made));
+        Some(made)
+    }
+
+    pub(super) fn list(&self, property: PropertyId) -> Option<Rc<List<'a>>> {
+        if let Some(known) = self.lists.borrow().get(&property) {
+            return Some(Rc::clone(known));
+        }
+        let made = Rc::new(self.facts.list(self.schema.property(property)?));
+        self.lists.borrow_mut().insert(property, Rc::clone(&made));
+        Some(made)
+    }
+
+    /// Returns the code of a member nobody has seen.
+    pub(super) fn unseen_code(&self, unseen: Unseen) -> u32 {
+        let mut table = self.unseen.borrow_mut();
+        if let Some(code) = table.1.get(&unseen) {
+            return *code;
+        }
+        let code = UNSEEN_FIRST + u32::try_from(table.0.len()).unwrap_or(0).min(FOREIGN_FIRST - UNSEEN_FIRST - 1);
+        table.0.push(unseen.clone());
+        table.1.insert(unseen, code);
+        code
+    }
+
+    pub(super) fn unseen_of(&self, code: u32) -> Unseen {
+        let found = self.unseen.borrow().0.get((code - UNSEEN_FIRST) as usize).cloned();
+        found.unwrap_or(Unseen { base: Base::Nothing, origin: None })
+    }
+
+    /// Returns the code of a value that a policy names and no fact has.
+    fn foreign_code(&self, class: CodeClass, value: &Value) -> u32 {
+        let mut table = self.foreign.borrow_mut();
+        let at = table.iter().position(|(known, other)| *known == class && other == value).unwrap_or_else(|| {
+            table.push((class, value.clone()));
+            table.len() - 1
+        });
+        (FOREIGN_FIRST + u32::try_from(at).unwrap_or(0)).min(UNKNOWN - 1)
+    }
+
+    pub(super) fn class_of(&self, ty: Type) -> CodeClass {
+        self.columns.class_of(Type { set: false, optional: false, ..ty }, None).unwrap_or(CodeClass::Integer)
+    }
+
+    pub(super) fn code(&self, class: CodeClass, value: &Val) -> u32 {
+        match value {
+            Val::Known(Value::Entity(id)) => id.0,
+            Val::Known(Value::Bool(value)) => u32::from(*value),
+            Val::Known(Value::Enum(_, at)) => *at,
+            Val::Known(value) => self.columns.code(class, value).unwrap_or_else(|| self.foreign_code(class, value)),
+            Val::None => NONE,
+            Val::Unseen(unseen) => self.unseen_code(unseen.clone()),
+            Val::Unknown | Val::Range(_) | Val::Set(_) => UNKNOWN,
+        }
+    }
+
+    pub(super) fn decode(&self, class: CodeClass, code: u32) -> Val {
+        match code {
+            NONE => Val::None,
+            UNKNOWN => Val::Unknown,
+            code if is_unseen(code) => Val::Unseen(self.unseen_of(code)),
+            code if code >= FOREIGN_FIRST => {
+                let found = self.foreign.borrow().get((code - FOREIGN_FIRST) as usize).map(|(_, value)| value.clone());
+                found.map_or(Val::Unknown, Val::Known)
+            }
+            code if class == CodeClass::Entity => Val::Known(Value::Entity(EntityId(code))),
+            code => self.columns.value(class, code).map_or(Val::Unknown, Val::Known),
+        }
+    }
+
+    /// Returns the value of a row.
+    pub(super) fn value_at(&self, vector: &Vector<'a>, row: usize) -> Val {
+        match vector {
+            Vector::Same(value) => value.clone(),
+            Vector::Range(first, _) => Val::Known(Value::Entity(EntityId(first + u32::try_from(row).unwrap_or(0)))),
+            Vector::Codes(class, codes) => self.decode(*class, codes.get(row).copied().unwrap_or(UNKNOWN)),
+            Vector::Truth(truths) => Val::of_truth(super::vector::truth_of(truths.get(row).copied().unwrap_or(DOUBT))),
+            Vector::Tally(tallies) => tallies.get(row).map_or(Val::Unknown, |tally| super::count::number(*tally)),
+            Vector::Sets(sets) => Val::Set(Rc::new(self.set_value(sets, row))),
+            Vector::Values(values) => values.get(row).cloned().unwrap_or(Val::Unknown),
+        }
+    }
+
+    /// Returns codes of a class for all rows.
+    pub(super) fn codes<'v>(&self, vector: &'v Vector<'a>, class: CodeClass, n: usize) -> Cow<'v, [u32]> {
+        match vector {
+            Vector::Codes(own, codes) if *own == class => Cow::Borrowed(codes),
+            Vector::Range(first, end) => Cow::Owned((*first..*end).collect()),
+            Vector::Same(value) => Cow::Owned(vec![self.code(class, value); n]),
+            other => Cow::Owned((0..n).map(|row| self.code(class, &self.value_at(other, row))).collect()),
+        }
+    }
+
+    /// Returns truths for all rows.
+    pub(super) fn truths(&self, vector: &Vector<'a>, n: usize) -> Vec<u8> {
+        let of_code = |code: u32| match code {
+            0 => FALSE,
+            1 => TRUE,
+            _ => DOUBT,
+        };
+        match vector {
+            Vector::Truth(truths) => truths.clone(),
+            Vector::Same(value) => vec![truth_code(value.truth()); n],
+            Vector::Codes(CodeClass::Bool, codes) => codes.iter().map(|code| of_code(*code)).collect(),
+            other => (0..n).map(|row| truth_code(self.value_at(other, row).truth())).collect(),
+        }
+    }
+
+    pub(super) fn truth(&self, term: TermId, rows: &Rows<'a>) -> Outcome<Vec<u8>> {
+        let vector = self.evaluate(term, rows)?;
+        Ok(match Rc::try_unwrap(vector) {
+            Ok(Vector::Truth(truths)) => truths,
+            Ok(other) => self.truths(&other, rows.n),
+            Err(shared) => self.truths(&shared, rows.n),
+        })
+    }
+
+    pub(super) fn sets(&self, term: TermId, rows: &Rows<'a>) -> Outcome<Sets<'a>> {
+        let vector = self.evaluate(term, rows)?;
+        Ok(match &*vector {
+            Vector::Sets(sets) => sets.clone(),
+            other => self.as_sets(other, self.query.type_of(term), rows.n),
+        })
+    }
+
+    /// Evaluates a term for all rows. What does not depend on the rows is evaluated once.
+    pub(super) fn evaluate(&self, term: TermId, rows: &Rows<'a>) -> Outcome<Shared<'a>> {
+        if self.shapes.is_closed(term) {
+            return self.constant(term, rows.n);
+        }
+        if let Term::Argument(at) = self.query.get(term) {
+            return Ok(rows.arguments.get(*at as usize).map_or_else(|| Rc::new(Vector::Same(Val::Unknown)), Rc::clone));
+        }
+        if let Some(known) = rows.known.borrow().get(&term) {
+            return Ok(Rc::clone(known));
+        }
+        let made = Rc::new(self.compute(term, rows)?);
+        rows.known.borrow_mut().insert(term, Rc::clone(&made));
+        Ok(made)
+    }
+
+    fn constant(&self, term: TermId, n: usize) -> Outcome<Shared<'a>> {
+        let known = self.constants.borrow().get(&term).map(Rc::clone);
+        let vector = match known {
+            Some(vector) => vector,
+            None => {
+                let rows = Rows::new(1, Vec::new());
+                let vector = match self.compute(term, &rows)? {
+                    Vector::Sets(sets) => Vector::Sets(sets),
+                    other => Vector::Same(self.value_at(&other, 0)),
+                };
+                let vector = Rc::new(vector);
+                self.constants.borrow_mut().insert(term, Rc::clone(&vector));
+                vector
+            }
+        };
+        match &*vector {
+            Vector::Sets(sets) if n != 1 => {
+                let span = sets.spans.first().copied().unwrap_or((0, 0));
+                Ok(Rc::new(Vector::Sets(Sets { spans: Rc::new(vec![span; n]), ..sets.clone() })))
+            }
+            _ => Ok(vector),
+        }
+    }
+
+    fn compute(&self, id: TermId, rows: &Rows<'a>) -> Outcome<Vector<'a>> {
+        let ty = self.query.type_of(id);
+        self.spend(rows.n as u64)?;
+        Ok(match self.query.get(id) {
+            Term::Argument(_) | Term::Unknown => Vector::Same(Val::Unknown),
+            Term::Value(value) => Vector::Same(Val::Known(value.clone())),
+            Term::None => Vector::Same(Val::None),
+            Term::Now => Vector::Same(Val::Known(Value::Instant(self.reference.now))),
+            Term::Param(version) => {
+                let value = self.params.get(version).cloned().unwrap_or(Val::Unknown);
+                if ty.set { Vector::Sets(self.as_sets(&Vector::Same(value), ty, rows.n)) } else { Vector::Same(value) }
+            }
+            Term::Attribute { base, property, at } => self.read(*base, *property, *at, rows)?,
+            Term::Navigate { base, property, at } => Vector::Sets(self.navigate(*base, *property, *at, rows)?),
+            Term::Closure { base, property, reflexive, at } => Vector::Sets(self.closure(*base, *property, *reflexive, *at, ty, rows)?),
+            Term::Extent(entity) => Vector::Sets(self.extent(*entity)),
+            Term::Filter { set, test } => Vector::Sets(self.filter(*set, test, rows)?),
+            Term::Union(a, b) => {
+                let (a, b) = (self.sets(*a, rows)?, self.sets(*b, rows)?);
+                Vector::Sets(self.union(&a, &b)?)
+            }
+            Term::Listed(items) => Vector::Sets(self.listed(items, ty, rows)?),
+            Term::Not(inner) => {
+                let mut truths = self.truth(*inner, rows)?;
+                truths.iter_mut().for_each(|truth| *truth = TRUE - *truth);
+                Vector::Truth(truths)
+            }
+            Term::And(parts) => Vector::Truth(self.junction(parts, FALSE, rows)?),
+            Term::Or(parts) => Vector::Truth(self.junction(parts, TRUE, rows)?),
+            Term::Exists { set, test } => Vector::Truth(self.exists(*set, test, rows)?),
+            Term::Tally { set, test } => Vector::Tally(self.tally(*set, test, rows)?),
+            Term::AtLeast(tally, n) => Vector::Truth(self.at_least(*tally, *n, rows)?),
+            Term::Exactly(tally, n) => Vector::Truth(self.exactly(*tally, *n, rows)?),
+            Term::Number(tally) => Vector::Tally(self.tallies(*tally, rows)?),
+            Term::Extreme { largest, nested, set, value } => Vector::Values(self.extreme(*largest, *nested, *set, value, rows)?),
+            Term::Apply(function, argument) => {
+                let argument = self.evaluate(*argument, rows)?;
+                self.apply(*function, &argument, rows.n)?
+            }
+            other => self.compare_kind(other, ty, rows)?,
+        })
+    }
+
+    /// Reads a single-valued property.
+    fn read(&self, base: TermId, property: PropertyId, at: Option<TermId>, rows: &Rows<'a>) -> Outcome<Vector<'a>> {
+        let base = self.evaluate(base, rows)?;
+        let Some(declared) = self.schema.property(property) else { return Ok(Vector::Same(Val::Unknown)) };
+        if let Some(at) = at.filter(|_| declared.history) {
+            return self.read_then(&base, property, at, rows);
+        }
+        if declared.is_key {
+            let codes = self.codes(&base, CodeClass::Entity, rows.n).iter().map(|code| self.key_code(*code)).collect();
+            return Ok(Vector::codes(CodeClass::Key(declared.owner), codes));
+        }
+        let Some(column) = self.attribute(property) else { return Ok(Vector::Same(Val::Unknown)) };
+        if column.class == CodeClass::Integer {
+            let codes = self.codes(&base, CodeClass::Entity, rows.n);
+            return Ok(Vector::Values(
+                codes.iter().map(|code| self.number_of(declared.ty, self.read_one(&column, property, *code))).collect(),
+            ));
+        }
+        if let Vector::Range(first, end) = *base
+            && first >= column.first
+            && end - column.first <= column.len
+        {
+            let (from, to) = ((first - column.first) as usize, (end - column.first) as usize);
+            return Ok(match &column.codes {
+                Cow::Borrowed(Codes::Each(lent)) => Vector::Codes(column.class, Cow::Borrowed(lent.get(from..to).unwrap_or(&[]))),
+                Cow::Owned(Codes::Each(made)) => Vector::codes(column.class, made.get(from..to).unwrap_or(&[]).to_vec()),
+                Cow::Borrowed(Codes::Constant(code)) | Cow::Owned(Codes::Constant(code)) => {
+                    Vector::codes(column.class, vec![*code; rows.n])
+                }
+            });
+        }
+        let base = self.codes(&base, CodeClass::Entity, rows.n);
+        Ok(Vector::codes(column.class, base.iter().map(|code| self.read_one(&column, property, *code)).collect()))
+    }
+
+    fn key_code(&self, code: u32) -> u32 {
+        if is_unseen(code) { UNKNOWN } else { code }
+    }
+
+    /// Whole numbers and durations share their codes; the type tells them apart.
+    fn number_of(&self, ty: Type, code: u32) -> Val {
+        match (self.decode(CodeClass::Integer, code), ty.base) {
+            (Val::Known(Value::Int(n) | Value::Duration(n)), Base::Duration) => Val::Known(Value::Duration(n)),
+            (Val::Known(Value::Int(n) | Value::Duration(n)), _) => Val::Known(Value::Int(n)),
+            (other, _) => other,
+        }
+    }
+
+    fn read_one(&self, column: &Attribute<'a>, property: PropertyId, code: u32) -> u32 {
+        if code == NONE {
+            return NONE;
+        }
+        if is_unseen(code) {
+            return match self.unseen_of(code).origin {
+                Some((inverse, from)) if inverse == property => from.0,
+                _ => UNKNOWN,
+            };
+        }
+        column.get(code)
+    }
+
+    /// Reads a property as of an instant, row by row.
+    fn read_then(&self, base: &Vector<'a>, property: PropertyId, at: TermId, rows: &Rows<'a>) -> Outcome<Vector<'a>> {
+        let at = self.evaluate(at, rows)?;
+        let values = (0..rows.n).map(|row| match self.value_at(&at, row) {
+            Val::Known(Value::Instant(at)) => self.reference.attribute(&self.value_at(base, row), property, Some(at)),
+            _ => Val::Unknown,
+        });
+        Ok(Vector::Values(values.collect()))
+    }
+
+    /// Conjunctions and disjunctions: plain parts first; parts with sets only for the rows that are not decided by then.
+    fn junction(&self, parts: &[TermId], deciding: u8, rows: &Rows<'a>) -> Outcome<Vec<u8>> {
+        let mut result = vec![TRUE - deciding; rows.n];
+        let mut parts: Vec<TermId> = parts.to_vec();
+        parts.sort_by_key(|part| self.shapes.weight(*part));
+        for part in parts {
+            let n_open = result.iter().filter(|truth| **truth != deciding).count();
+            if n_open == 0 {
+                break;
+            }
+            let merge = |known: u8, new: u8| if deciding == FALSE { known.min(new) } else { known.max(new) };
+            if self.shapes.has_sets(part) && n_open * 4 < rows.n * 3 {
+                let open: Vec<u32> = (0_u32..).zip(&result).filter(|(_, truth)| **truth != deciding).map(|(row, _)| row).collect();
+                let truths = self.truth(part, &rows.gather(&open))?;
+                for (row, truth) in open.iter().zip(truths) {
+                    if let Some(slot) = result.get_mut(*row as usize) {
+                        *slot = merge(*slot, truth);
+                    }
+                }
+                continue;
+            }
+            let truths = self.truth(part, rows)?;
+            result.iter_mut().zip(truths).for_each(|(slot, truth)| *slot = merge(*slot, truth));
+        }
+        Ok(result)
+    }
+}

@@ -1,0 +1,262 @@
+//! Functions of one entity or value, computed once for each.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::rc::Rc;
+
+use super::super::value::Val;
+use super::machine::{Machine, Outcome};
+use super::vector::{DOUBT, Members, Rows, Sets, Tally, Vector};
+use crate::model::Base;
+use crate::query::FunctionId;
+use crate::snapshot::columns::{CODES_MAX, CodeClass, UNKNOWN};
+
+/// What was computed of a function.
+pub(super) struct Memo<'a> {
+    /// For the ids of one range, all of them.
+    dense: Option<(Range<u32>, Rc<Vector<'a>>)>,
+    /// For single codes their place among `rows`.
+    places: HashMap<u32, u32>,
+    rows: Stored<'a>,
+}
+
+/// Results of single codes, one after the other.
+enum Stored<'a> {
+    Nothing,
+    Truth(Vec<u8>),
+    Codes(CodeClass, Vec<u32>),
+    Tally(Vec<Tally>),
+    Sets(Sets<'a>),
+    Values(Vec<Val>),
+}
+
+/// Ranges smaller than this are computed whole sooner than looked up.
+const DENSE_SHARE: u64 = 3;
+
+impl<'a> Machine<'a> {
+    /// Applies a function of one argument to every row.
+    pub(super) fn apply(&self, function: FunctionId, argument: &Vector<'a>, n: usize) -> Outcome<Vector<'a>> {
+        let Some(body) = self.query.get_function(function).map(|function| function.body) else { return Ok(Vector::Same(Val::Unknown)) };
+        match argument {
+            Vector::Same(_) | Vector::Sets(_) | Vector::Tally(_) | Vector::Values(_) | Vector::Truth(_) => {
+                let rows = Rows::new(n, vec![Rc::new(argument.clone())]);
+                Ok((*self.evaluate(body, &rows)?).clone())
+            }
+            Vector::Range(first, end) => self.apply_range(function, *first..*end),
+            Vector::Codes(class, codes) => self.apply_codes(function, *class, codes),
+        }
+    }
+
+    fn apply_range(&self, function: FunctionId, range: Range<u32>) -> Outcome<Vector<'a>> {
+        if let Some(known) = self.known_range(function, &range) {
+            return Ok(known);
+        }
+        let made = self.over_range(function, range.clone())?;
+        let shared = Rc::new(made);
+        let mut memos = self.memos.borrow_mut();
+        let memo = memos.entry(function).or_insert_with(Memo::new);
+        if memo.dense.as_ref().is_none_or(|(known, _)| known.len() < range.len()) {
+            memo.dense = Some((range, Rc::clone(&shared)));
+        }
+        Ok((*shared).clone())
+    }
+
+    fn over_range(&self, function: FunctionId, range: Range<u32>) -> Outcome<Vector<'a>> {
+        let Some(body) = self.query.get_function(function).map(|function| function.body) else { return Ok(Vector::Same(Val::Unknown)) };
+        let n = range.len();
+        let rows = Rows::new(n, vec![Rc::new(Vector::Range(range.start, range.end))]);
+        Ok((*self.evaluate(body, &rows)?).clone())
+    }
+
+    fn known_range(&self, function: FunctionId, range: &Range<u32>) -> Option<Vector<'a>> {
+        let memos = self.memos.borrow();
+        let (known, vector) = memos.get(&function)?.dense.as_ref()?;
+        if known == range {
+            return Some((**vector).clone());
+        }
+        if known.start <= range.start && range.end <= known.end {
+            let rows: Vec<u32> = (range.start - known.start..range.end - known.start).collect();
+            return Some(vector.gather(&rows));
+        }
+        None
+    }
+
+    fn apply_codes(&self, function: FunctionId, class: CodeClass, codes: &[u32]) -> Outcome<Vector<'a>> {
+        if class == CodeClass::Entity {
+            self.prepare_range(function, codes)?;
+        }
+        let dense = self.memos.borrow().get(&function).and_then(|memo| memo.dense.clone());
+        if let Some((range, vector)) = &dense
+            && class == CodeClass::Entity
+            && codes.iter().all(|code| range.contains(code))
+        {
+            return Ok(gather_dense(vector, range.start, codes));
+        }
+        self.prepare_codes(function, class, codes)?;
+        let memos = self.memos.borrow();
+        let Some(memo) = memos.get(&function) else { return Ok(Vector::Same(Val::Unknown)) };
+        let places = codes.iter().map(|code| memo.places.get(code).copied().unwrap_or(u32::MAX));
+        Ok(memo.rows.gather(places))
+    }
+
+    /// Computes a plain function for a whole type at once, if a good part of it is asked for.
+    fn prepare_range(&self, function: FunctionId, codes: &[u32]) -> Outcome<()> {
+        let Some(known) = self.query.get_function(function) else { return Ok(()) };
+        let plain = !self.shapes.has_sets(known.body);
+        let Some(Base::Entity(ty)) = known.arguments.first().map(|argument| argument.base) else { return Ok(()) };
+        let domain = self.columns.domain(ty);
+        if !plain || codes.len() as u64 * DENSE_SHARE < domain.len() as u64 || domain.is_empty() {
+            return Ok(());
+        }
+        if self.memos.borrow().get(&function).is_some_and(|memo| memo.dense.is_some()) {
+            return Ok(());
+        }
+        let made = Rc::new(self.over_range(function, domain.clone())?);
+        self.memos.borrow_mut().entry(function).or_insert_with(Memo::new).dense = Some((domain, made));
+        Ok(())
+    }
+
+    /// Computes what is not known yet.
+    fn prepare_codes(&self, function: FunctionId, class: CodeClass, codes: &[u32]) -> Outcome<()> {
+        let mut wanted: Vec<u32> = {
+            let memos = self.memos.borrow();
+            let known = memos.get(&function);
+            codes.iter().copied().filter(|code| known.is_none_or(|memo| !memo.places.contains_key(code))).collect()
+        };
+        wanted.sort_unstable();
+        wanted.dedup();
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let Some(body) = self.query.get_function(function).map(|function| function.body) else { return Ok(()) };
+        let consecutive = class == CodeClass::Entity && is_run(&wanted);
+        let argument = match (wanted.first(), wanted.last()) {
+            (Some(first), Some(last)) if consecutive => Vector::Range(*first, last + 1),
+            _ => Vector::codes(class, wanted.clone()),
+        };
+        let made = self.evaluate(body, &Rows::new(wanted.len(), vec![Rc::new(argument)]))?;
+        let mut memos = self.memos.borrow_mut();
+        let memo = memos.entry(function).or_insert_with(Memo::new);
+        let begin = memo.rows.append(self, &made, wanted.len());
+        memo.places.extend(wanted.into_iter().zip(begin..));
+        Ok(())
+    }
+}
+
+fn is_run(sorted: &[u32]) -> bool {
+    match (sorted.first(), sorted.last()) {
+        (Some(first), Some(last)) => *last <= CODES_MAX && (last - first) as usize + 1 == sorted.len(),
+        _ => false,
+    }
+}
+
+fn gather_dense<'a>(vector: &Vector<'a>, start: u32, codes: &[u32]) -> Vector<'a> {
+    match vector {
+        Vector::Truth(truths) => {
+            Vector::Truth(codes.iter().map(|code| truths.get((code - start) as usize).copied().unwrap_or(DOUBT)).collect())
+        }
+        other => {
+            let rows: Vec<u32> = codes.iter().map(|code| code - start).collect();
+            other.gather(&rows)
+        }
+    }
+}
+
+impl<'a> Memo<'a> {
+    fn new() -> Self {
+        Self { dense: None, places: HashMap::new(), rows: Stored::Nothing }
+    }
+}
+
+impl<'a> Stored<'a> {
+    /// Adds the rows of a result; returns the place of the first.
+    fn append(&mut self, machine: &Machine<'a>, made: &Vector<'a>, n: usize) -> u32 {
+        if let Self::Nothing = self {
+            *self = match made {
+                Vector::Truth(_) => Self::Truth(Vec::new()),
+                Vector::Codes(class, _) => Self::Codes(*class, Vec::new()),
+                Vector::Range(..) => Self::Codes(CodeClass::Entity, Vec::new()),
+                Vector::Tally(_) => Self::Tally(Vec::new()),
+                Vector::Sets(sets) => Self::Sets(Sets::empty(sets.class, 0)),
+                Vector::Same(_) | Vector::Values(_) => Self::Values(Vec::new()),
+            };
+        }
+        let len = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        match self {
+            Self::Truth(known) => {
+                let begin = len(known.len());
+                known.extend(machine.truths(made, n));
+                begin
+            }
+            Self::Codes(class, known) => {
+                let begin = len(known.len());
+                known.extend_from_slice(&machine.codes(made, *class, n));
+                begin
+            }
+            Self::Tally(known) => {
+                let begin = len(known.len());
+                if let Vector::Tally(tallies) = made {
+                    known.extend_from_slice(tallies);
+                }
+                known.resize(begin as usize + n, Tally { low: 0, high: u64::MAX });
+                begin
+            }
+            Self::Sets(known) => {
+                let begin = len(known.spans.len());
+                if let Vector::Sets(sets) = made {
+                    *known = joined(known, sets);
+                }
+                begin
+            }
+            Self::Values(known) => {
+                let begin = len(known.len());
+                known.extend((0..n).map(|row| machine.value_at(made, row)));
+                begin
+            }
+            Self::Nothing => 0,
+        }
+    }
+
+    fn gather(&self, places: impl Iterator<Item = u32>) -> Vector<'a> {
+        match self {
+            Self::Nothing => Vector::Same(Val::Unknown),
+            Self::Truth(known) => Vector::Truth(places.map(|at| known.get(at as usize).copied().unwrap_or(DOUBT)).collect()),
+            Self::Codes(class, known) => {
+                Vector::codes(*class, places.map(|at| known.get(at as usize).copied().unwrap_or(UNKNOWN)).collect())
+            }
+            Self::Tally(known) => {
+                let other = Tally { low: 0, high: u64::MAX };
+                Vector::Tally(places.map(|at| known.get(at as usize).copied().unwrap_or(other)).collect())
+            }
+            Self::Sets(known) => Vector::Sets(known.gather(places.map(|at| at as usize))),
+            Self::Values(known) => Vector::Values(places.map(|at| known.get(at as usize).cloned().unwrap_or(Val::Unknown)).collect()),
+        }
+    }
+}
+
+/// Puts the sets of two batches after each other in one array.
+pub(super) fn joined<'a>(a: &Sets<'a>, b: &Sets<'a>) -> Sets<'a> {
+    if a.spans.is_empty() {
+        return b.clone();
+    }
+    let mut spans = Vec::with_capacity(a.spans.len() + b.spans.len());
+    let total = usize::try_from(a.n_members() + b.n_members()).unwrap_or(0);
+    let (mut members, mut levels) = (Vec::with_capacity(total), Vec::with_capacity(total));
+    for sets in [a, b] {
+        for (from, to) in sets.spans.iter() {
+            let begin = u32::try_from(members.len()).unwrap_or(u32::MAX);
+            for at in *from..*to {
+                members.push(sets.member(at));
+                levels.push(sets.level(at));
+            }
+            spans.push((begin, u32::try_from(members.len()).unwrap_or(u32::MAX)));
+        }
+    }
+    Sets {
+        class: a.class,
+        spans: Rc::new(spans),
+        members: Members::Made(Rc::new(members)),
+        levels: Some(Rc::new(levels)),
+        distinct: a.distinct && b.distinct,
+    }
+}
