@@ -9,6 +9,8 @@
 //!
 //! - `tables`: tables without a format, and their columns
 //! - `encode`, `decode`: records to tables and back
+//! - `defaults`: what is said once for all entities of a type
+//! - `columnar`: the folder from columns
 //! - `manifest`: what the folder holds, with digests
 //! - `parquet`, `jsonl`: one table as a file
 //! - `write`, `read`: the folder
@@ -16,6 +18,7 @@
 
 mod columnar;
 mod decode;
+mod defaults;
 mod encode;
 mod index;
 mod jsonl;

@@ -218,7 +218,7 @@ fn attribute(
             };
             let at = (id - first) as usize;
             let slot = codes.get_mut(at)?;
-            if *slot != NOTHING && (*slot != code || code == UNKNOWN) {
+            if *slot != NOTHING && *slot != code {
                 trouble.note(format!("rows about one entity say different things of `{}`", property.name));
             }
             *slot = code;
@@ -229,6 +229,11 @@ fn attribute(
         for (row, reason) in &placed.field.reasons {
             reasons.push((placed.ids.get(*row as usize)? - first, Arc::clone(reason)));
         }
+    }
+    reasons.sort();
+    reasons.dedup();
+    if reasons.windows(2).any(|pair| matches!(pair, [one, other] if one.0 == other.0)) {
+        trouble.note(format!("rows about one entity say for different reasons that `{}` is not known", property.name));
     }
     finish(property.id, first, codes, sources, source, reasons)
 }
@@ -268,8 +273,6 @@ fn finish(
     for (place, _) in &mut reasons {
         *place -= skipped;
     }
-    reasons.sort();
-    reasons.dedup();
     let len = u32::try_from(codes.len()).ok()?;
     let column = AttributeColumn { first: first + skipped, len, codes: Codes::compact(codes), n_none, n_unknown };
     Some(Attribute { property, column, sources, reasons: Reasons(reasons) })

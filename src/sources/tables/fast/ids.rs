@@ -4,7 +4,7 @@
 //! import, so that nobody can make two texts that meet. Numbers depend on the order of arrival; nothing that is written does.
 
 use std::hash::{BuildHasher as _, RandomState};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use crate::model::{EntityTypeId, Schema};
 use crate::snapshot::columns::format_guid;
@@ -99,38 +99,154 @@ pub(super) struct Interner {
 #[derive(Debug)]
 struct Shard {
     table: Vec<u32>,
-    bits: Vec<u128>,
-    /// Where each text ends; canonical GUIDs have none.
-    ends: Vec<usize>,
+    entries: Vec<Entry>,
     bytes: String,
-    /// By entity: its type, and whether it is listed.
-    mentions: Vec<u32>,
 }
+
+/// One key; small enough for two in a line of the cache.
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    bits: u128,
+    /// Where its text ends; that of a canonical GUID is empty.
+    end: u32,
+    /// For an entity its type, and whether it is listed.
+    mention: u32,
+}
+
+/// What is to be looked up together, so that the memory of many is waited for at once.
+#[derive(Debug, Default)]
+pub(super) struct Pending {
+    keys: Vec<(u128, u32)>,
+    /// Where the text of each ends.
+    ends: Vec<u32>,
+    text: String,
+    order: Vec<u32>,
+    spreads: Vec<u64>,
+}
+
+impl Pending {
+    /// Adds something whose number belongs to `place` of the answer.
+    pub(super) fn push(&mut self, lookup: Lookup<'_>, place: u32) {
+        self.keys.push((lookup.bits, place));
+        self.text.push_str(lookup.text.unwrap_or(""));
+        self.ends.push(u32::try_from(self.text.len()).unwrap_or(u32::MAX));
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    fn lookup(&self, at: u32) -> Option<(Lookup<'_>, u32)> {
+        let (bits, place) = *self.keys.get(at as usize)?;
+        let from = at.checked_sub(1).map_or(Some(0), |before| self.ends.get(before as usize).copied())?;
+        let text = self.text.get(from as usize..*self.ends.get(at as usize)? as usize)?;
+        Some((Lookup { bits, text: Some(text) }, place))
+    }
+
+    fn clear(&mut self) {
+        self.keys.clear();
+        self.ends.clear();
+        self.text.clear();
+    }
+
+    /// Puts what belongs to one shard next to each other; returns where each shard begins.
+    fn sort(&mut self, seeds: &Seeds) -> [u32; SHARDS as usize + 1] {
+        self.spreads.clear();
+        self.spreads.extend(self.keys.iter().map(|(bits, _)| seeds.spread(*bits)));
+        let mut begins = [0_u32; SHARDS as usize + 1];
+        for spread in &self.spreads {
+            if let Some(count) = begins.get_mut(shard_of(*spread) as usize + 1) {
+                *count += 1;
+            }
+        }
+        let mut total = 0;
+        for begin in &mut begins {
+            total += *begin;
+            *begin = total;
+        }
+        let mut next = begins;
+        self.order.clear();
+        self.order.resize(self.keys.len(), 0);
+        for (at, spread) in (0_u32..).zip(&self.spreads) {
+            if let Some(slot) = next.get_mut(shard_of(*spread) as usize) {
+                if let Some(place) = self.order.get_mut(*slot as usize) {
+                    *place = at;
+                }
+                *slot += 1;
+            }
+        }
+        begins
+    }
+}
+
+fn shard_of(spread: u64) -> u32 {
+    u32::try_from(spread >> 59).unwrap_or(0)
+}
+
+/// How many are looked up at once.
+const TOGETHER: usize = 32;
 
 impl Interner {
     pub(super) fn new(seeds: Seeds) -> Self {
-        let shard = || Shard { table: vec![EMPTY; 64], bits: Vec::new(), ends: Vec::new(), bytes: String::new(), mentions: Vec::new() };
+        let shard = || Shard { table: vec![EMPTY; 64], entries: Vec::new(), bytes: String::new() };
         Self { seeds, shards: (0..SHARDS).map(|_| Mutex::new(shard())).collect() }
-    }
-
-    fn shard(&self, spread: u64) -> Option<(u32, MutexGuard<'_, Shard>)> {
-        let at = u32::try_from(spread >> 59).unwrap_or(0);
-        let shard = self.shards.get(at as usize)?;
-        Some((at, shard.lock().unwrap_or_else(PoisonError::into_inner)))
     }
 
     /// Returns the number of something, made if it is new; `None` if there are too many.
     pub(super) fn intern(&self, lookup: Lookup<'_>, mention: Option<(Mention, &Schema, &Trouble)>) -> Option<u32> {
         let spread = self.seeds.spread(lookup.bits);
-        let (at, mut shard) = self.shard(spread)?;
-        let local = match shard.find(lookup.bits, spread) {
-            Ok(local) => local,
-            Err(slot) => shard.add(lookup, slot, &self.seeds)?,
-        };
+        let at = shard_of(spread);
+        let mut shard = self.shards.get(at as usize)?.lock().unwrap_or_else(PoisonError::into_inner);
+        let local = shard.intern(lookup, spread, &self.seeds)?;
         if let Some((mention, schema, trouble)) = mention {
             shard.mention(local, mention, schema, trouble);
         }
         local.checked_mul(SHARDS)?.checked_add(at)
+    }
+
+    /// Puts the numbers of many into their places of `answer`; `None` if there are too many.
+    pub(super) fn intern_all(
+        &self,
+        pending: &mut Pending,
+        mention: Option<(Mention, &Schema, &Trouble)>,
+        answer: &mut [u32],
+    ) -> Option<()> {
+        let begins = pending.sort(&self.seeds);
+        // Threads begin at different shards, so that they rarely wait for each other.
+        let first = pending.spreads.first().map_or(0, |spread| shard_of(*spread));
+        for step in 0..SHARDS {
+            let at = (first + step) % SHARDS;
+            let range = *begins.get(at as usize)? as usize..*begins.get(at as usize + 1)? as usize;
+            let these = pending.order.get(range)?;
+            if these.is_empty() {
+                continue;
+            }
+            let mut shard = self.shards.get(at as usize)?.lock().unwrap_or_else(PoisonError::into_inner);
+            for these in these.chunks(TOGETHER) {
+                let mut probed = [EMPTY; TOGETHER];
+                for (probed, one) in probed.iter_mut().zip(these) {
+                    *probed = shard.probe(*pending.spreads.get(*one as usize)?);
+                }
+                let mut known = [0_u128; TOGETHER];
+                for (known, probed) in known.iter_mut().zip(&probed).take(these.len()) {
+                    *known = shard.entries.get(*probed as usize).map_or(0, |entry| entry.bits);
+                }
+                for ((one, probed), known) in these.iter().zip(&probed).zip(&known) {
+                    let (lookup, place) = pending.lookup(*one)?;
+                    let local = if *probed != EMPTY && *known == lookup.bits {
+                        *probed
+                    } else {
+                        shard.intern(lookup, *pending.spreads.get(*one as usize)?, &self.seeds)?
+                    };
+                    if let Some((mention, schema, trouble)) = mention {
+                        shard.mention(local, mention, schema, trouble);
+                    }
+                    *answer.get_mut(place as usize)? = local.checked_mul(SHARDS)?.checked_add(at)?;
+                }
+            }
+        }
+        pending.clear();
+        Some(())
     }
 
     /// Ends the taking of numbers.
@@ -141,45 +257,61 @@ impl Interner {
 }
 
 impl Shard {
+    fn slot(&self, spread: u64) -> usize {
+        usize::try_from(spread & u64::from(u32::MAX)).unwrap_or(0) & (self.table.len() - 1)
+    }
+
+    /// Returns what stands where a key is looked for first.
+    fn probe(&self, spread: u64) -> u32 {
+        self.table.get(self.slot(spread)).copied().unwrap_or(EMPTY)
+    }
+
     /// Returns the place of a key, or the slot where it belongs.
     fn find(&self, bits: u128, spread: u64) -> Result<u32, usize> {
-        let mask = self.table.len() - 1;
-        let mut slot = usize::try_from(spread & u64::from(u32::MAX)).unwrap_or(0) & mask;
+        let mut slot = self.slot(spread);
         loop {
             match self.table.get(slot).copied() {
                 None | Some(EMPTY) => return Err(slot),
-                Some(at) if self.bits.get(at as usize) == Some(&bits) => return Ok(at),
-                Some(_) => slot = (slot + 1) & mask,
+                Some(at) if self.entries.get(at as usize).is_some_and(|entry| entry.bits == bits) => return Ok(at),
+                Some(_) => slot = (slot + 1) & (self.table.len() - 1),
             }
         }
     }
 
-    fn add(&mut self, lookup: Lookup<'_>, mut slot: usize, seeds: &Seeds) -> Option<u32> {
-        let local = u32::try_from(self.bits.len()).ok().filter(|local| *local < (1 << 30) / SHARDS)?;
-        if (self.bits.len() + 1) * 2 > self.table.len() {
-            let larger = vec![EMPTY; self.table.len() * 2];
-            self.table = larger;
-            for at in 0..local {
-                let bits = self.bits.get(at as usize).copied().unwrap_or_default();
-                if let Err(slot) = self.find(bits, seeds.spread(bits))
-                    && let Some(place) = self.table.get_mut(slot)
-                {
-                    *place = at;
-                }
-            }
-            slot = self.find(lookup.bits, seeds.spread(lookup.bits)).err()?;
-        }
+    fn intern(&mut self, lookup: Lookup<'_>, spread: u64, seeds: &Seeds) -> Option<u32> {
+        let slot = match self.find(lookup.bits, spread) {
+            Ok(local) => return Some(local),
+            Err(slot) => slot,
+        };
+        let local = u32::try_from(self.entries.len()).ok().filter(|local| *local < (1 << 30) / SHARDS)?;
+        let slot = if (self.entries.len() + 1) * 2 > self.table.len() {
+            self.grow(seeds);
+            self.find(lookup.bits, spread).err()?
+        } else {
+            slot
+        };
         *self.table.get_mut(slot)? = local;
-        self.bits.push(lookup.bits);
         self.bytes.push_str(lookup.text.unwrap_or(""));
-        self.ends.push(self.bytes.len());
-        self.mentions.push(u32::MAX);
+        self.entries.push(Entry { bits: lookup.bits, end: u32::try_from(self.bytes.len()).ok()?, mention: u32::MAX });
         Some(local)
+    }
+
+    fn grow(&mut self, seeds: &Seeds) {
+        self.table = vec![EMPTY; self.table.len() * 4];
+        for (at, entry) in (0_u32..).zip(&self.entries) {
+            let mut slot = self.slot(seeds.spread(entry.bits));
+            while self.table.get(slot).is_some_and(|taken| *taken != EMPTY) {
+                slot = (slot + 1) & (self.table.len() - 1);
+            }
+            if let Some(place) = self.table.get_mut(slot) {
+                *place = at;
+            }
+        }
     }
 
     /// Takes the more special type, as a builder does; two types of which neither is the other's go the slow way.
     fn mention(&mut self, local: u32, mention: Mention, schema: &Schema, trouble: &Trouble) {
-        let Some(known) = self.mentions.get_mut(local as usize) else { return };
+        let Some(Entry { mention: known, .. }) = self.entries.get_mut(local as usize) else { return };
         let listed = if mention.listed { LISTED } else { 0 };
         if *known == u32::MAX {
             *known = mention.ty.0 | listed;
@@ -228,13 +360,13 @@ impl Known<'_> {
 impl Interned {
     /// Returns one more than the largest number.
     pub(super) fn end(&self) -> usize {
-        self.shards.iter().map(|shard| shard.bits.len()).max().unwrap_or(0) * SHARDS as usize
+        self.shards.iter().map(|shard| shard.entries.len()).max().unwrap_or(0) * SHARDS as usize
     }
 
     /// Iterates over all numbers.
     pub(super) fn iter(&self) -> impl Iterator<Item = Known<'_>> {
         (0_u32..).zip(&self.shards).flat_map(|(at, shard)| {
-            let locals = 0..u32::try_from(shard.bits.len()).unwrap_or(0);
+            let locals = 0..u32::try_from(shard.entries.len()).unwrap_or(0);
             locals.filter_map(move |local| shard.known(local, local * SHARDS + at))
         })
     }
@@ -248,15 +380,13 @@ impl Interned {
 
 impl Shard {
     fn text(&self, local: usize) -> Option<&str> {
-        let from = local.checked_sub(1).map_or(Some(0), |before| self.ends.get(before).copied())?;
-        self.bytes.get(from..*self.ends.get(local)?)
+        let from = local.checked_sub(1).map_or(Some(0), |before| self.entries.get(before).map(|entry| entry.end))?;
+        self.bytes.get(from as usize..self.entries.get(local)?.end as usize)
     }
 
     fn known(&self, local: u32, number: u32) -> Option<Known<'_>> {
-        let at = local as usize;
-        let mention = *self.mentions.get(at)?;
-        let bits = *self.bits.get(at)?;
-        let text = self.text(at).filter(|text| !text.is_empty());
+        let Entry { bits, mention, .. } = *self.entries.get(local as usize)?;
+        let text = self.text(local as usize).filter(|text| !text.is_empty());
         Some(Known { number, bits, text, ty: EntityTypeId(mention & !LISTED), listed: mention & LISTED != 0 })
     }
 }

@@ -1,14 +1,15 @@
 //! Batches to codes: what the rows of one block state, column by column.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::canonical::{canonical, guid, nanos, plain_instant, split_guid};
-use super::ids::{Interner, Lookup, Mention, Seeds, Trouble};
+use super::ids::{Interner, Lookup, Mention, Pending, Seeds, Trouble};
 use super::{NOTHING, SMALLEST};
 use crate::model::{Base, EntityTypeId, Property, PropertyId, Schema, Type, Value};
 use crate::snapshot::CellState;
-use crate::snapshot::columns::{Columns, NONE, UNKNOWN};
+use crate::snapshot::columns::{Columns, NONE, UNKNOWN, parse_guid};
 use crate::sources::tables::batch::{Batch, RowRef};
 use crate::sources::tables::mapping::{EntityRule, Entry, EntryKind, MemberRule, Parts, TableRule, ValueRule};
 use crate::sources::tables::read::Wrong;
@@ -91,16 +92,25 @@ pub(super) struct MemberChunk {
     pub(super) members: Vec<u32>,
 }
 
+/// What a block works with.
+#[derive(Default)]
+struct Bench {
+    scratch: String,
+    pending: Pending,
+    /// Which keys of a batch do not end in a GUID.
+    bare: Vec<bool>,
+}
+
 /// One block under way.
 pub(super) struct Block<'d> {
     desk: &'d Desk<'d>,
     entries: Vec<(Taker<'d>, usize)>,
-    scratch: String,
+    bench: Bench,
     pub(super) left_out: usize,
 }
 
 enum Taker<'d> {
-    Entity { rule: &'d EntityRule, key: Target<'d>, own: bool, chunk: EntityChunk, fields: Vec<Field<'d>> },
+    Entity { rule: &'d EntityRule, key: Target<'d>, chunk: EntityChunk, fields: Vec<Field<'d>> },
     Member { rule: &'d MemberRule, holder: Target<'d>, member: Target<'d>, chunk: MemberChunk },
     Unsupported,
 }
@@ -124,11 +134,21 @@ struct Field<'d> {
     picky: bool,
     /// What texts of an enumeration mean.
     known: HashMap<String, Result<u32, Arc<str>>>,
-    /// The texts met last, with what they became.
+    /// The texts met last, with what they became; empty where texts hardly repeat.
     recent: Vec<(u128, u32)>,
+    /// The cells of a batch that are looked up with others.
+    waiting: Vec<(u128, u32)>,
+    hits: usize,
 }
 
-const RECENT: usize = 4_096;
+/// How many texts are kept in mind.
+const RECENT: usize = 256;
+/// How many spellings of enumerations are kept in mind.
+const KNOWN: usize = 4_096;
+
+fn recent_slot(bits: u128) -> usize {
+    usize::try_from((bits ^ bits >> 64) & (RECENT as u128 - 1)).unwrap_or(0)
+}
 
 impl<'d> Desk<'d> {
     fn target(&'d self, ty: EntityTypeId) -> Option<Target<'d>> {
@@ -145,7 +165,7 @@ impl<'d> Desk<'d> {
         let target = property.ty.entity().and_then(|ty| self.target(ty));
         let texts = Columns::text_class(self.schema, property.ty).and_then(|class| self.texts.get(class as usize));
         let picky = property.ty.alias.and_then(|id| self.schema.alias(id)).is_some_and(|alias| alias.pattern.is_some());
-        Some(Field { property, value, target, texts, picky, known: HashMap::new(), recent: vec![(0, NOTHING); RECENT] })
+        Some(Field { property, value, target, texts, picky, known: HashMap::new(), recent: vec![(0, NOTHING); RECENT], waiting: Vec::new(), hits: 0 })
     }
 
     fn taker(&'d self, entry: &'d Entry) -> Option<Taker<'d>> {
@@ -161,7 +181,7 @@ impl<'d> Desk<'d> {
                     reasons: Vec::new(),
                 });
                 let chunk = EntityChunk { ty: rule.ty, keys, n_rows: 0, fields: chunks.collect() };
-                Some(Taker::Entity { rule, key, own, chunk, fields })
+                Some(Taker::Entity { rule, key, chunk, fields })
             }
             EntryKind::Member(rule) => {
                 let property = self.schema.property(rule.property)?;
@@ -208,7 +228,7 @@ impl<'d> Block<'d> {
             })
         };
         let entries = rule.entries.iter().enumerate().map(|(at, entry)| (taker(entry), at)).collect();
-        Self { desk, entries, scratch: String::new(), left_out: 0 }
+        Self { desk, entries, bench: Bench::default(), left_out: 0 }
     }
 
     pub(super) fn finish(self) -> Vec<Chunk> {
@@ -240,7 +260,7 @@ impl<'d> Block<'d> {
                     *taken |= for_entry(entry, joined, batch, row, &mut note).map_err(|message| Wrong { row, message })?;
                 }
             }
-            taker.take(self.desk, &rows, &mut self.scratch)?;
+            taker.take(self.desk, &rows, &mut self.bench)?;
         }
         self.left_out += taken.iter().filter(|taken| !**taken).count();
         Ok(())
@@ -248,43 +268,57 @@ impl<'d> Block<'d> {
 }
 
 impl Taker<'_> {
-    fn take(&mut self, desk: &Desk<'_>, rows: &[RowRef<'_>], scratch: &mut String) -> Result<(), Wrong> {
+    fn take(&mut self, desk: &Desk<'_>, rows: &[RowRef<'_>], bench: &mut Bench) -> Result<(), Wrong> {
         match self {
             Self::Unsupported => {}
-            Self::Entity { rule, key, own, chunk, fields } => {
-                for row in rows {
-                    let text = rule.key.read(*row).into_text();
-                    let wrong = |message: String| Wrong { row: row.row, message };
-                    let name = || desk.schema.entity_name(key.ty);
-                    let Some(text) = text else { return Err(wrong(format!("it has no key for a {}", name()))) };
-                    if let Some(reason) = key.refuses(desk, &text) {
-                        return Err(wrong(format!("`{text}` cannot be the key of a {}: {reason}", name())));
+            Self::Entity { rule, key, chunk, fields } => {
+                match &mut chunk.keys {
+                    ChunkKeys::Own { prefix, guid } => {
+                        let from = prefix.len();
+                        bench.bare.clear();
+                        for row in rows {
+                            let text = key.read(desk, &rule.key, *row)?;
+                            desk.own_key(*key, &text, place(prefix.len() - from), bench, guid);
+                            prefix.push(NOTHING);
+                        }
+                        let these = prefix.get_mut(from..).unwrap_or_default();
+                        if desk.prefixes.intern_all(&mut bench.pending, None, these).is_none() {
+                            desk.too_many();
+                        }
+                        these.iter_mut().zip(&bench.bare).for_each(|(prefix, bare)| *prefix |= if *bare { NO_GUID } else { 0 });
                     }
-                    match &mut chunk.keys {
-                        ChunkKeys::Own { prefix, guid } if *own => desk.own_key(*key, &text, scratch, prefix, guid),
-                        ChunkKeys::Numbers(numbers) => numbers.push(desk.number(*key, &text, true, scratch)),
-                        ChunkKeys::Own { .. } => {}
+                    ChunkKeys::Numbers(numbers) => {
+                        let from = numbers.len();
+                        for row in rows {
+                            let text = key.read(desk, &rule.key, *row)?;
+                            desk.wait_for(*key, &text, place(numbers.len() - from), bench);
+                            numbers.push(NOTHING);
+                        }
+                        desk.answer(*key, true, bench, numbers.get_mut(from..).unwrap_or_default());
                     }
                 }
                 for (field, chunk) in fields.iter_mut().zip(&mut chunk.fields) {
-                    field.take(desk, rows, chunk, scratch);
+                    field.take(desk, rows, chunk, bench);
                 }
             }
             Self::Member { rule, holder, member, chunk } => {
+                let from = chunk.holders.len();
                 for row in rows {
-                    let wrong = |message: String| Wrong { row: row.row, message };
-                    let text = rule.of.read(*row).into_text();
-                    let name = || desk.schema.entity_name(holder.ty);
-                    let Some(text) = text else { return Err(wrong(format!("it has no key for a {}", name()))) };
-                    if let Some(reason) = holder.refuses(desk, &text) {
-                        return Err(wrong(format!("`{text}` cannot be the key of a {}: {reason}", name())));
-                    }
-                    chunk.holders.push(desk.number(*holder, &text, false, scratch));
+                    let text = holder.read(desk, &rule.of, *row)?;
+                    desk.wait_for(*holder, &text, place(chunk.holders.len() - from), bench);
+                    chunk.holders.push(NOTHING);
+                }
+                desk.answer(*holder, false, bench, chunk.holders.get_mut(from..).unwrap_or_default());
+                for row in rows {
                     let ty = Type::of(Base::Entity(member.ty));
                     let stated = checked_reference(desk.schema, rule.member.stated(desk.schema, ty, rule.member.read(*row)));
-                    let Stated::Reference(_, key) = &stated else { return Err(wrong(member_trouble(&stated))) };
-                    chunk.members.push(desk.number(*member, key, false, scratch));
+                    let Stated::Reference(_, key) = &stated else {
+                        return Err(Wrong { row: row.row, message: member_trouble(&stated) });
+                    };
+                    desk.wait_for(*member, key, place(chunk.members.len() - from), bench);
+                    chunk.members.push(NOTHING);
                 }
+                desk.answer(*member, false, bench, chunk.members.get_mut(from..).unwrap_or_default());
             }
         }
         Ok(())
@@ -292,6 +326,17 @@ impl Taker<'_> {
 }
 
 impl Target<'_> {
+    /// Reads the key of a row.
+    fn read<'b>(&self, desk: &Desk<'_>, rule: &'b ValueRule, row: RowRef<'b>) -> Result<Cow<'b, str>, Wrong> {
+        let wrong = |message: String| Wrong { row: row.row, message };
+        let name = || desk.schema.entity_name(self.ty);
+        let Some(text) = rule.read(row).into_text() else { return Err(wrong(format!("it has no key for a {}", name()))) };
+        match self.refuses(desk, &text) {
+            Some(reason) => Err(wrong(format!("`{text}` cannot be the key of a {}: {reason}", name()))),
+            None => Ok(text),
+        }
+    }
+
     /// Says why a text cannot be a key of the type, if it cannot.
     fn refuses(&self, desk: &Desk<'_>, text: &str) -> Option<String> {
         if self.picky || text.trim().is_empty() || (self.base == Base::Guid && text.len() < 3) {
@@ -302,41 +347,51 @@ impl Target<'_> {
 }
 
 impl Desk<'_> {
-    /// Returns the number of an entity; the text can be a key of its type.
-    fn number(&self, target: Target<'_>, text: &str, listed: bool, scratch: &mut String) -> u32 {
+    /// Notes that the number of an entity is wanted; the text can be a key of its type.
+    fn wait_for(&self, target: Target<'_>, text: &str, place: u32, bench: &mut Bench) {
+        if let Some(bits) = guid(text.as_bytes()).filter(|_| target.base == Base::Guid) {
+            bench.pending.push(Lookup { bits, text: None }, place);
+            return;
+        }
+        let key = canonical(target.base, true, text, &mut bench.scratch);
+        if key.is_empty() {
+            self.trouble.note("a key is empty when it is brought into canonical form");
+        }
+        let lookup = match parse_guid(key.as_bytes()) {
+            Some(bits) => Lookup { bits, text: None },
+            None => Lookup { bits: self.seeds.hash(key.as_bytes()), text: Some(&key) },
+        };
+        bench.pending.push(lookup, place);
+    }
+
+    /// Gives the numbers of entities that were waited for.
+    fn answer(&self, target: Target<'_>, listed: bool, bench: &mut Bench, numbers: &mut [u32]) {
         let Some(interner) = target.interner else {
             self.trouble.note("an entity of a type that nothing refers to is referred to");
-            return NOTHING;
+            return;
         };
         let mention = Some((Mention { ty: target.ty, listed }, self.schema, &self.trouble));
-        let number = if let Some(bits) = self.plain_guid(target.base, text) {
-            interner.intern(Lookup { bits, text: None }, mention)
-        } else {
-            let key = canonical(target.base, true, text, scratch);
-            if key.is_empty() {
-                self.trouble.note("a key is empty when it is brought into canonical form");
-            }
-            let lookup = match guid(key.as_bytes()).filter(|_| is_lower(&key)) {
-                Some(bits) => Lookup { bits, text: None },
-                None => Lookup { bits: self.seeds.hash(key.as_bytes()), text: Some(&key) },
-            };
-            interner.intern(lookup, mention)
-        };
-        number.unwrap_or_else(|| self.too_many())
+        if interner.intern_all(&mut bench.pending, mention, numbers).is_none() {
+            self.too_many();
+        }
     }
 
-    /// A GUID with nothing around it is known by its bits at once.
-    fn plain_guid(&self, base: Base, text: &str) -> Option<u128> {
-        if base == Base::Guid { guid(text.as_bytes()) } else { None }
-    }
-
-    fn own_key(&self, target: Target<'_>, text: &str, scratch: &mut String, prefix: &mut Vec<u32>, guids: &mut Vec<u128>) {
-        let key = canonical(target.base, true, text, scratch);
+    fn own_key(&self, target: Target<'_>, text: &str, place: u32, bench: &mut Bench, guids: &mut Vec<u128>) {
+        let key = canonical(target.base, true, text, &mut bench.scratch);
         let (before, found) = split_guid(&key).map_or((&*key, None), |(before, found)| (before, Some(found)));
-        let lookup = Lookup { bits: self.seeds.hash(before.as_bytes()), text: Some(before) };
-        let number = self.prefixes.intern(lookup, None).unwrap_or_else(|| self.too_many());
-        prefix.push(if found.is_some() { number } else { number | NO_GUID });
+        bench.pending.push(Lookup { bits: self.seeds.hash(before.as_bytes()), text: Some(before) }, place);
+        bench.bare.push(found.is_none());
         guids.push(found.unwrap_or(0));
+    }
+
+    /// Returns the number of one entity; the text can be a key of its type.
+    fn number(&self, target: Target<'_>, text: &str, bench: &mut Bench) -> u32 {
+        let mut number = [NOTHING];
+        let mut waiting = std::mem::take(&mut bench.pending);
+        self.wait_for(target, text, 0, bench);
+        self.answer(target, false, bench, &mut number);
+        std::mem::swap(&mut waiting, &mut bench.pending);
+        number.first().copied().unwrap_or(NOTHING)
     }
 
     fn too_many(&self) -> u32 {
@@ -345,26 +400,32 @@ impl Desk<'_> {
     }
 }
 
-fn is_lower(key: &str) -> bool {
-    !key.bytes().any(|byte| byte.is_ascii_uppercase())
+/// What a cell became.
+enum Coded {
+    Code(u32),
+    /// It is looked up with others.
+    Waits,
+    Unknown(Arc<str>),
 }
 
 impl Field<'_> {
-    fn take(&mut self, desk: &Desk<'_>, rows: &[RowRef<'_>], chunk: &mut FieldChunk, scratch: &mut String) {
+    fn take(&mut self, desk: &Desk<'_>, rows: &[RowRef<'_>], chunk: &mut FieldChunk, bench: &mut Bench) {
         let from = chunk.codes.len();
         match &mut chunk.codes {
             ChunkCodes::Constant(_, n_rows) => *n_rows += rows.len(),
             ChunkCodes::Each(codes) => {
                 for (at, row) in rows.iter().enumerate() {
-                    let code = match self.code(desk, *row, scratch) {
-                        Ok(code) => code,
-                        Err(reason) => {
+                    let code = match self.code(desk, *row, place(at), bench) {
+                        Coded::Code(code) => code,
+                        Coded::Waits => NOTHING,
+                        Coded::Unknown(reason) => {
                             chunk.reasons.push((place(from + at), reason));
                             UNKNOWN
                         }
                     };
                     codes.push(code);
                 }
+                self.answer(desk, bench, codes.get_mut(from..).unwrap_or_default());
             }
             ChunkCodes::Numbers(numbers) => {
                 for (at, row) in rows.iter().enumerate() {
@@ -381,46 +442,84 @@ impl Field<'_> {
         }
     }
 
-    /// Returns the code of a value that is no number, or why it is not known.
-    fn code(&mut self, desk: &Desk<'_>, row: RowRef<'_>, scratch: &mut String) -> Result<u32, Arc<str>> {
+    /// Gives the codes of the cells that wait, and keeps them in mind if cells repeat.
+    fn answer(&mut self, desk: &Desk<'_>, bench: &mut Bench, codes: &mut [u32]) {
+        if !bench.pending.is_empty() {
+            match (self.target, self.texts) {
+                (Some(target), _) => desk.answer(target, false, bench, codes),
+                (None, Some(texts)) => {
+                    if texts.intern_all(&mut bench.pending, None, codes).is_none() {
+                        desk.too_many();
+                    }
+                }
+                (None, None) => {}
+            }
+        }
+        // Cells that hardly repeat are not worth a look.
+        if codes.len() >= 1_024 && self.waiting.len() * 4 > codes.len() * 3 && self.hits * 4 < self.waiting.len() {
+            self.recent = Vec::new();
+        }
+        for (bits, at) in self.waiting.drain(..) {
+            if let (Some(slot), Some(code)) = (self.recent.get_mut(recent_slot(bits)), codes.get(at as usize)) {
+                *slot = (bits, *code);
+            }
+        }
+        self.hits = 0;
+    }
+
+    /// Returns the code of a value that is no number.
+    fn code(&mut self, desk: &Desk<'_>, row: RowRef<'_>, at: u32, bench: &mut Bench) -> Coded {
         let read = self.value.read(row);
         let base = self.property.ty.base;
-        let Read::Text(text) = &read else { return self.slow_code(desk, read, scratch) };
+        let Read::Text(text) = &read else { return self.slow_code(desk, read, bench) };
         match base {
             Base::Enum(_) => {
                 if let Some(known) = self.known.get(&**text) {
-                    return known.clone();
+                    return known.clone().map_or_else(Coded::Unknown, Coded::Code);
                 }
                 let key = text.to_string();
-                let code = self.slow_code(desk, read, scratch);
-                if self.known.len() < RECENT {
-                    self.known.insert(key, code.clone());
+                let code = self.slow_code(desk, read, bench);
+                let known = match &code {
+                    Coded::Code(code) => Some(Ok(*code)),
+                    Coded::Unknown(reason) => Some(Err(Arc::clone(reason))),
+                    Coded::Waits => None,
+                };
+                if let Some(known) = known.filter(|_| self.known.len() < KNOWN) {
+                    self.known.insert(key, known);
                 }
                 code
             }
             Base::Entity(_) | Base::String | Base::Guid | Base::ArmId if !self.picky && !self.target.is_some_and(|target| target.picky) => {
-                let bits = match guid(text.as_bytes()) {
-                    Some(bits) if base != Base::String && self.target.is_none_or(|target| target.base == Base::Guid) => bits,
-                    _ => desk.seeds.hash(text.as_bytes()),
-                };
-                let slot = usize::try_from((bits ^ bits >> 64) & (RECENT as u128 - 1)).unwrap_or(0);
-                if let Some((known, code)) = self.recent.get(slot)
-                    && *known == bits
-                    && *code != NOTHING
-                {
-                    return Ok(*code);
+                if !self.recent.is_empty() {
+                    let bits = match guid(text.as_bytes()) {
+                        Some(bits) if base != Base::String && self.target.is_none_or(|target| target.base == Base::Guid) => bits,
+                        _ => desk.seeds.hash(text.as_bytes()),
+                    };
+                    if let Some((known, code)) = self.recent.get(recent_slot(bits))
+                        && *known == bits
+                        && *code != NOTHING
+                    {
+                        self.hits += 1;
+                        return Coded::Code(*code);
+                    }
+                    self.waiting.push((bits, at));
                 }
-                let code = match self.target {
-                    Some(target) if target.refuses(desk, text).is_none() => desk.number(target, text, false, scratch),
-                    Some(_) => return self.slow_code(desk, read, scratch),
-                    None => self.text(desk, base, text, scratch),
-                };
-                if let Some(slot) = self.recent.get_mut(slot) {
-                    *slot = (bits, code);
+                match self.target {
+                    Some(target) if target.refuses(desk, text).is_none() => desk.wait_for(target, text, at, bench),
+                    Some(_) => {
+                        if !self.recent.is_empty() {
+                            self.waiting.pop();
+                        }
+                        return self.slow_code(desk, read, bench);
+                    }
+                    None => {
+                        let text = canonical(base, false, text, &mut bench.scratch);
+                        bench.pending.push(Lookup { bits: desk.seeds.hash(text.as_bytes()), text: Some(&text) }, at);
+                    }
                 }
-                Ok(code)
+                Coded::Waits
             }
-            _ => self.slow_code(desk, read, scratch),
+            _ => self.slow_code(desk, read, bench),
         }
     }
 
@@ -431,16 +530,16 @@ impl Field<'_> {
         interner.intern(lookup, None).unwrap_or_else(|| desk.too_many())
     }
 
-    fn slow_code(&self, desk: &Desk<'_>, read: Read<'_>, scratch: &mut String) -> Result<u32, Arc<str>> {
+    fn slow_code(&self, desk: &Desk<'_>, read: Read<'_>, bench: &mut Bench) -> Coded {
         match checked_reference(desk.schema, self.value.stated(desk.schema, self.property.ty, read)) {
-            Stated::Nothing => Ok(NOTHING),
-            Stated::Reference(_, key) => Ok(self.target.map_or(NOTHING, |target| desk.number(target, &key, false, scratch))),
-            Stated::State(CellState::None) => Ok(NONE),
-            Stated::State(CellState::Unknown(reason)) => Err(reason.unwrap_or_else(|| Arc::from(""))),
-            Stated::State(CellState::Known(value)) => Ok(match value {
+            Stated::Nothing => Coded::Code(NOTHING),
+            Stated::Reference(_, key) => Coded::Code(self.target.map_or(NOTHING, |target| desk.number(target, &key, bench))),
+            Stated::State(CellState::None) => Coded::Code(NONE),
+            Stated::State(CellState::Unknown(reason)) => Coded::Unknown(reason.unwrap_or_else(|| Arc::from(""))),
+            Stated::State(CellState::Known(value)) => Coded::Code(match value {
                 Value::Bool(value) => u32::from(value),
                 Value::Enum(_, at) => at,
-                Value::Text(text) => self.text(desk, Base::String, &text, scratch),
+                Value::Text(text) => self.text(desk, Base::String, &text, &mut bench.scratch),
                 _ => {
                     desk.trouble.note(format!("`{}` is of a kind that is read row by row", self.property.name));
                     NOTHING
