@@ -9,10 +9,12 @@ use super::args::{Global, Import, ImportKind};
 use super::exit::Failure;
 use super::{output, repo};
 use crate::report::plain;
+use crate::model::Schema;
 use crate::snapshot::SnapshotBuilder;
-use crate::sources::disk::{import_jsonl, write_snapshot};
+use crate::snapshot::columns::Columns;
+use crate::sources::disk::{IndexKey, import_jsonl, write_columns, write_index, write_snapshot};
 use crate::sources::import::{CompleteClaim, FileReport, ImportOptions, import_arm, import_az, import_azurehound};
-use crate::sources::tables::{TablesError, TablesOptions, import_tables};
+use crate::sources::tables::{Imported, TablesError, TablesOptions, import_tables};
 
 pub(super) fn run(global: &Global, args: &Import) -> anyhow::Result<Exit> {
     let repo = repo::open(global)?;
@@ -28,25 +30,17 @@ pub(super) fn run(global: &Global, args: &Import) -> anyhow::Result<Exit> {
     if args.mapping.is_some() && args.kind != ImportKind::Tables {
         return Err(Failure::usage("--mapping goes with `tenet import tables`").into());
     }
-    let work = output::Work::begin(global, "importing");
-    let failed = |error: &dyn std::fmt::Display| Failure::usage(error.to_string());
-    let mut phases = Phases::new(global);
-    let (mut builder, reports) = if let Some(mapping) = &args.mapping {
+    if let Some(mapping) = &args.mapping {
         if !options.complete.is_empty() || options.skip_unreadable {
             return Err(Failure::usage("with --mapping, what is complete stands in the mapping, and no file is passed over").into());
         }
-        let options = TablesOptions { captured_at: args.captured_at, tenant: options.tenant };
-        match import_tables(&schema, &args.paths, mapping, &options, &mut |name| phases.begin(name)) {
-            Ok(imported) => imported,
-            Err(TablesError::Mapping { sources, diagnostics }) => {
-                drop(work);
-                output::diagnostics(global, &sources, &diagnostics);
-                let n_errors = output::counted(diagnostics.len(), "error");
-                return Err(Failure::usage(format!("{}: {n_errors}; nothing was imported", mapping.display())).into());
-            }
-            Err(error) => return Err(failed(&error).into()),
-        }
-    } else if args.kind == ImportKind::Tables {
+        return by_mapping(global, args, &schema, mapping, options.tenant);
+    }
+    let work = output::Work::begin(global, "importing");
+    let mut phases = Phases::new(global);
+    phases.begin("reading");
+    let failed = |error: &dyn std::fmt::Display| Failure::usage(error.to_string());
+    let (mut builder, reports) = if args.kind == ImportKind::Tables {
         (import_jsonl(&schema, &args.paths).map_err(|error| failed(&error))?, Vec::new())
     } else {
         let mut builder = SnapshotBuilder::new(schema.clone());
@@ -62,24 +56,93 @@ pub(super) fn run(global: &Global, args: &Import) -> anyhow::Result<Exit> {
         let stand_in = args.captured_at.unwrap_or_else(jiff::Timestamp::now);
         builder.captured_at(stand_in);
         if args.captured_at.is_none() {
-            builder.problem("the files do not say when they were read; the time of import stands in for it");
+            builder.problem(STAND_IN);
         }
     }
-    if let Some(parent) = args.output.parent() {
-        std::fs::create_dir_all(parent).with_context(|| format!("cannot make {}", parent.display()))?;
-    }
+    let problems = write_records(args, builder, &mut phases)?;
+    drop(work);
+    phases.end();
+    tell(global, args, &reports, &problems)
+}
+
+const STAND_IN: &str = "the files do not say when they were read; the time of import stands in for it";
+
+/// What a snapshot notes of itself, and how many entities it has.
+struct Written {
+    problems: Vec<String>,
+    n_entities: u64,
+}
+
+/// Imports tables of another tool.
+fn by_mapping(
+    global: &Global,
+    args: &Import,
+    schema: &std::sync::Arc<Schema>,
+    mapping: &std::path::Path,
+    tenant: Option<String>,
+) -> anyhow::Result<Exit> {
+    let work = output::Work::begin(global, "importing tables");
+    let mut phases = Phases::new(global);
+    let stand_in = Some((jiff::Timestamp::now(), STAND_IN.to_owned()));
+    let options = TablesOptions { captured_at: args.captured_at, tenant, stand_in, row_by_row: false };
+    let imported = match import_tables(schema, &args.paths, mapping, &options, &mut |name| phases.begin(name)) {
+        Ok(imported) => imported,
+        Err(TablesError::Mapping { sources, diagnostics }) => {
+            drop(work);
+            output::diagnostics(global, &sources, &diagnostics);
+            let n_errors = output::counted(diagnostics.len(), "error");
+            return Err(Failure::usage(format!("{}: {n_errors}; nothing was imported", mapping.display())).into());
+        }
+        Err(error) => return Err(Failure::usage(error.to_string()).into()),
+    };
+    let (reports, written) = match imported {
+        Imported::Columns(columns, reports) => (reports, write_columnar(args, &columns, &mut phases)?),
+        Imported::Facts { builder, reports, reason } => {
+            if global.verbose > 0 {
+                output::say(global, &format!("the rows are read one by one: {reason}"));
+            }
+            (reports, write_records(args, *builder, &mut phases)?)
+        }
+    };
+    drop(work);
+    phases.end();
+    tell(global, args, &reports, &written)
+}
+
+fn write_columnar(args: &Import, columns: &Columns, phases: &mut Phases<'_>) -> anyhow::Result<Written> {
+    make_parent(args)?;
+    phases.begin("writing the snapshot");
+    let manifest = write_columns(columns, &args.output, args.force).map_err(|error| Failure::usage(error.to_string()))?;
+    phases.begin("writing the index");
+    let digest = manifest.digest().map_err(|error| Failure::usage(error.to_string()))?;
+    let key = IndexKey::new(columns.schema(), digest, None);
+    write_index(columns, &args.output, &key).map_err(|error| Failure::usage(error.to_string()))?;
+    Ok(Written { problems: columns.meta().problems.clone(), n_entities: u64::from(columns.n()) })
+}
+
+fn write_records(args: &Import, builder: SnapshotBuilder, phases: &mut Phases<'_>) -> anyhow::Result<Written> {
+    make_parent(args)?;
+    let schema = std::sync::Arc::clone(builder.schema());
     phases.begin("putting facts in order");
     let records = builder.records();
     phases.begin("writing the snapshot");
-    let manifest = write_snapshot(&schema, &records, &args.output, args.force).map_err(|error| failed(&error))?;
-    drop(work);
-    phases.end();
-    if !global.quiet {
-        output::print(&report(&reports))?;
+    write_snapshot(&schema, &records, &args.output, args.force).map_err(|error| Failure::usage(error.to_string()))?;
+    Ok(Written { problems: records.meta.problems, n_entities: records.entities.len() as u64 })
+}
+
+fn make_parent(args: &Import) -> anyhow::Result<()> {
+    match args.output.parent() {
+        Some(parent) => std::fs::create_dir_all(parent).with_context(|| format!("cannot make {}", parent.display())),
+        None => Ok(()),
     }
-    let rows: u64 = manifest.files.iter().filter(|file| !file.name.starts_with('_')).map(|file| file.rows).sum();
-    output::say(global, &format!("{}: {rows} entities", args.output.display()));
-    for problem in &records.meta.problems {
+}
+
+fn tell(global: &Global, args: &Import, reports: &[FileReport], written: &Written) -> anyhow::Result<Exit> {
+    if !global.quiet {
+        output::print(&report(reports))?;
+    }
+    output::say(global, &format!("{}: {} entities", args.output.display(), written.n_entities));
+    for problem in &written.problems {
         output::say(global, &format!("note: {}", plain(problem)));
     }
     Ok(Exit::Ok)

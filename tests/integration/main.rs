@@ -28,4 +28,5 @@ mod oracle;
 mod program;
 mod soundness;
 mod stories;
+mod tables;
 mod tenant;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::DiskError;
+use super::defaults::Usual;
 use super::manifest::About;
 use super::tables::{
     COMPLETENESS, Datum, EDGES, FACTS, HISTORY, KEY, LIFETIME_FROM, LIFETIME_TO, SIDE_TABLES, SOURCES, Table, find_property, layout,
@@ -32,6 +33,7 @@ pub fn from_tables(schema: &Arc<Schema>, about: &About, tables: Vec<Table>) -> R
         builder: SnapshotBuilder::new(Arc::clone(schema)),
         sources: HashMap::new(),
         facts: HashMap::new(),
+        usual: HashMap::new(),
         listed: HashSet::new(),
         skipped: BTreeSet::new(),
         left_out: BTreeMap::new(),
@@ -55,6 +57,8 @@ struct Decoder {
     sources: HashMap<i64, SourceId>,
     /// What `_facts` says, by entity and property: the row.
     facts: HashMap<(Handle, Arc<str>), usize>,
+    /// What `_facts` says of all entities of a type without a row there: by type and property.
+    usual: HashMap<(String, Arc<str>), Usual>,
     /// Entities that have a row.
     listed: HashSet<Handle>,
     /// Types left out.
@@ -287,6 +291,10 @@ impl Decoder {
 
     fn index_facts(&mut self, table: &Table) -> Result<(), DiskError> {
         for row in rows(table) {
+            if row.text(KEY).is_none() {
+                self.index_default(row)?;
+                continue;
+            }
             let Some(handle) = self.subject(row)? else { continue };
             let property = row.needed("property")?;
             if self.facts.insert((handle, Arc::clone(property)), row.at).is_some() {
@@ -296,15 +304,47 @@ impl Decoder {
         Ok(())
     }
 
+    /// Takes up a row that is about all entities of a type.
+    fn index_default(&mut self, row: Row<'_>) -> Result<(), DiskError> {
+        let kind = row.needed("kind")?;
+        if self.skipped.contains(&**kind) {
+            return Ok(());
+        }
+        self.builder.entity_type(kind).map_err(|error| row.error(error.to_string()))?;
+        let property = row.needed("property")?;
+        let source = self.own_source(row)?;
+        let state = match &**row.needed("state")? {
+            "value" => None,
+            "none" => Some(CellState::None),
+            "unknown" => Some(CellState::Unknown(row.text("reason").map(Arc::clone))),
+            other => return Err(row.error(format!("`{other}` is no state of all entities; it is value, none or unknown"))),
+        };
+        let usual = self.usual.entry((kind.to_string(), Arc::clone(property))).or_default();
+        let twice = match state {
+            None => usual.value.replace(source).is_some(),
+            Some(state) => usual.empty.replace((state, source)).is_some(),
+        };
+        if twice { Err(row.error(format!("all entities are told twice of `{property}`"))) } else { Ok(()) }
+    }
+
     fn read_values(&mut self, table: &Table, facts: Option<&Table>) -> Result<(), DiskError> {
         let Some(ty) = self.schema.entity_named(&table.name).map(|entity| entity.id) else { return Ok(()) };
         for column in property_columns(&Arc::clone(&self.schema), ty) {
             let Some(cells) = table.column(&column.column) else { continue };
             let name: Arc<str> = Arc::from(column.property.name.as_str());
+            let usual = self.usual.get(&(table.name.clone(), Arc::clone(&name))).cloned().unwrap_or_default();
             for (at, datum) in cells.cells.iter().enumerate() {
-                let Some(datum) = datum else { continue };
+                if datum.is_none() && usual.empty.is_none() {
+                    continue;
+                }
                 let row = Row { table, at };
                 let handle = self.entity(row, &table.name, row.needed(KEY)?)?;
+                let Some(datum) = datum else {
+                    if let Some((state, source)) = usual.empty.as_ref().filter(|_| !self.facts.contains_key(&(handle, Arc::clone(&name)))) {
+                        self.builder.restate(handle, column.property.id, state.clone(), *source);
+                    }
+                    continue;
+                };
                 let fact = self.facts.remove(&(handle, Arc::clone(&name)));
                 let stated = fact.and_then(|at| Some(Row { table: facts?, at }));
                 if let Some(fact) = stated
@@ -312,7 +352,10 @@ impl Decoder {
                 {
                     return Err(row.error(format!("`{name}` has a value here and {FACTS} says otherwise in row {}", fact.at + 1)));
                 }
-                let source = self.own_source(stated.unwrap_or(row))?;
+                let source = match (stated, usual.value) {
+                    (None, Some(source)) => source,
+                    (stated, _) => self.own_source(stated.unwrap_or(row))?,
+                };
                 let kind = column.type_column.as_deref().and_then(|column| row.text(column));
                 let value = match datum {
                     Datum::Text(text) => self.value(row, &column.property, kind.map(|kind| &**kind), text)?,
@@ -343,6 +386,9 @@ impl Decoder {
         for (at, handle, name) in rest {
             let row = Row { table, at };
             let Some(property) = self.property(row, handle, &name)? else { continue };
+            if &**row.needed("state")? == "unread" {
+                continue;
+            }
             let source = self.own_source(row)?;
             if property.ty.set {
                 return Err(row.error(format!("`{name}` is a set; its members stand in {EDGES}")));
@@ -360,7 +406,7 @@ impl Decoder {
                     let value = self.value(row, &property, None, exact)?;
                     self.state(handle, &property, value, source);
                 }
-                other => return Err(row.error(format!("`{other}` is no state; it is value, none or unknown"))),
+                other => return Err(row.error(format!("`{other}` is no state; it is value, none, unknown or unread"))),
             }
         }
         Ok(())

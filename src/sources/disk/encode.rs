@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use super::defaults::{Defaults, defaults, stated_bounds};
 use super::tables::{
     COMPLETENESS, ColumnKind, Datum, EDGES, FACTS, HISTORY, KEY, LIFETIME_FROM, LIFETIME_TO, PropertyColumn, SIDE_TABLES, SOURCES, Table,
-    entity_layout, property_columns, property_name, side_layout,
+    coding, entity_layout, property_columns, property_name, side_layout,
 };
 use crate::model::{Bound, Completeness, EntityTypeId, FactSource, Interval, PropertyId, Schema, SourceId, SourceKind, Value};
 use crate::snapshot::{CellState, Record, Records};
@@ -15,8 +16,13 @@ use crate::snapshot::{CellState, Record, Records};
 pub fn to_tables(schema: &Schema, records: &Records) -> Vec<Table> {
     let side = SIDE_TABLES.iter().filter_map(|name| Some((*name, Table::empty(name, side_layout(name)?)))).collect();
     let states = ["value", "none", "unknown"].map(Datum::text);
-    let mut encoder = Encoder { schema, records, kinds: BTreeMap::new(), side, names: HashMap::new(), kind_names: HashMap::new(), states };
+    let defaults = defaults(schema, records);
+    let (kinds, names, kind_names) = (BTreeMap::new(), HashMap::new(), HashMap::new());
+    let mut encoder = Encoder { schema, records, defaults, kinds, side, names, kind_names, states };
     encoder.sources();
+    for row in default_rows(schema, &encoder.defaults) {
+        encoder.push(FACTS, row);
+    }
     for record in &records.entities {
         encoder.record(record);
     }
@@ -35,6 +41,7 @@ struct KindTable {
 struct Encoder<'a> {
     schema: &'a Schema,
     records: &'a Records,
+    defaults: Defaults,
     kinds: BTreeMap<String, KindTable>,
     side: BTreeMap<&'static str, Table>,
     /// Texts that repeat in each row: names of types, properties and states.
@@ -62,6 +69,7 @@ impl Encoder<'_> {
         for (property, cell) in &record.cells {
             self.cell(&kind, record, *property, &cell.state, cell.source);
         }
+        self.unread(record);
         for (property, edge) in &record.edges {
             let (member_kind, member) = self.encode(&edge.member);
             let [from, to] = bounds(edge.interval);
@@ -98,9 +106,25 @@ impl Encoder<'_> {
     fn entity_row(&mut self, kind: &str, record: &Record) {
         let schema = self.schema;
         let table = self.kinds.entry(kind.to_owned()).or_insert_with(|| KindTable::new(schema, kind, record.entity_type));
-        let [from, to] = bounds(record.lifetime);
+        let [from, to] = stated_bounds(schema.entity(record.entity_type), record);
         let key = Datum::Text(Arc::clone(&record.key));
-        table.table.push_row([(KEY, Some(key)), (LIFETIME_FROM, Some(from)), (LIFETIME_TO, Some(to))]);
+        table.table.push_row([(KEY, Some(key)), (LIFETIME_FROM, from), (LIFETIME_TO, to)]);
+    }
+
+    /// Names the properties of which nothing was read, where an empty cell would mean something else.
+    fn unread(&mut self, record: &Record) {
+        let from = (record.entity_type, PropertyId(0));
+        let of_type = self.defaults.range(from..).take_while(|((ty, _), _)| *ty == record.entity_type);
+        let silent = |property: &PropertyId| record.cells.binary_search_by_key(property, |(known, _)| *known).is_err();
+        let unread: Vec<PropertyId> = of_type
+            .filter(|(_, usual)| usual.empty.is_some())
+            .map(|((_, property), _)| *property)
+            .filter(silent)
+            .collect();
+        for property in unread {
+            let subject = self.subject(record, property);
+            self.push(FACTS, subject.into_iter().chain([("state", Some(Datum::text("unread")))]));
+        }
     }
 
     /// Puts a known value into its typed column, and says in `_facts` what is known and who says so.
@@ -121,6 +145,17 @@ impl Encoder<'_> {
                     table.table.put(type_column, value_kind);
                 }
             }
+        }
+        let usual = self.defaults.get(&(record.entity_type, property));
+        let is_usual = match state {
+            CellState::Known(_) => exact.is_none() && source.is_some() && usual.and_then(|usual| usual.value) == source,
+            state => {
+                let empty = usual.and_then(|usual| usual.empty.as_ref());
+                empty.is_some_and(|(known, from)| known == state && Some(*from) == source)
+            }
+        };
+        if is_usual {
+            return;
         }
         let reason = match state {
             CellState::Unknown(Some(reason)) => Some(Datum::Text(Arc::clone(reason))),
@@ -200,9 +235,46 @@ impl Encoder<'_> {
 
 impl KindTable {
     fn new(schema: &Schema, kind: &str, ty: EntityTypeId) -> Self {
-        let columns = property_columns(schema, ty).into_iter().map(|column| (column.property.name.clone(), column)).collect();
-        Self { table: Table::empty(kind, entity_layout(schema, ty)), columns }
+        let columns = property_columns(schema, ty);
+        let mut table = Table::empty(kind, entity_layout(schema, ty));
+        for column in &mut table.columns {
+            column.coding = coding(schema, &column.name, &columns);
+        }
+        Self { table, columns: columns.into_iter().map(|column| (column.property.name.clone(), column)).collect() }
     }
+}
+
+/// Returns the rows of `_facts` that are about every entity of a type.
+pub(super) fn default_rows(schema: &Schema, defaults: &Defaults) -> Vec<Vec<(&'static str, Option<Datum>)>> {
+    let name = |(ty, property): &(EntityTypeId, PropertyId)| (schema.entity_name(*ty).to_owned(), property_name(schema, *ty, *property));
+    let mut sorted: Vec<_> = defaults.iter().map(|(at, usual)| (name(at), usual)).collect();
+    sorted.sort_by(|one, other| one.0.cmp(&other.0));
+    let mut rows = Vec::new();
+    for ((kind, property), usual) in sorted {
+        let mut push = |state: &str, reason: Option<Datum>, source: SourceId| {
+            rows.push(vec![
+                ("kind", Some(Datum::text(&kind))),
+                ("property", Some(Datum::text(&property))),
+                ("state", Some(Datum::text(state))),
+                ("reason", reason),
+                ("source", source_cell(Some(source))),
+            ]);
+        };
+        if let Some(source) = usual.value {
+            push("value", None, source);
+        }
+        match &usual.empty {
+            Some((CellState::Unknown(reason), source)) => push("unknown", reason.as_ref().map(|reason| Datum::Text(Arc::clone(reason))), *source),
+            Some((_, source)) => push("none", None, *source),
+            None => {}
+        }
+    }
+    rows
+}
+
+/// Tells whether a column of this kind holds a value without loss.
+pub(super) fn fits(kind: ColumnKind, value: &Value) -> bool {
+    typed(kind, value, &Datum::Bool(false)).is_some()
 }
 
 /// Returns the typed cell of a value, if a column of this kind holds it without loss.
@@ -216,7 +288,7 @@ fn typed(kind: ColumnKind, value: &Value, text: &Datum) -> Option<Datum> {
     }
 }
 
-fn bounds(interval: Interval) -> [Datum; 2] {
+pub(super) fn bounds(interval: Interval) -> [Datum; 2] {
     [interval.from, interval.to].map(|bound| match bound {
         Bound::Unbounded => Datum::text("unbounded"),
         Bound::At(instant) => Datum::text(instant.to_string()),
@@ -224,7 +296,7 @@ fn bounds(interval: Interval) -> [Datum; 2] {
     })
 }
 
-fn source_cell(source: Option<SourceId>) -> Option<Datum> {
+pub(super) fn source_cell(source: Option<SourceId>) -> Option<Datum> {
     source.map(|id| Datum::Int(i64::from(id.0)))
 }
 
@@ -239,7 +311,7 @@ pub(super) fn source_kind_name(kind: SourceKind) -> &'static str {
     }
 }
 
-fn source_row(id: usize, source: &FactSource) -> Vec<(&'static str, Option<Datum>)> {
+pub(super) fn source_row(id: usize, source: &FactSource) -> Vec<(&'static str, Option<Datum>)> {
     let optional = |text: &Option<String>| text.as_ref().map(Datum::text);
     let mut row = vec![
         ("id", i64::try_from(id).ok().map(Datum::Int)),

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::parquet::Coding;
 use super::manifest::{About, MANIFEST};
 use super::tables::{Column, ColumnKind, Datum, Table, is_table_name, layout};
 use super::write::{HashedFile, private_folder};
@@ -168,7 +169,7 @@ fn kind_of(table: &mut Table, name: &str, cell: &JsonCell, row: usize) -> Column
         JsonCell::Int(_) => ColumnKind::Int,
         JsonCell::Null | JsonCell::Text(_) => ColumnKind::Text,
     };
-    table.columns.push(Column { name: name.to_owned(), kind, cells: vec![None; row + 1] });
+    table.columns.push(Column { name: name.to_owned(), kind, cells: vec![None; row + 1], coding: Coding::Repeating });
     kind
 }
 

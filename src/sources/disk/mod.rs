@@ -9,12 +9,16 @@
 //!
 //! - `tables`: tables without a format, and their columns
 //! - `encode`, `decode`: records to tables and back
+//! - `defaults`: what is said once for all entities of a type
+//! - `columnar`: the folder from columns
 //! - `manifest`: what the folder holds, with digests
 //! - `parquet`, `jsonl`: one table as a file
 //! - `write`, `read`: the folder
 //! - `index`: columns derived from the tables, beside them
 
+mod columnar;
 mod decode;
+mod defaults;
 mod encode;
 mod index;
 mod jsonl;
@@ -30,6 +34,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
+pub use columnar::write_columns;
 pub use decode::from_tables;
 pub use encode::to_tables;
 pub use index::{IndexKey, IndexStore, IndexWriter, OpenIndex, open_index, write_index};

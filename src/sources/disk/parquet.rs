@@ -6,44 +6,106 @@ use std::io::Write;
 use std::sync::Arc;
 
 use ::parquet::arrow::ArrowWriter;
+use ::parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowColumnWriter, compute_leaves};
 use ::parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use ::parquet::arrow::arrow_writer::ArrowWriterOptions;
-use ::parquet::basic::{Compression, ZstdLevel};
+use ::parquet::basic::{Compression, Encoding, ZstdLevel};
 use ::parquet::file::properties::WriterProperties;
-use arrow_array::{Array, ArrayRef, BooleanArray, Int64Array, LargeStringArray, RecordBatch, StringArray, TimestampMicrosecondArray};
+use ::parquet::schema::types::ColumnPath;
+use arrow_array::{Array, ArrayRef, BooleanArray, Int64Array, LargeStringArray, StringArray, TimestampMicrosecondArray};
 use arrow_schema::{DataType, Field, Schema as ArrowSchema, TimeUnit};
 use jiff::Timestamp;
+use rayon::prelude::*;
 
 use super::tables::{Column, ColumnKind, Datum, Table};
 use super::{DECODED_BYTES_FLOOR, DECODED_RATIO_MAX, ROWS_MAX};
 
 const ROWS_PER_WRITE: usize = 65_536;
+const ROWS_PER_GROUP: usize = 1 << 20;
 const ROWS_PER_READ: usize = 4_096;
 /// More columns than any type has properties.
 const COLUMNS_MAX: usize = 4_096;
 
-/// Writes a table.
-pub(super) fn write_table(table: &Table, output: impl Write + Send) -> Result<(), String> {
-    let fields: Vec<Field> = table.columns.iter().map(|column| Field::new(&column.name, data_type(column.kind), true)).collect();
+/// A table whose columns are made piece by piece when they are written.
+pub(super) trait Feed: Sync {
+    /// Returns the columns, with how each is encoded.
+    fn layout(&self) -> Vec<(String, ColumnKind, Coding)>;
+    /// Returns how many rows there are.
+    fn n_rows(&self) -> usize;
+    /// Makes the cells `from..to` of a column.
+    fn array(&self, column: usize, from: usize, to: usize) -> ArrayRef;
+}
+
+/// How the cells of a column follow from each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Coding {
+    /// Few values that repeat, or anything.
+    Repeating,
+    /// Texts that mostly begin like the one before.
+    Following,
+}
+
+impl Feed for Table {
+    fn layout(&self) -> Vec<(String, ColumnKind, Coding)> {
+        self.columns.iter().map(|column| (column.name.clone(), column.kind, column.coding)).collect()
+    }
+
+    fn n_rows(&self) -> usize {
+        Table::n_rows(self)
+    }
+
+    fn array(&self, column: usize, from: usize, to: usize) -> ArrayRef {
+        match self.columns.get(column) {
+            Some(column) => array(column, from, to),
+            None => arrow_array::new_null_array(&DataType::Boolean, to.saturating_sub(from)),
+        }
+    }
+}
+
+/// Writes a table, its columns side by side on all threads. The bytes do not depend on the threads.
+pub(super) fn write_table(table: &dyn Feed, output: impl Write + Send) -> Result<(), String> {
+    let layout = table.layout();
+    let fields: Vec<Field> = layout.iter().map(|(name, kind, _)| Field::new(name, data_type(*kind), true)).collect();
     let schema = Arc::new(ArrowSchema::new(fields));
-    let properties =
-        WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::default())).set_created_by("tenet".to_owned()).build();
-    let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
+    let mut properties = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .set_created_by("tenet".to_owned())
+        .set_max_row_group_row_count(Some(ROWS_PER_GROUP));
+    for (name, ..) in layout.iter().filter(|(.., coding)| *coding == Coding::Following) {
+        let path = ColumnPath::from(name.as_str());
+        properties = properties.set_column_dictionary_enabled(path.clone(), false).set_column_encoding(path, Encoding::DELTA_BYTE_ARRAY);
+    }
+    let options = ArrowWriterOptions::new().with_properties(properties.build()).with_skip_arrow_metadata(true);
     let text = |error: ::parquet::errors::ParquetError| error.to_string();
-    let mut writer = ArrowWriter::try_new_with_options(output, Arc::clone(&schema), options).map_err(text)?;
+    let writer = ArrowWriter::try_new_with_options(output, Arc::clone(&schema), options).map_err(text)?;
+    let (mut writer, groups) = writer.into_serialized_writer().map_err(text)?;
     let mut from = 0;
     while from < table.n_rows() {
-        let to = (from + ROWS_PER_WRITE).min(table.n_rows());
-        let arrays = table.columns.iter().map(|column| array(column, from, to)).collect();
-        let batch = RecordBatch::try_new(Arc::clone(&schema), arrays).map_err(|error| error.to_string())?;
-        writer.write(&batch).map_err(text)?;
+        let to = (from + ROWS_PER_GROUP).min(table.n_rows());
+        let columns = groups.create_column_writers(writer.flushed_row_groups().len()).map_err(text)?;
+        let encode = |(at, mut column): (usize, ArrowColumnWriter)| -> Result<ArrowColumnChunk, String> {
+            let field = schema.fields().get(at).ok_or("a column is lost")?;
+            for begin in (from..to).step_by(ROWS_PER_WRITE) {
+                let cells = table.array(at, begin, (begin + ROWS_PER_WRITE).min(to));
+                for leaf in compute_leaves(field, &cells).map_err(text)? {
+                    column.write(&leaf).map_err(text)?;
+                }
+            }
+            column.close().map_err(text)
+        };
+        let chunks: Result<Vec<ArrowColumnChunk>, String> = columns.into_par_iter().with_max_len(1).enumerate().map(encode).collect();
+        let mut group = writer.next_row_group().map_err(text)?;
+        for chunk in chunks? {
+            chunk.append_to_row_group(&mut group).map_err(text)?;
+        }
+        group.close().map_err(text)?;
         from = to;
     }
     writer.close().map_err(text)?;
     Ok(())
 }
 
-fn data_type(kind: ColumnKind) -> DataType {
+pub(super) fn data_type(kind: ColumnKind) -> DataType {
     match kind {
         // Offsets of 64 bits: a batch of long texts cannot overflow them.
         ColumnKind::Text => DataType::LargeUtf8,
@@ -108,7 +170,7 @@ fn decode(name: &str, file: File, file_bytes: u64, rows: u64) -> Result<Table, S
     }
     let mut columns = Vec::new();
     for field in builder.schema().fields() {
-        columns.push(Column { name: field.name().clone(), kind: kind(field)?, cells: Vec::new() });
+        columns.push(Column { name: field.name().clone(), kind: kind(field)?, cells: Vec::new(), coding: Coding::Repeating });
     }
     if columns.len() > COLUMNS_MAX {
         return Err(format!("it has {} columns; at most {COLUMNS_MAX} are read", columns.len()));

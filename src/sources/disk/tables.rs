@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::parquet::Coding;
+
 use crate::model::{Base, EntityTypeId, Property, PropertyId, Schema};
 
 /// What the cells of a column are.
@@ -74,6 +76,8 @@ pub struct Column {
     pub kind: ColumnKind,
     /// One cell a row; `None` is an empty one.
     pub cells: Vec<Option<Datum>>,
+    /// How its cells follow from each other.
+    pub(super) coding: Coding,
 }
 
 /// A table: the entities of one type, or one of the tables whose names begin with `_`.
@@ -89,7 +93,8 @@ impl Table {
     /// Makes a table without rows.
     #[must_use]
     pub fn empty(name: &str, layout: Vec<(String, ColumnKind)>) -> Self {
-        let columns = layout.into_iter().map(|(name, kind)| Column { name, kind, cells: Vec::new() }).collect();
+        let column = |(name, kind)| Column { name, kind, cells: Vec::new(), coding: Coding::Repeating };
+        let columns = layout.into_iter().map(column).collect();
         Self { name: name.to_owned(), columns }
     }
 
@@ -278,6 +283,16 @@ pub(super) fn property_name(schema: &Schema, ty: EntityTypeId, id: PropertyId) -
         Some(found) if found.id == id => property.name.clone(),
         _ => format!("{}.{}", schema.entity_name(property.owner), property.name),
     }
+}
+
+/// Tells which columns of an entity table hold texts that mostly begin like the one before: keys, which are sorted, and
+/// references by ARM id, for what belongs together is often next to each other.
+pub(super) fn coding(schema: &Schema, name: &str, columns: &[PropertyColumn]) -> Coding {
+    let follows = |column: &PropertyColumn| {
+        let target = column.property.ty.entity().and_then(|ty| schema.entity(ty));
+        column.column == name && target.is_some_and(|target| target.key.base == Base::ArmId)
+    };
+    if name == KEY || columns.iter().any(follows) { Coding::Following } else { Coding::Repeating }
 }
 
 fn is_abstract(schema: &Schema, property: &Property) -> bool {

@@ -4,12 +4,14 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
 
+use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::manifest::{About, FileEntry, MANIFEST, Manifest};
+use super::parquet::Feed;
 use super::{DiskError, hex, parquet, to_tables};
 use crate::model::Schema;
-use crate::snapshot::Records;
+use crate::snapshot::{Records, SnapshotMeta};
 
 /// Writes records to a new folder, readable by its owner only.
 ///
@@ -22,26 +24,41 @@ pub fn write_snapshot(schema: &Schema, records: &Records, path: &Path, force: bo
     if records.meta.closed_world {
         return Err(DiskError::ClosedWorld);
     }
+    let tables = to_tables(schema, records);
+    let feeds: Vec<(String, &dyn Feed)> = tables.iter().map(|table| (table.name.clone(), table as &dyn Feed)).collect();
+    write_feeds(Written { schema, meta: &records.meta }, &feeds, path, force)
+}
+
+/// What is written besides tables.
+#[derive(Clone, Copy)]
+pub(super) struct Written<'w> {
+    pub(super) schema: &'w Schema,
+    pub(super) meta: &'w SnapshotMeta,
+}
+
+/// Writes tables to a new folder, several at a time.
+pub(super) fn write_feeds(what: Written<'_>, feeds: &[(String, &dyn Feed)], path: &Path, force: bool) -> Result<Manifest, DiskError> {
     let replaces = check_place(path, force)?;
     let parent = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
     let folder = private_temporary(parent, ".partial")?;
-    let about = About::of(schema, &records.meta);
-    let mut files = Vec::new();
-    for table in to_tables(schema, records) {
-        let name = format!("{}.parquet", table.name);
+    let about = About::of(what.schema, what.meta);
+    let write = |(table, feed): &(String, &dyn Feed)| {
+        let name = format!("{table}.parquet");
         let target = folder.path().join(&name);
         let wrong = |message| DiskError::File { file: name.clone(), message };
         let mut output = HashedFile::create(&target)?;
-        parquet::write_table(&table, &mut output).map_err(wrong)?;
+        parquet::write_table(*feed, &mut output).map_err(wrong)?;
         let sha256 = output.finish(&target)?;
-        let root = about.roots.get(&table.name).cloned();
-        files.push(FileEntry { name, root, rows: table.n_rows() as u64, sha256 });
-    }
+        let root = about.roots.get(table).cloned();
+        Ok(FileEntry { name, root, rows: feed.n_rows() as u64, sha256 })
+    };
+    let files: Result<Vec<FileEntry>, DiskError> = feeds.par_iter().with_max_len(1).map(write).collect();
+    let mut files = files?;
     files.sort_by(|a, b| a.name.cmp(&b.name));
-    let manifest = Manifest::new(schema, &about, files);
+    let manifest = Manifest::new(what.schema, &about, files);
     let target = folder.path().join(MANIFEST);
     let mut output = HashedFile::create(&target)?;
     output.write_all(manifest.to_json()?.as_bytes()).map_err(DiskError::io(&target, "write"))?;

@@ -14,7 +14,7 @@ use super::{TABLE_ROWS_MAX, TablesError};
 /// The longest line.
 const LINE_BYTES_MAX: usize = 1 << 20;
 const BLOCK_BYTES: u64 = 4 << 20;
-const ROWS_PER_BATCH: usize = 8_192;
+const ROWS_PER_BATCH: usize = 4_096;
 
 /// Reads the named columns of a file.
 pub(super) fn read<T: Send>(path: &Path, columns: &[String], blocks: Blocks<'_, T>) -> Result<Vec<T>, TablesError> {

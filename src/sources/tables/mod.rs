@@ -9,9 +9,11 @@
 //! - `mapping`: the mapping file
 //! - `read`, `parquet`, `json`: source tables as batches of columns
 //! - `batch`, `value`: cells, and what they state
+//! - `fast`: straight to columns
 //! - `rows`: row by row into a [`SnapshotBuilder`]
 
 mod batch;
+mod fast;
 mod json;
 mod mapping;
 mod parquet;
@@ -27,12 +29,15 @@ use jiff::Timestamp;
 use thiserror::Error;
 
 use crate::model::{Schema, parse_instant};
-use crate::snapshot::SnapshotBuilder;
+use crate::snapshot::columns::Columns;
+use crate::snapshot::{SnapshotBuilder, SnapshotMeta};
 use crate::sources::import::FileReport;
 use crate::text::{Diagnostic, SourceFile, SourceSet};
 
 /// The most rows of a source table.
 const TABLE_ROWS_MAX: u64 = 50_000_000;
+/// The most rows that are read one by one.
+pub const PLAIN_ROWS_MAX: u64 = 3_000_000;
 /// The largest mapping.
 const MAPPING_BYTES_MAX: u64 = 1 << 20;
 
@@ -119,33 +124,74 @@ pub struct TablesOptions {
     pub captured_at: Option<Timestamp>,
     /// The directory the tables describe, where the mapping does not tell.
     pub tenant: Option<String>,
+    /// What stands in for the time if nobody tells it, and the note that says so.
+    pub stand_in: Option<(Timestamp, String)>,
+    /// Whether the plain way is taken in any case.
+    pub row_by_row: bool,
+}
+
+/// A snapshot from tables, in one of two forms, and what was taken from each file.
+#[derive(Debug)]
+pub enum Imported {
+    /// Columns.
+    Columns(Box<Columns>, Vec<FileReport>),
+    /// Facts, where `reason` keeps them from being made into columns at once.
+    Facts {
+        /// The facts.
+        builder: Box<SnapshotBuilder>,
+        /// What was taken from each file.
+        reports: Vec<FileReport>,
+        /// Why the rows were read one by one.
+        reason: String,
+    },
 }
 
 /// Imports the tables under `paths` as the file `mapping` says; `phase` is told what is done next.
 ///
 /// # Errors
-/// [`TablesError`]: all that is wrong with the mapping, or the first file or row that cannot be taken.
+/// [`TablesError`]: all that is wrong with the mapping, the first file or row that cannot be taken, or that there are more
+/// than [`PLAIN_ROWS_MAX`] rows and they would have to be read one by one.
 pub fn import_tables(
     schema: &Arc<Schema>,
     paths: &[PathBuf],
     mapping: &Path,
     options: &TablesOptions,
     phase: &mut dyn FnMut(&str),
-) -> Result<(SnapshotBuilder, Vec<FileReport>), TablesError> {
+) -> Result<Imported, TablesError> {
     let name = mapping.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     let mapping = load_mapping(schema, mapping)?;
     let about = mapping.about.as_ref().map(|rule| read::About::read(paths, rule)).transpose()?;
-    let mut builder = SnapshotBuilder::new(Arc::clone(schema));
     let stated = match about.as_ref().and_then(|about| about.captured_at.as_ref()) {
         Some(text) => parse_instant(text).map_err(|message| TablesError::File { file: name.clone(), message })?,
         None => None,
     };
-    builder.meta_mut().tenant = about.as_ref().and_then(|about| about.tenant.clone()).or_else(|| options.tenant.clone());
-    if let Some(captured_at) = stated.or(options.captured_at) {
-        builder.captured_at(captured_at);
-    }
+    let told = stated.or(options.captured_at);
+    let stand_in = options.stand_in.as_ref().filter(|_| told.is_none());
+    let captured_at = told.or(stand_in.map(|(instant, _)| *instant));
+    let meta = SnapshotMeta {
+        tenant: about.as_ref().and_then(|about| about.tenant.clone()).or_else(|| options.tenant.clone()),
+        captured_from: captured_at,
+        captured_to: captured_at,
+        problems: stand_in.map(|(_, note)| note.clone()).into_iter().collect(),
+        ..SnapshotMeta::default()
+    };
+    let task = fast::Task { schema, paths, mapping: &mapping, mapping_name: &name, about: about.as_ref(), meta: &meta };
+    let reason = if options.row_by_row {
+        "asked for".to_owned()
+    } else {
+        match fast::import(task, phase)? {
+            fast::Outcome::Made(columns, reports) => return Ok(Imported::Columns(columns, reports)),
+            fast::Outcome::Plain(reason, n_rows) if n_rows > PLAIN_ROWS_MAX => {
+                let what = format!("{n_rows} rows that have to be read one by one ({reason})");
+                return Err(TablesError::Limit { file: name, what, limit: PLAIN_ROWS_MAX });
+            }
+            fast::Outcome::Plain(reason, _) => reason,
+        }
+    };
+    let mut builder = SnapshotBuilder::new(Arc::clone(schema));
+    *builder.meta_mut() = meta;
     let reports = rows::fill(&mut builder, paths, &mapping, &name, about.as_ref(), phase)?;
-    Ok((builder, reports))
+    Ok(Imported::Facts { builder: Box::new(builder), reports, reason })
 }
 
 fn load_mapping(schema: &Schema, path: &Path) -> Result<mapping::Mapping, TablesError> {

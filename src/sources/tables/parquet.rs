@@ -15,7 +15,7 @@ use super::batch::{Batch, Cells};
 use super::read::{Blocks, Visit};
 use super::{TABLE_ROWS_MAX, TablesError};
 
-const ROWS_PER_BATCH: usize = 8_192;
+const ROWS_PER_BATCH: usize = 4_096;
 /// More columns than any table that is read has.
 const COLUMNS_MAX: usize = 4_096;
 

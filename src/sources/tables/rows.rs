@@ -18,6 +18,9 @@ use crate::sources::import::FileReport;
 /// The most rows of a table that is joined to another one.
 const JOIN_ROWS_MAX: u64 = 1_000_000;
 
+/// Why rows are left out.
+pub(super) const LEFT_OUT: &str = "no entry of the mapping is about them";
+
 /// What the rows of a joined table say, by the text of the column they are joined on.
 pub(super) type Joined = HashMap<String, Vec<Vec<OwnedCell>>>;
 
@@ -83,10 +86,9 @@ impl Filler<'_> {
                 Err(error) => return Err(TablesError::File { file: table.label, message: error.to_string() }),
             }
         }
-        let why = "no entry of the mapping is about them";
-        let skipped = if left_out == 0 { Vec::new() } else { vec![("rows".to_owned(), left_out, why.to_owned())] };
+        let skipped = if left_out == 0 { Vec::new() } else { vec![("rows".to_owned(), left_out, LEFT_OUT.to_owned())] };
         if left_out > 0 {
-            self.builder.problem(format!("{}: {left_out} rows are left out; {why}", table.label));
+            self.builder.problem(format!("{}: {left_out} rows are left out; {LEFT_OUT}", table.label));
         }
         self.reports.push(FileReport { file: table.label, taken: taken.into_iter().collect(), skipped, notes: Vec::new() });
         Ok(())
@@ -199,12 +201,12 @@ fn load_join(paths: &[PathBuf], join: &JoinRule, about: Option<&About>) -> Resul
 }
 
 /// Calls `take` for each row of a batch that an entry is about, with each row joined to it; returns whether it is about it.
-pub(super) fn for_entry(
+pub(super) fn for_entry<'b>(
     entry: &Entry,
-    joined: &Joined,
-    batch: &Batch<'_>,
+    joined: &'b Joined,
+    batch: &'b Batch<'_>,
     row: usize,
-    take: &mut dyn FnMut(RowRef<'_>) -> Result<(), String>,
+    take: &mut dyn FnMut(RowRef<'b>) -> Result<(), String>,
 ) -> Result<bool, String> {
     let alone = RowRef { batch, row, joined: &[] };
     let holds = |row: RowRef<'_>| {
