@@ -6,6 +6,7 @@
 //! - [`model`]: schema, values, facts, verdicts
 //! - [`syntax`]: text to tree, and back to canonical text
 //! - [`mod@check`]: tree to checked policies
+//! - [`query`]: checked policies to functions that share their parts
 //! - [`snapshot`]: facts to an immutable tenant graph
 //! - [`evaluate`]: checked policies over a snapshot, with explanations
 //! - [`remedy`]: fixes tried on a copy of the snapshot
@@ -14,7 +15,7 @@
 //! - [`sources`]: edge; files in and out
 //! - [`cli`]: edge; the program
 //!
-//! The pipeline is [`compile`], [`evaluate::scan`], [`evaluate::explain`].
+//! The pipeline is [`compile`], [`evaluate::engine::scan`], [`evaluate::explain`].
 
 pub mod check;
 pub mod cli;
