@@ -116,7 +116,12 @@ fn to_parquet(from: &Path, to: &Path) {
         let array: ArrayRef = if cells().flatten().all(|cell| cell.is_boolean() || cell.is_null()) {
             Arc::new(cells().map(|cell| cell.and_then(serde_json::Value::as_bool)).collect::<BooleanArray>())
         } else {
-            Arc::new(cells().map(|cell| cell.and_then(serde_json::Value::as_str)).collect::<StringArray>())
+            let text = |cell: &serde_json::Value| match cell {
+                serde_json::Value::String(text) => Some(text.clone()),
+                serde_json::Value::Bool(value) => Some(value.to_string()),
+                _ => None,
+            };
+            Arc::new(cells().map(|cell| cell.and_then(text)).collect::<StringArray>())
         };
         (name.clone(), array, true)
     });

@@ -96,12 +96,27 @@ pub fn parse_guid(text: &[u8]) -> Option<u128> {
 #[must_use]
 pub fn format_guid(number: u128) -> [u8; GUID_BYTES] {
     let mut text = [b'-'; GUID_BYTES];
-    let digits = text.iter_mut().enumerate().filter(|(at, _)| !matches!(at, 8 | 13 | 18 | 23));
-    for ((_, slot), shift) in digits.zip((0..32).rev()) {
-        let digit = u8::try_from(number >> (shift * 4) & 0xF).unwrap_or(0);
-        *slot = if digit < 10 { b'0' + digit } else { b'a' + digit - 10 };
+    let places = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
+    for (byte, at) in number.to_be_bytes().iter().zip(places) {
+        if let (Some(slot), Some(digits)) = (text.get_mut(at..at + 2), DIGITS.get(usize::from(*byte))) {
+            slot.copy_from_slice(digits);
+        }
     }
     text
+}
+
+/// The two digits of every byte.
+const DIGITS: [[u8; 2]; 256] = digits();
+
+const fn digits() -> [[u8; 2]; 256] {
+    let mut table = [[0; 2]; 256];
+    let mut at = 0;
+    #[expect(clippy::indexing_slicing, reason = "a table of 256 made while compiling")]
+    while at < 256 {
+        table[at] = [b"0123456789abcdef"[at >> 4], b"0123456789abcdef"[at & 15]];
+        at += 1;
+    }
+    table
 }
 
 impl Keys {

@@ -12,7 +12,7 @@ use arrow_array::{ArrayRef, TimestampMicrosecondArray};
 use jiff::Timestamp;
 use rayon::prelude::*;
 
-use super::defaults::{Defaults, Tally, Usual, omit};
+use super::defaults::{Defaults, Tally, Usual};
 use super::encode::{bounds, default_rows, source_row};
 use super::parquet::{Coding, Feed};
 use super::tables::{
@@ -23,7 +23,7 @@ use super::write::{Written, write_feeds};
 use super::{DiskError, Manifest};
 use crate::model::{Base, Bound, Completeness, EntityTypeId, FactSource, Interval, PropertyId, Schema, SourceId, SourceKind};
 use crate::snapshot::CellState;
-use crate::snapshot::columns::{AttributeColumn, CODES_MAX, Codes, Columns, Keys, MemberTimes, NO_SOURCE, NONE, UNBOUNDED, UNKNOWN, format_guid};
+use crate::snapshot::columns::{AttributeColumn, CODES_MAX, Codes, Columns, Keys, MemberTimes, NO_SOURCE, NONE, SourceColumn, UNBOUNDED, UNKNOWN, format_guid};
 
 /// Writes columns without history to a new folder, as [`write_snapshot`](super::write_snapshot) writes the records they come
 /// from.
@@ -110,25 +110,29 @@ impl<'c> Kind<'c> {
         at(from)..at(to)
     }
 
-    /// Returns a bound of a lifetime where it does not follow from the attributes.
-    fn lifetime(&self, id: u32) -> [Option<Datum>; 2] {
-        let entity = self.columns.schema().entity(self.ty);
-        let instant = |property: Option<PropertyId>| {
-            let column = self.columns.attribute(property?)?;
-            let code = code_at(column, id).filter(|code| *code <= CODES_MAX)?;
-            self.columns.instants().get(code as usize).map(|instant| Bound::At(*instant))
+    /// Makes the bounds of lifetimes where they do not follow from the attributes.
+    fn bounds(&self, ids: Range<u32>, is_from: bool) -> ArrayRef {
+        let schema = self.columns.schema();
+        let entity = schema.entity(self.ty);
+        let lifetimes = entity.and_then(|ty| self.columns.lifetimes(ty.root));
+        let named = entity.and_then(|ty| if is_from { ty.lifetime_from } else { ty.lifetime_to });
+        let attribute = named.and_then(|property| self.columns.attribute(property));
+        let otherwise = if is_from { UNKNOWN } else { UNBOUNDED };
+        let follows = |id: u32| attribute.and_then(|column| code_at(column, id)).filter(|code| *code <= CODES_MAX).unwrap_or(otherwise);
+        let stated = |id: u32| {
+            let column = lifetimes?;
+            let at = id.checked_sub(column.first).filter(|at| *at < column.len)?;
+            let codes = if is_from { &column.from } else { &column.to };
+            codes.get(at as usize)
         };
-        let from = instant(entity.and_then(|ty| ty.lifetime_from)).unwrap_or(Bound::Unknown);
-        let to = instant(entity.and_then(|ty| ty.lifetime_to)).unwrap_or(Bound::Unbounded);
-        omit(self.columns.lifetime(id), Interval { from, to })
-    }
-
-    fn bounds(&self, ids: Range<u32>, pick: fn([Option<Datum>; 2]) -> Option<Datum>) -> ArrayRef {
         let mut texts = LargeStringBuilder::with_capacity(ids.len(), 0);
         for id in ids {
-            match pick(self.lifetime(id)) {
-                Some(Datum::Text(text)) => texts.append_value(text),
-                _ => texts.append_null(),
+            // Beyond the column an entity exists at all times.
+            match stated(id).unwrap_or(UNBOUNDED) {
+                code if code == follows(id) => texts.append_null(),
+                UNBOUNDED => texts.append_value("unbounded"),
+                UNKNOWN => texts.append_value("unknown"),
+                code => texts.append_option(self.columns.instants().get(code as usize).map(ToString::to_string)),
             }
         }
         Arc::new(texts.finish())
@@ -225,8 +229,8 @@ impl Feed for Kind<'_> {
                 ids.for_each(|id| append_key(self.keys, id - self.own.start, &mut texts));
                 Arc::new(texts.finish())
             }
-            Some(Cells::From) => self.bounds(ids, |[from, _]| from),
-            Some(Cells::To) => self.bounds(ids, |[_, to]| to),
+            Some(Cells::From) => self.bounds(ids, true),
+            Some(Cells::To) => self.bounds(ids, false),
             Some(Cells::Value(at)) => property(at).map_or_else(|| no_texts(to - from), |property| self.values(property, ids)),
             Some(Cells::Type(at)) => property(at).map_or_else(|| no_texts(to - from), |property| self.types(property, ids)),
             None => no_texts(to - from),
@@ -316,6 +320,14 @@ impl Kind<'_> {
         let id = property.property.id;
         let column = self.columns.attribute(id)?;
         let sources = self.columns.attribute_sources(id);
+        if let Some(source) = self.one_source(property, column, sources) {
+            let mut tally = Tally { n_facts: self.own.len(), ..Tally::default() };
+            tally.values.insert(source, self.own.len());
+            // A single value is not worth a default.
+            if let Some(usual) = tally.choose(self.own.len()) {
+                return Some(Facts { ty: self.ty, property: id, usual: Some(usual), rest: Vec::new() });
+            }
+        }
         let reasons = self.columns.attribute_reasons(id);
         let source = |entity: u32| sources.and_then(|sources| sources.0.get((entity - column.first) as usize)).unwrap_or(NO_SOURCE);
         let reason = |entity: u32| {
@@ -332,11 +344,6 @@ impl Kind<'_> {
         let empty = usual.as_ref().and_then(|usual| usual.empty.as_ref());
         let value = usual.as_ref().and_then(|usual| usual.value).map(|source| source.0);
         let mut rest = Vec::new();
-        let constant = matches!((&column.codes, sources.map(|sources| &sources.0)), (Codes::Constant(_), Some(Codes::Constant(_))));
-        let covers = column.first <= self.own.start && self.own.end <= column.first + column.len;
-        if constant && covers && tally.n_facts == self.own.len() && reasons.is_none() && usual.is_some() && property.kind() != ColumnKind::Instant {
-            return Some(Facts { ty: self.ty, property: id, usual, rest });
-        }
         for entity in self.own.clone() {
             match code_at(column, entity) {
                 None => rest.extend(empty.map(|_| (entity, Said::Unread))),
@@ -363,6 +370,14 @@ impl Kind<'_> {
             }
         }
         Some(Facts { ty: self.ty, property: id, usual, rest })
+    }
+
+    /// Returns the source if all entities have a value from it that a column holds.
+    fn one_source(&self, property: &PropertyColumn, column: &AttributeColumn, sources: Option<&SourceColumn>) -> Option<SourceId> {
+        let Codes::Constant(source) = sources?.0 else { return None };
+        let covers = column.first <= self.own.start && self.own.end <= column.first.saturating_add(column.len);
+        let inexact = property.kind() == ColumnKind::Instant && !self.columns.instants().iter().all(|instant| is_exact(*instant));
+        (covers && source != NO_SOURCE && column.n_none == 0 && column.n_unknown == 0 && !inexact).then_some(SourceId(source))
     }
 
     /// Counts what is said of the entities of the type; `None` if nothing is.

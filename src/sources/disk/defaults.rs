@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::encode::{bounds, fits};
 use super::tables::{PropertyColumn, property_columns};
-use crate::model::{Bound, EntityType, EntityTypeId, Interval, PropertyId, Schema, SourceId, Value};
+use crate::model::{Bound, EntityType, EntityTypeId, PropertyId, Schema, SourceId, Value};
 use crate::snapshot::{CellState, Record, Records};
 
 /// The defaults of one property of one type.
@@ -85,11 +85,6 @@ pub(super) fn stated_bounds(ty: Option<&EntityType>, record: &Record) -> [Option
     };
     let from = instant(ty.and_then(|ty| ty.lifetime_from)).unwrap_or(Bound::Unknown);
     let to = instant(ty.and_then(|ty| ty.lifetime_to)).unwrap_or(Bound::Unbounded);
-    omit(record.lifetime, Interval { from, to })
-}
-
-/// Leaves out the bounds that follow.
-pub(super) fn omit(lifetime: Interval, follows: Interval) -> [Option<super::tables::Datum>; 2] {
-    let [from, to] = bounds(lifetime);
-    [(lifetime.from != follows.from).then_some(from), (lifetime.to != follows.to).then_some(to)]
+    let [stated_from, stated_to] = bounds(record.lifetime);
+    [(record.lifetime.from != from).then_some(stated_from), (record.lifetime.to != to).then_some(stated_to)]
 }

@@ -37,7 +37,7 @@ use crate::text::{Diagnostic, SourceFile, SourceSet};
 /// The most rows of a source table.
 const TABLE_ROWS_MAX: u64 = 50_000_000;
 /// The most rows that are read one by one.
-pub const PLAIN_ROWS_MAX: u64 = 3_000_000;
+pub const PLAIN_ROWS_MAX: u64 = 1_500_000;
 /// The largest mapping.
 const MAPPING_BYTES_MAX: u64 = 1 << 20;
 
