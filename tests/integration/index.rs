@@ -185,7 +185,7 @@ fn a_small_snapshot_gets_no_index_and_a_large_one_does() {
     scan(folder.path(), &[]);
     assert!(!index(folder.path()).exists());
     let large = tempfile::tempdir().unwrap();
-    let rows: String = (0..7_000)
+    let rows: String = (0..12_000)
         .map(|n| {
             format!(
                 "{{\"key\": \"/subscriptions/{n:08}-0000-4000-8000-000000000000\", \"display_name\": \"s{n}\", \"state\": \"Enabled\"}}\n"
