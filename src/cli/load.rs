@@ -23,8 +23,8 @@ use crate::sources::register::{
 };
 use crate::text::{SourceSet, did_you_mean};
 
-/// A snapshot whose tables have fewer rows, one for each fact, is read from them in a moment and gets no index.
-const INDEX_ROWS_MIN: u64 = 20_000;
+/// A snapshot whose tables have fewer rows is read from them in a moment and gets no index.
+const INDEX_ROWS_MIN: u64 = 5_000;
 
 /// A snapshot with what the registers add.
 pub(super) struct Loaded {
