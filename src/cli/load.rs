@@ -21,8 +21,8 @@ use crate::sources::disk::{DiskError, IndexKey, IndexStore, Manifest, open_index
 use crate::sources::register::{REGISTER_BYTES_MAX, RegisterDeclaration, RegisterForm, evidence_is_unchanged, load_register_file};
 use crate::text::{SourceSet, did_you_mean};
 
-/// A snapshot whose tables have fewer rows, one for each fact, is read from them in a moment and gets no index.
-const INDEX_ROWS_MIN: u64 = 10_000;
+/// A snapshot whose tables have fewer rows is read from them in a moment and gets no index.
+const INDEX_ROWS_MIN: u64 = 5_000;
 
 /// A snapshot with what the registers add.
 pub(super) struct Loaded {

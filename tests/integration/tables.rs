@@ -143,10 +143,9 @@ fn parquet_is_read_as_json_lines_are() {
         }
         // What a row does not speak of is null in Parquet.
         let text = fs::read_to_string(&file).unwrap();
-        let text = text.replace("\"label\": \"\", \"state\"", "\"label\": \"\", \"above\": null, \"state\"").replace(
-            "\"since\": \"2020-02-29T12:30:00Z\"}",
-            "\"since\": \"2020-02-29T12:30:00Z\", \"trial\": null}",
-        );
+        let text = text
+            .replace("\"label\": \"\", \"state\"", "\"label\": \"\", \"above\": null, \"state\"")
+            .replace("\"since\": \"2020-02-29T12:30:00Z\"}", "\"since\": \"2020-02-29T12:30:00Z\", \"trial\": null}");
         let lined = lines.path().join(format!("{name}.jsonl"));
         fs::write(&lined, text).unwrap();
         to_parquet(&lined, &columns.path().join(format!("{name}.parquet")));
@@ -186,7 +185,9 @@ fn random_tables(seed: u64, folder: &Path) {
         fs::write(folder.join(format!("{name}.jsonl")), lines.join("\n")).unwrap();
     };
     let group = |at: u64| format!("/providers/Microsoft.Management/managementGroups/g{at}");
-    let mut scopes = vec![serde_json::json!({"kind": "group", "name": "g0", "label": null, "above": null, "state": null, "agreement": null, "since": null, "trial": null})];
+    let mut scopes = vec![
+        serde_json::json!({"kind": "group", "name": "g0", "label": null, "above": null, "state": null, "agreement": null, "since": null, "trial": null}),
+    ];
     for at in 1..3 {
         let above = if dice.roll(9) == 0 { group(at + dice.roll(9)) } else { group(dice.roll(at)) };
         scopes.push(serde_json::json!({"kind": "group", "name": format!("g{at}"), "above": above}));
@@ -271,13 +272,21 @@ fn refused(file: &str, text: &str) -> String {
 #[test]
 fn what_cannot_be_taken_is_named_with_its_place() {
     let team = r#"{"id": "33333333-0000-4000-8000-000000000001", "name": "Owners"}"#;
-    assert_eq!(refused("teams.jsonl", &format!("{team}\n{{\"id\": null, \"name\": \"x\"}}\n")), "DIR/teams.jsonl, line 2: it has no key for a Group");
+    assert_eq!(
+        refused("teams.jsonl", &format!("{team}\n{{\"id\": null, \"name\": \"x\"}}\n")),
+        "DIR/teams.jsonl, line 2: it has no key for a Group"
+    );
     assert_eq!(refused("teams.jsonl", &format!("{team}\n\n{team}")), "DIR/teams.jsonl, line 2: the line is empty");
     assert!(refused("teams.jsonl", &format!("{team}\n{{\"id\": \"a\", \"id\": \"b\"}}")).contains("line 2: `id` stands twice"));
     assert!(refused("teams.jsonl", &format!("{team}\n{{\"id\": ")).contains("line 2: "));
     assert_eq!(refused("teams.jsonl", r#"{"id": "a", "nme": "x"}"#), "DIR/teams.jsonl: no line has `name`");
-    assert!(refused("partners.jsonl", r#"{"id": "12", "partner": "12", "name": "x"}"#).contains("line 1: `12` cannot be the key of a Partner"));
-    assert!(refused("members.jsonl", r#"{"team": "33333333-0000-4000-8000-000000000001", "member": null}"#).contains("line 1: it names no member"));
+    assert!(
+        refused("partners.jsonl", r#"{"id": "12", "partner": "12", "name": "x"}"#).contains("line 1: `12` cannot be the key of a Partner")
+    );
+    assert!(
+        refused("members.jsonl", r#"{"team": "33333333-0000-4000-8000-000000000001", "member": null}"#)
+            .contains("line 1: it names no member")
+    );
     assert!(refused("teams.jsonl", "").contains("there is no table `teams`"));
     assert!(refused("teams.parquet", "PAR1").contains("the table `teams` is there twice"));
     let long = format!("{{\"id\": \"{}\"}}", "x".repeat(2 << 20));

@@ -170,7 +170,9 @@ impl<'a> Machine<'a> {
                 self.each_target(id, along, &mut |target| next.push(target));
             } else {
                 let level = reached.get(begin..end).unwrap_or(&[]);
-                level.iter().for_each(|node| self.each_target(*node, along, &mut |target| next.push(target)));
+                for node in level {
+                    self.each_target(*node, along, &mut |target| next.push(target));
+                }
             }
             for target in &next {
                 if reached.len() < SHORT {

@@ -34,6 +34,14 @@ pub(super) struct Overrun {
 pub(super) type Outcome<T> = Result<T, Overrun>;
 pub(super) type Shared<'a> = Rc<Vector<'a>>;
 
+/// Values that a policy names and no fact has, and the place of each.
+type Foreign = (Vec<Value>, HashMap<(CodeClass, Value), u32>);
+
+/// The key of an entity nobody has seen is not known.
+fn key_code(code: u32) -> u32 {
+    if is_unseen(code) { UNKNOWN } else { code }
+}
+
 pub(super) struct Machine<'a> {
     pub(super) query: &'a Query,
     pub(super) shapes: &'a Shapes,
@@ -54,7 +62,7 @@ pub(super) struct Machine<'a> {
     pub(super) filtered: RefCell<HashMap<(PropertyId, FunctionId), Rc<List<'a>>>>,
     pub(super) indexes: RefCell<HashMap<(TermId, TermId), Rc<super::lookup::Lookup>>>,
     unseen: RefCell<(Vec<Unseen>, HashMap<Unseen, u32>)>,
-    foreign: RefCell<(Vec<Value>, HashMap<(CodeClass, Value), u32>)>,
+    foreign: RefCell<Foreign>,
     work: Cell<u64>,
 }
 
@@ -330,7 +338,9 @@ impl<'a> Machine<'a> {
             Term::Listed(items) => Vector::Sets(self.listed(items, ty, rows)?),
             Term::Not(inner) => {
                 let mut truths = self.truth(*inner, rows)?;
-                truths.iter_mut().for_each(|truth| *truth = TRUE - *truth);
+                for truth in &mut truths {
+                    *truth = TRUE - *truth;
+                }
                 Vector::Truth(truths)
             }
             Term::And(parts) => Vector::Truth(self.junction(parts, FALSE, rows)?),
@@ -357,7 +367,7 @@ impl<'a> Machine<'a> {
             return self.read_then(&base, property, at, rows);
         }
         if declared.is_key {
-            let codes = self.codes(&base, CodeClass::Entity, rows.n).iter().map(|code| self.key_code(*code)).collect();
+            let codes = self.codes(&base, CodeClass::Entity, rows.n).iter().map(|code| key_code(*code)).collect();
             return Ok(Vector::codes(CodeClass::Key(declared.owner), codes));
         }
         let Some(column) = self.attribute(property) else { return Ok(Vector::Same(Val::Unknown)) };
@@ -382,10 +392,6 @@ impl<'a> Machine<'a> {
         }
         let base = self.codes(&base, CodeClass::Entity, rows.n);
         Ok(Vector::codes(column.class, base.iter().map(|code| self.read_one(&column, property, *code)).collect()))
-    }
-
-    fn key_code(&self, code: u32) -> u32 {
-        if is_unseen(code) { UNKNOWN } else { code }
     }
 
     /// Whole numbers and durations share their codes; the type tells them apart.

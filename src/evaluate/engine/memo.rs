@@ -210,7 +210,7 @@ fn gather_dense<'a>(vector: &Vector<'a>, start: u32, codes: &[u32]) -> Vector<'a
     }
 }
 
-impl<'a> Memo<'a> {
+impl Memo<'_> {
     fn new(codes: Range<u32>) -> Self {
         Self { dense: None, places: Places::new(codes), rows: Stored::Nothing }
     }

@@ -163,7 +163,7 @@ pub(super) enum Vector<'a> {
     Values(Vec<Val>),
 }
 
-impl<'a> Vector<'a> {
+impl Vector<'_> {
     pub(super) fn codes(class: CodeClass, codes: Vec<u32>) -> Self {
         Self::Codes(class, Cow::Owned(codes))
     }

@@ -23,7 +23,9 @@ use super::write::{Written, write_feeds};
 use super::{DiskError, Manifest};
 use crate::model::{Base, Bound, Completeness, EntityTypeId, FactSource, Interval, PropertyId, Schema, SourceId, SourceKind};
 use crate::snapshot::CellState;
-use crate::snapshot::columns::{AttributeColumn, CODES_MAX, Codes, Columns, Keys, MemberTimes, NO_SOURCE, NONE, SourceColumn, UNBOUNDED, UNKNOWN, format_guid};
+use crate::snapshot::columns::{
+    AttributeColumn, CODES_MAX, Codes, Columns, Keys, MemberTimes, NO_SOURCE, NONE, SourceColumn, UNBOUNDED, UNKNOWN, format_guid,
+};
 
 /// Writes columns without history to a new folder, as [`write_snapshot`](super::write_snapshot) writes the records they come
 /// from.
@@ -213,7 +215,10 @@ impl Feed for Kind<'_> {
     fn layout(&self) -> Vec<(String, ColumnKind, Coding)> {
         let schema = self.columns.schema();
         let layout = entity_layout(schema, self.ty).into_iter();
-        layout.map(|(name, kind)| (coding(schema, &name, &self.properties), name, kind)).map(|(coding, name, kind)| (name, kind, coding)).collect()
+        layout
+            .map(|(name, kind)| (coding(schema, &name, &self.properties), name, kind))
+            .map(|(coding, name, kind)| (name, kind, coding))
+            .collect()
     }
 
     fn n_rows(&self) -> usize {
@@ -541,7 +546,9 @@ impl<'c> Edges<'c> {
     fn texts<'r>(&self, from: usize, to: usize, text: impl Fn(u32, PropertyId, u32) -> std::borrow::Cow<'r, str>) -> ArrayRef {
         let rows = self.rows.get(from..to).unwrap_or(&[]);
         let mut texts = LargeStringBuilder::with_capacity(rows.len(), rows.len() * 16);
-        rows.iter().for_each(|(holder, property, at)| texts.append_value(text(*holder, *property, *at)));
+        for (holder, property, at) in rows {
+            texts.append_value(text(*holder, *property, *at));
+        }
         Arc::new(texts.finish())
     }
 

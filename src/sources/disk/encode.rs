@@ -116,11 +116,8 @@ impl Encoder<'_> {
         let from = (record.entity_type, PropertyId(0));
         let of_type = self.defaults.range(from..).take_while(|((ty, _), _)| *ty == record.entity_type);
         let silent = |property: &PropertyId| record.cells.binary_search_by_key(property, |(known, _)| *known).is_err();
-        let unread: Vec<PropertyId> = of_type
-            .filter(|(_, usual)| usual.empty.is_some())
-            .map(|((_, property), _)| *property)
-            .filter(silent)
-            .collect();
+        let unread: Vec<PropertyId> =
+            of_type.filter(|(_, usual)| usual.empty.is_some()).map(|((_, property), _)| *property).filter(silent).collect();
         for property in unread {
             let subject = self.subject(record, property);
             self.push(FACTS, subject.into_iter().chain([("state", Some(Datum::text("unread")))]));
@@ -264,7 +261,9 @@ pub(super) fn default_rows(schema: &Schema, defaults: &Defaults) -> Vec<Vec<(&'s
             push("value", None, source);
         }
         match &usual.empty {
-            Some((CellState::Unknown(reason), source)) => push("unknown", reason.as_ref().map(|reason| Datum::Text(Arc::clone(reason))), *source),
+            Some((CellState::Unknown(reason), source)) => {
+                push("unknown", reason.as_ref().map(|reason| Datum::Text(Arc::clone(reason))), *source)
+            }
             Some((_, source)) => push("none", None, *source),
             None => {}
         }

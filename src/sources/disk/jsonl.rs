@@ -10,8 +10,8 @@ use std::sync::Arc;
 use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::parquet::Coding;
 use super::manifest::{About, MANIFEST};
+use super::parquet::Coding;
 use super::tables::{Column, ColumnKind, Datum, Table, is_table_name, layout};
 use super::write::{HashedFile, private_folder};
 use super::{DiskError, ROWS_MAX, from_tables, to_tables};

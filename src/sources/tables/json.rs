@@ -126,7 +126,7 @@ fn lines_before(path: &Path, at: u64) -> Result<u64, TablesError> {
     // A line that begins in the block follows a newline before its first byte, or inside it.
     while from < at {
         let bytes = bytes_at(path, &file, from, (from + BLOCK_BYTES).min(at))?;
-        lines += bytes.iter().filter(|byte| **byte == b'\n').count() as u64;
+        lines += bytes.split(|byte| *byte == b'\n').count() as u64 - 1;
         from += BLOCK_BYTES;
     }
     if at > 0 {

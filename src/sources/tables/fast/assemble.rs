@@ -252,9 +252,10 @@ fn finish(
     codes.truncate(end);
     codes.drain(..begin);
     let sources = if sources.is_empty() {
-        match codes.iter().any(|code| *code == NOTHING) {
-            true => Codes::Each(codes.iter().map(|code| if *code == NOTHING { NO_SOURCE } else { source }).collect()),
-            false => Codes::Constant(source),
+        if codes.contains(&NOTHING) {
+            Codes::Each(codes.iter().map(|code| if *code == NOTHING { NO_SOURCE } else { source }).collect())
+        } else {
+            Codes::Constant(source)
         }
     } else {
         sources.truncate(end);
@@ -361,7 +362,8 @@ struct Grouped {
 
 /// Makes the columns of all lists.
 pub(super) fn lists(shelf: &Shelf<'_>, chunks: &Chunks, trouble: &Trouble) -> Option<Parts> {
-    let made: Option<Vec<Parts>> = shelf.schema.properties.par_iter().with_max_len(1).map(|property| list(shelf, property, chunks, trouble)).collect();
+    let made: Option<Vec<Parts>> =
+        shelf.schema.properties.par_iter().with_max_len(1).map(|property| list(shelf, property, chunks, trouble)).collect();
     Some(made?.into_iter().flatten().collect())
 }
 

@@ -15,12 +15,12 @@ const DIGITS: [u8; 256] = digits();
 
 const fn digits() -> [u8; 256] {
     let mut table = [NO_DIGIT; 256];
-    let mut at = 0;
+    let mut digit: u8 = 0;
     #[expect(clippy::indexing_slicing, reason = "a table of 256 made while compiling")]
-    while at < 16 {
-        table[b"0123456789abcdef"[at] as usize] = at as u8;
-        table[b"0123456789ABCDEF"[at] as usize] = at as u8;
-        at += 1;
+    while digit < 16 {
+        table[b"0123456789abcdef"[digit as usize] as usize] = digit;
+        table[b"0123456789ABCDEF"[digit as usize] as usize] = digit;
+        digit += 1;
     }
     table
 }
@@ -32,9 +32,8 @@ pub(super) fn guid(text: &[u8]) -> Option<u128> {
         return None;
     };
     let [e0, e1, e2, e3, e4, e5, e6, e7, e8, e9, ea, eb] = e;
-    let digits = [
-        a0, a1, a2, a3, a4, a5, a6, a7, b0, b1, b2, b3, c0, c1, c2, c3, d0, d1, d2, d3, e0, e1, e2, e3, e4, e5, e6, e7, e8, e9, ea, eb,
-    ];
+    let digits =
+        [a0, a1, a2, a3, a4, a5, a6, a7, b0, b1, b2, b3, c0, c1, c2, c3, d0, d1, d2, d3, e0, e1, e2, e3, e4, e5, e6, e7, e8, e9, ea, eb];
     let (mut high, mut low, mut seen) = (0_u64, 0_u64, 0_u8);
     let value = |byte: &u8| DIGITS.get(usize::from(*byte)).copied().unwrap_or(NO_DIGIT);
     let (first, last) = digits.split_at(16);
@@ -65,9 +64,10 @@ pub(super) fn canonical<'s>(base: Base, is_key: bool, text: &'s str, scratch: &'
 
 /// Tells whether only the case of an ARM id may have to change.
 fn is_plain_path(text: &[u8]) -> bool {
-    let plain = text.iter().fold(true, |plain, byte| plain & (*byte > b' ') & (*byte < 0x7F));
-    let double = text.iter().zip(text.iter().skip(1)).fold(false, |double, (a, b)| double | ((*a == b'/') & (*b == b'/')));
-    plain && !double && text.len() > 1 && text.first() == Some(&b'/') && text.last() != Some(&b'/')
+    // Counted, not searched, so that many bytes are looked at together.
+    let odd = text.iter().map(|byte| u32::from(!matches!(byte, b'!'..0x7F))).sum::<u32>();
+    let double = text.iter().zip(text.iter().skip(1)).map(|pair| u32::from(pair == (&b'/', &b'/'))).sum::<u32>();
+    odd + double == 0 && text.len() > 1 && text.first() == Some(&b'/') && text.last() != Some(&b'/')
 }
 
 /// Splits a canonical key into what stands before a GUID at its end, and that GUID.

@@ -255,8 +255,7 @@ fn make(
     };
     let lists = assemble::lists(&shelf, &chunks, trouble)?;
     let extents = settled.extents(&unspoken);
-    let mut claims: Vec<Extent> =
-        task.mapping.complete.iter().map(|ty| Extent { entity_type: *ty, completeness: claim.clone() }).collect();
+    let mut claims: Vec<Extent> = task.mapping.complete.iter().map(|ty| Extent { entity_type: *ty, completeness: claim.clone() }).collect();
     claims.sort();
     let frame = Frame { meta, sources, own: numbering.own, extents, claims, unspoken };
     let mut columns = Columns::new(Arc::clone(task.schema), frame, None);

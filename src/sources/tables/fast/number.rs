@@ -61,7 +61,7 @@ pub(super) fn number(
             let rule = (!known.listed).then(|| absent.iter().position(|rule| rule.ty != known.ty && schema.is_subtype(rule.ty, known.ty)));
             let rule = rule.flatten();
             let ty = rule.and_then(|rule| absent.get(rule)).map_or(known.ty, |rule| rule.ty);
-            of_rule.extend(rule.and_then(|rule| Some((root, rule, known.number))));
+            of_rule.extend(rule.map(|rule| (root, rule, known.number)));
             match waiting.get_mut(ty.0 as usize)? {
                 Waiting::Numbers(list) => list.push(known),
                 slot => *slot = Waiting::Numbers(vec![known]),

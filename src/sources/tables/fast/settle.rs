@@ -33,10 +33,8 @@ pub(super) struct Ground<'a> {
 impl Settled {
     /// Settles what the mapping claims and what follows from it; `claim` is what a claim says.
     pub(super) fn of(ground: &Ground<'_>, mapping: &Mapping, claim: &Completeness) -> Self {
-        let mut settled = Self {
-            lists: vec![WholeList::default(); ground.schema.properties.len()],
-            extents: vec![None; ground.schema.entities.len()],
-        };
+        let mut settled =
+            Self { lists: vec![WholeList::default(); ground.schema.properties.len()], extents: vec![None; ground.schema.entities.len()] };
         for ty in &mapping.complete {
             if let Some(slot) = settled.extents.get_mut(ty.0 as usize) {
                 *slot = Some(claim.clone());

@@ -165,7 +165,17 @@ impl<'d> Desk<'d> {
         let target = property.ty.entity().and_then(|ty| self.target(ty));
         let texts = Columns::text_class(self.schema, property.ty).and_then(|class| self.texts.get(class as usize));
         let picky = property.ty.alias.and_then(|id| self.schema.alias(id)).is_some_and(|alias| alias.pattern.is_some());
-        Some(Field { property, value, target, texts, picky, known: HashMap::new(), recent: vec![(0, NOTHING); RECENT], waiting: Vec::new(), hits: 0 })
+        Some(Field {
+            property,
+            value,
+            target,
+            texts,
+            picky,
+            known: HashMap::new(),
+            recent: vec![(0, NOTHING); RECENT],
+            waiting: Vec::new(),
+            hits: 0,
+        })
     }
 
     fn taker(&'d self, entry: &'d Entry) -> Option<Taker<'d>> {
@@ -174,7 +184,8 @@ impl<'d> Desk<'d> {
                 let key = self.target(rule.ty)?;
                 let own = key.interner.is_none();
                 let keys = if own { ChunkKeys::Own { prefix: Vec::new(), guid: Vec::new() } } else { ChunkKeys::Numbers(Vec::new()) };
-                let fields: Vec<Field<'d>> = rule.fields.iter().map(|field| self.field(field.property, &field.value)).collect::<Option<_>>()?;
+                let fields: Vec<Field<'d>> =
+                    rule.fields.iter().map(|field| self.field(field.property, &field.value)).collect::<Option<_>>()?;
                 let chunks = fields.iter().map(|field| FieldChunk {
                     property: field.property.id,
                     codes: self.empty_codes(field),
