@@ -262,7 +262,7 @@ pub(super) fn default_rows(schema: &Schema, defaults: &Defaults) -> Vec<Vec<(&'s
         }
         match &usual.empty {
             Some((CellState::Unknown(reason), source)) => {
-                push("unknown", reason.as_ref().map(|reason| Datum::Text(Arc::clone(reason))), *source)
+                push("unknown", reason.as_ref().map(|reason| Datum::Text(Arc::clone(reason))), *source);
             }
             Some((_, source)) => push("none", None, *source),
             None => {}
