@@ -161,6 +161,22 @@ impl<'a> Machine<'a> {
         if let (Vector::Tally(tallies), Vector::Same(Val::Known(Value::Int(k)))) = (a, b) {
             return tallies.iter().map(|tally| compare_tally(op, *tally, *k)).collect();
         }
+        if let (Vector::Codes(class, codes), Vector::Codes(other, others)) = (a, b)
+            && matches!(op, Comparison::Equal | Comparison::NotEqual)
+        {
+            // A key is compared with a text by the code the text has.
+            match (class, other) {
+                (CodeClass::Key(_), CodeClass::Text(_)) => {
+                    let codes = self.translated(*class, *other, codes);
+                    return self.compared_codes(op, *other, &Vector::codes(*other, codes), b, n);
+                }
+                (CodeClass::Text(_), CodeClass::Key(_)) => {
+                    let others = self.translated(*other, *class, others);
+                    return self.compared_codes(op, *class, a, &Vector::codes(*class, others), n);
+                }
+                _ => {}
+            }
+        }
         let class = match (a, b) {
             (Vector::Codes(class, _), Vector::Codes(other, _)) if class == other => Some(*class),
             (Vector::Codes(class, _), Vector::Same(_)) | (Vector::Same(_), Vector::Codes(class, _)) => Some(*class),
@@ -177,6 +193,13 @@ impl<'a> Machine<'a> {
             Some(class) if both_codes(a, b) && !matches!(class, CodeClass::Key(_)) => self.compared_codes(op, class, a, b, n),
             _ => (0..n).map(|row| truth_code(self.reference.compare(op, &self.value_at(a, row), &self.value_at(b, row)))).collect(),
         }
+    }
+
+    /// Returns the codes of the same values in another class.
+    fn translated(&self, from: CodeClass, to: CodeClass, codes: &[u32]) -> Vec<u32> {
+        let mut known = self.translations.borrow_mut();
+        let known = known.entry((from, to)).or_default();
+        codes.iter().map(|code| *known.entry(*code).or_insert_with(|| self.code(to, &self.decode(from, *code)))).collect()
     }
 
     fn compared_codes(&self, op: Comparison, class: CodeClass, a: &Vector<'a>, b: &Vector<'a>, n: usize) -> Vec<u8> {

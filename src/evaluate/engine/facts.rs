@@ -74,6 +74,19 @@ impl List<'_> {
         }
     }
 
+    /// Calls `visit` with each member of a holder and how sure it is.
+    pub(super) fn each(&self, id: u32, visit: &mut dyn FnMut(u32, u8)) {
+        let (from, to) = self.span(id);
+        for at in from..to {
+            let member = match &self.members {
+                Members::Consecutive(first) => first + at,
+                Members::Stored(codes) => codes.get(at as usize).copied().unwrap_or(UNKNOWN),
+                Members::Made(codes) => codes.get(at as usize).copied().unwrap_or(UNKNOWN),
+            };
+            visit(member, self.levels.as_ref().and_then(|levels| levels.get(at as usize)).copied().unwrap_or(TRUE));
+        }
+    }
+
     pub(super) fn is_whole(&self, id: u32) -> bool {
         let at = id.wrapping_sub(self.first) as usize;
         if at + 1 >= self.offsets.len() {

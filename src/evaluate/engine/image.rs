@@ -551,9 +551,19 @@ impl<'a> Machine<'a> {
             entries.extend(image.0.iter().map(|(id, bits)| (column.get(*id), *bits)).filter(|(holder, _)| is_known(*holder)));
             return Ok(Some(entries));
         }
-        let back = self.reverse_of(declared);
-        for (id, bits) in &image.0 {
-            back.each(*id, &mut |holder, level| entries.push((holder, bits.at(level))));
+        let other_side = declared.inverse.and_then(|inverse| self.schema.property(inverse)).filter(|inverse| inverse.ty.set);
+        let other_side =
+            other_side.filter(|inverse| self.reference.past(inverse, None).is_none()).and_then(|inverse| self.list(inverse.id));
+        if let Some(other_side) = other_side.filter(|_| self.reference.past(declared, None).is_none()) {
+            // Both sides of a membership hold the same facts.
+            for (id, bits) in &image.0 {
+                other_side.each(*id, &mut |holder, level| entries.push((holder, bits.at(level))));
+            }
+        } else {
+            let back = self.reverse_of(declared);
+            for (id, bits) in &image.0 {
+                back.each(*id, &mut |holder, level| entries.push((holder, bits.at(level))));
+            }
         }
         self.spend(entries.len() as u64)?;
         Ok(Some(entries))

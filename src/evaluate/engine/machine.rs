@@ -63,6 +63,7 @@ pub(super) struct Machine<'a> {
     pub(super) indexes: RefCell<HashMap<(TermId, TermId), Rc<super::lookup::Lookup>>>,
     unseen: RefCell<(Vec<Unseen>, HashMap<Unseen, u32>)>,
     foreign: RefCell<Foreign>,
+    pub(super) translations: RefCell<HashMap<(CodeClass, CodeClass), HashMap<u32, u32>>>,
     work: Cell<u64>,
 }
 
@@ -96,6 +97,7 @@ impl<'a> Machine<'a> {
             indexes: RefCell::default(),
             unseen: RefCell::default(),
             foreign: RefCell::default(),
+            translations: RefCell::default(),
             work: Cell::new(0),
         }
     }

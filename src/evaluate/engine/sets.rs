@@ -511,14 +511,5 @@ impl<'a> Machine<'a> {
 }
 
 pub(super) fn push_list(list: &List<'_>, id: u32, level: u8, gathered: &mut Gathered) {
-    let (from, to) = list.span(id);
-    for at in from..to {
-        let member = match &list.members {
-            Members::Consecutive(first) => first + at,
-            Members::Stored(codes) => codes.get(at as usize).copied().unwrap_or(UNKNOWN),
-            Members::Made(codes) => codes.get(at as usize).copied().unwrap_or(UNKNOWN),
-        };
-        let own = list.levels.as_ref().and_then(|levels| levels.get(at as usize)).copied().unwrap_or(TRUE);
-        gathered.push(member, own.min(level));
-    }
+    list.each(id, &mut |member, own| gathered.push(member, own.min(level)));
 }
