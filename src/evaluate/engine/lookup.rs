@@ -1,4 +1,4 @@
-//! Members of a constant set found by the value of one attribute, instead of testing them all for every row.
+//! Members of a constant set found by the value of an attribute or two, instead of testing them all for every row.
 
 use std::rc::Rc;
 
@@ -7,16 +7,24 @@ use super::sets::Gathered;
 use super::vector::{Rows, Sets, Vector, is_known};
 use crate::check::Comparison;
 use crate::query::{Lambda, Term, TermId, parts};
-use crate::snapshot::columns::{CodeClass, NONE};
+use crate::snapshot::columns::{CodeClass, NONE, UNKNOWN};
 
-/// The members of a set by the value of a term.
+/// The members of a set by the values of one term or two.
 pub(super) struct Lookup {
-    class: CodeClass,
-    /// Value and place, sorted.
-    known: Vec<(u32, u32)>,
+    classes: Vec<CodeClass>,
+    /// Values and place, sorted.
+    known: Vec<(u64, u32)>,
     /// Places of members whose value is not known.
     others: Vec<u32>,
 }
+
+/// Puts the codes of one row or of one member into one number; nothing if one of them is not known.
+fn joined(codes: impl Iterator<Item = u32>) -> Option<u64> {
+    codes.into_iter().try_fold(0_u64, |key, code| (code == NONE || is_known(code)).then_some(key << 32 | u64::from(code)))
+}
+
+/// Equalities used together.
+const TOGETHER: usize = 2;
 
 /// Sets smaller than this are not worth a lookup.
 const WORTH_FROM: u64 = 8;
@@ -27,25 +35,32 @@ impl<'a> Machine<'a> {
         if !self.shapes.is_closed(set) || test.captures.is_empty() || rows.n < 2 {
             return Ok(None);
         }
-        let Some((of_member, wanted)) = self.equality(test) else { return Ok(None) };
+        let equalities = self.equalities(test);
+        if equalities.is_empty() {
+            return Ok(None);
+        }
         let sets = self.sets(set, &Rows::new(1, Vec::new()))?;
         if sets.n_members() < WORTH_FROM {
             return Ok(None);
         }
+        let of_member: Vec<TermId> = equalities.iter().map(|(of_member, _)| *of_member).collect();
         let Some(lookup) = self.lookup(set, &sets, of_member)? else { return Ok(None) };
         let mut arguments = vec![Rc::new(Vector::Same(super::super::value::Val::Unknown))];
         for capture in &test.captures {
             arguments.push(self.evaluate(*capture, rows)?);
         }
-        let wanted = self.evaluate(wanted, &Rows::new(rows.n, arguments))?;
-        let wanted = self.codes(&wanted, lookup.class, rows.n);
+        let inner = Rows::new(rows.n, arguments);
+        let mut wanted = Vec::new();
+        for ((_, term), class) in equalities.iter().zip(&lookup.classes) {
+            wanted.push(self.codes(&*self.evaluate(*term, &inner)?, *class, rows.n).into_owned());
+        }
         let mut gathered = Gathered::new(sets.class, rows.n);
         let (from, to) = sets.spans.first().copied().unwrap_or((0, 0));
-        for code in wanted.iter() {
+        for row in 0..rows.n {
             let mut push = |at: u32| gathered.push(sets.member(at), sets.level(at));
-            if *code == NONE || is_known(*code) {
-                let begin = lookup.known.partition_point(|(known, _)| known < code);
-                lookup.known.iter().skip(begin).take_while(|(known, _)| known == code).for_each(|(_, at)| push(*at));
+            if let Some(key) = joined(wanted.iter().map(|codes| codes.get(row).copied().unwrap_or(UNKNOWN))) {
+                let begin = lookup.known.partition_point(|(known, _)| *known < key);
+                lookup.known.iter().skip(begin).take_while(|(known, _)| *known == key).for_each(|(_, at)| push(*at));
                 lookup.others.iter().for_each(|at| push(*at));
             } else {
                 (from..to).for_each(push);
@@ -57,21 +72,22 @@ impl<'a> Machine<'a> {
         Ok(Some(gathered.finish(sets.distinct)))
     }
 
-    /// Finds `f(member) == g(captures)` among the conjuncts of a test.
-    fn equality(&self, test: &Lambda) -> Option<(TermId, TermId)> {
-        let body = self.query.get_function(test.function)?.body;
+    /// Finds equalities `f(member) == g(captures)` among the conjuncts of a test.
+    fn equalities(&self, test: &Lambda) -> Vec<(TermId, TermId)> {
+        let Some(body) = self.query.get_function(test.function).map(|function| function.body) else { return Vec::new() };
         let conjuncts = match self.query.get(body) {
             Term::And(parts) => parts.clone(),
             _ => vec![body],
         };
-        conjuncts.into_iter().find_map(|part| {
+        let found = conjuncts.into_iter().filter_map(|part| {
             let Term::Compare(Comparison::Equal, a, b) = self.query.get(part) else { return None };
             match (self.arguments_of(*a), self.arguments_of(*b)) {
                 ((true, false), (false, true)) => Some((*a, *b)),
                 ((false, true), (true, false)) => Some((*b, *a)),
                 _ => None,
             }
-        })
+        });
+        found.take(TOGETHER).collect()
     }
 
     /// Tells whether a term mentions the member, and whether it mentions captures.
@@ -88,30 +104,35 @@ impl<'a> Machine<'a> {
         (member, captures)
     }
 
-    fn lookup(&self, set: TermId, sets: &Sets<'a>, of_member: TermId) -> Outcome<Option<Rc<Lookup>>> {
-        if let Some(known) = self.indexes.borrow().get(&(set, of_member)) {
+    fn lookup(&self, set: TermId, sets: &Sets<'a>, of_member: Vec<TermId>) -> Outcome<Option<Rc<Lookup>>> {
+        let name = (set, of_member);
+        if let Some(known) = self.indexes.borrow().get(&name) {
             return Ok(Some(Rc::clone(known)));
         }
         let n = usize::try_from(sets.n_members()).unwrap_or(usize::MAX);
         let rows = Rows::new(n, vec![Rc::new(sets.flat())]);
-        let values = self.evaluate(of_member, &rows)?;
-        let class = match &*values {
-            Vector::Codes(class, _) => *class,
-            Vector::Range(..) => CodeClass::Entity,
-            _ => return Ok(None),
-        };
+        let (mut classes, mut columns) = (Vec::new(), Vec::new());
+        for term in &name.1 {
+            let values = self.evaluate(*term, &rows)?;
+            let class = match &*values {
+                Vector::Codes(class, _) => *class,
+                Vector::Range(..) => CodeClass::Entity,
+                _ => return Ok(None),
+            };
+            classes.push(class);
+            columns.push(self.codes(&values, class, n).into_owned());
+        }
         let first = sets.spans.first().map_or(0, |(from, _)| *from);
         let (mut known, mut others) = (Vec::new(), Vec::new());
-        for (at, code) in (first..).zip(self.codes(&values, class, n).iter()) {
-            if *code == NONE || is_known(*code) {
-                known.push((*code, at));
-            } else {
-                others.push(at);
+        for (row, at) in (0..n).zip(first..) {
+            match joined(columns.iter().map(|codes| codes.get(row).copied().unwrap_or(UNKNOWN))) {
+                Some(key) => known.push((key, at)),
+                None => others.push(at),
             }
         }
         known.sort_unstable();
-        let lookup = Rc::new(Lookup { class, known, others });
-        self.indexes.borrow_mut().insert((set, of_member), Rc::clone(&lookup));
+        let lookup = Rc::new(Lookup { classes, known, others });
+        self.indexes.borrow_mut().insert(name, Rc::clone(&lookup));
         Ok(Some(lookup))
     }
 }

@@ -60,7 +60,7 @@ pub(super) struct Machine<'a> {
     pub(super) always_whole: RefCell<HashMap<PropertyId, bool>>,
     pub(super) reverses: RefCell<HashMap<PropertyId, Rc<super::image::Reverse>>>,
     pub(super) filtered: RefCell<HashMap<(PropertyId, FunctionId), Rc<List<'a>>>>,
-    pub(super) indexes: RefCell<HashMap<(TermId, TermId), Rc<super::lookup::Lookup>>>,
+    pub(super) indexes: RefCell<HashMap<(TermId, Vec<TermId>), Rc<super::lookup::Lookup>>>,
     unseen: RefCell<(Vec<Unseen>, HashMap<Unseen, u32>)>,
     foreign: RefCell<Foreign>,
     pub(super) translations: RefCell<HashMap<(CodeClass, CodeClass), HashMap<u32, u32>>>,
