@@ -37,6 +37,9 @@ pub(super) type Shared<'a> = Rc<Vector<'a>>;
 /// Values that a policy names and no fact has, and the place of each.
 type Foreign = (Vec<Value>, HashMap<(CodeClass, Value), u32>);
 
+/// Look-ups by the set they are over and the terms they go by.
+type Lookups = HashMap<(TermId, Vec<TermId>), Rc<super::lookup::Lookup>>;
+
 /// The key of an entity nobody has seen is not known.
 fn key_code(code: u32) -> u32 {
     if is_unseen(code) { UNKNOWN } else { code }
@@ -60,7 +63,7 @@ pub(super) struct Machine<'a> {
     pub(super) always_whole: RefCell<HashMap<PropertyId, bool>>,
     pub(super) reverses: RefCell<HashMap<PropertyId, Rc<super::image::Reverse>>>,
     pub(super) filtered: RefCell<HashMap<(PropertyId, FunctionId), Rc<List<'a>>>>,
-    pub(super) indexes: RefCell<HashMap<(TermId, Vec<TermId>), Rc<super::lookup::Lookup>>>,
+    pub(super) indexes: RefCell<Lookups>,
     unseen: RefCell<(Vec<Unseen>, HashMap<Unseen, u32>)>,
     foreign: RefCell<Foreign>,
     pub(super) translations: RefCell<HashMap<(CodeClass, CodeClass), HashMap<u32, u32>>>,
