@@ -6,20 +6,12 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 use crate::program::{Run, fixture, tenet};
+use crate::stories::STORIES;
 
-const FIXTURES: [&str; 11] = [
-    "contoso",
-    "stories/bare_role_assignments",
-    "stories/ea_to_mca",
-    "stories/foreign_group_owner",
-    "stories/guest_designates",
-    "stories/management_group_cycle",
-    "stories/nested_group_cycle",
-    "stories/orphan",
-    "stories/reader_only_link",
-    "stories/throttled_page",
-    "stories/unreadable_users",
-];
+/// The demo tenant and every story.
+fn fixtures() -> impl Iterator<Item = &'static str> {
+    std::iter::once("contoso").chain(STORIES)
+}
 
 fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
@@ -67,7 +59,7 @@ fn scan(repo: &Path, more: &[&str]) -> Run {
 #[test]
 fn a_scan_of_the_index_is_a_scan_of_the_tables() {
     let mut n_indexed = 0;
-    for name in FIXTURES {
+    for name in fixtures() {
         let folder = repo(name);
         let tables = scan(folder.path(), &["--no-index"]);
         assert!(!index(folder.path()).exists());

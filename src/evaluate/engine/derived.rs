@@ -14,7 +14,7 @@ use super::vector::{DOUBT, FALSE, Rows, Sets, TRUE, is_known};
 use crate::model::{Completeness, DerivedFrom, EntityId, Property, PropertyId};
 use crate::query::{FunctionId, Lambda, Term, TermId};
 use crate::snapshot::WALK_STEPS_MAX;
-use crate::snapshot::columns::{CodeClass, MemberTimes, Members as Stored, NONE, UNBOUNDED, UNKNOWN};
+use crate::snapshot::columns::{CodeClass, MemberTimes, NONE, UNBOUNDED, UNKNOWN};
 
 /// What is known of walks along one navigation.
 #[derive(Default)]
@@ -74,8 +74,7 @@ impl<'a> Machine<'a> {
             return *known;
         }
         let covered = |property: PropertyId| {
-            let root = self.schema.property(property).and_then(|property| self.schema.entity(property.owner)).map(|ty| ty.root);
-            let domain = root.map_or(0..0, |root| self.columns.domain(root));
+            let domain = self.schema.property(property).map_or(0..0, |property| self.facts.root_domain(property.owner));
             self.columns.list(property).is_some_and(|list| {
                 let len = u32::try_from(list.offsets.len().saturating_sub(1)).unwrap_or(0);
                 let all = list.first <= domain.start && list.first + len >= domain.end;
@@ -117,8 +116,7 @@ impl<'a> Machine<'a> {
     fn keep_walk(&self, id: u32, along: PropertyId, reached: &[u32], gap: bool) {
         let mut walks = self.walks.borrow_mut();
         let walks = walks.entry(along).or_insert_with(|| {
-            let owner = self.schema.property(along).map(|property| property.owner);
-            let domain = owner.map_or(0..0, |owner| self.columns.domain(self.schema.entity(owner).map_or(owner, |ty| ty.root)));
+            let domain = self.schema.property(along).map_or(0..0, |property| self.facts.root_domain(property.owner));
             Walks { places: vec![(0, 0); domain.len()], first: domain.start, reached: Vec::new() }
         });
         let (Ok(begin), Ok(len)) = (u32::try_from(walks.reached.len()), u32::try_from(reached.len() + 1)) else { return };
@@ -218,17 +216,12 @@ impl<'a> Machine<'a> {
             return;
         }
         let Some(column) = self.columns.list(along) else { return };
-        let at = id.wrapping_sub(column.first) as usize;
-        let (Some(from), Some(to)) = (column.offsets.get(at), column.offsets.get(at.wrapping_add(1))) else { return };
-        for place in *from..*to {
-            let member = match &column.members {
-                Stored::Consecutive(first) => first + place,
-                Stored::Each(codes) => codes.get(place as usize).copied().unwrap_or(UNKNOWN),
-            };
+        for place in column.places(id) {
+            let Some(member) = column.members.get(place) else { continue };
             let lasts = match &column.times {
                 MemberTimes::Always => true,
                 MemberTimes::Lifetime => self.facts.lasts(member),
-                MemberTimes::Each { to, .. } => to.get(place as usize) == Some(UNBOUNDED),
+                MemberTimes::Each { to, .. } => to.get(place) == Some(UNBOUNDED),
             };
             if lasts {
                 visit(member);

@@ -145,8 +145,7 @@ impl<'a> Facts<'a> {
 
     /// What an attribute with a history was at a `now` before the capture.
     fn attribute_then(&self, property: &Property, class: CodeClass) -> Attribute<'a> {
-        let root = self.schema.entity(property.owner).map_or(property.owner, |ty| ty.root);
-        let domain = self.columns.domain(root);
+        let domain = self.root_domain(property.owner);
         let code = |id: u32| match self.reference.state(EntityId(id), property.id, None) {
             CellState::Known(value) => self.columns.code(class, &value).unwrap_or(UNKNOWN),
             CellState::None => NONE,
@@ -154,6 +153,11 @@ impl<'a> Facts<'a> {
         };
         let codes: Vec<u32> = domain.clone().map(code).collect();
         Attribute { class, first: domain.start, len: domain.end - domain.start, codes: Cow::Owned(Codes::Each(codes)), known: false }
+    }
+
+    /// Returns the ids of the topmost type a type inherits from: everything its properties may have been stated for.
+    pub(super) fn root_domain(&self, ty: EntityTypeId) -> std::ops::Range<u32> {
+        self.columns.domain(self.schema.entity(ty).map_or(ty, |entity| entity.root))
     }
 
     fn is_expired(&self, source: u32) -> bool {
@@ -275,10 +279,7 @@ impl<'a> Facts<'a> {
             let &[from, to] = pair else { continue };
             let begin = members.len();
             for at in from..to {
-                let member = match &column.members {
-                    crate::snapshot::columns::Members::Consecutive(first) => first + at,
-                    crate::snapshot::columns::Members::Each(codes) => codes.get(at as usize).copied().unwrap_or(UNKNOWN),
-                };
+                let member = column.members.get(at as usize).unwrap_or(UNKNOWN);
                 let holds = match &column.times {
                     MemberTimes::Always => TRUE,
                     MemberTimes::Lifetime => self.alive(lifetimes, member),
@@ -311,8 +312,7 @@ impl<'a> Facts<'a> {
 
     /// What a list was at a `now` before the capture.
     fn list_then(&self, property: &Property, class: CodeClass) -> List<'a> {
-        let root = self.schema.entity(property.owner).map_or(property.owner, |ty| ty.root);
-        let domain = self.columns.domain(root);
+        let domain = self.root_domain(property.owner);
         let (mut offsets, mut members, mut levels, mut whole) = (vec![0_u32], Vec::new(), Vec::new(), Vec::new());
         for id in domain.clone() {
             let step = self.reference.step(EntityId(id), property, None);

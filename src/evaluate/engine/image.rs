@@ -11,10 +11,10 @@ use std::rc::Rc;
 use super::super::value::Unseen;
 use super::HashMap;
 use super::machine::{Machine, Outcome};
-use super::vector::{DOUBT, FALSE, Members, Rows, TRUE, Vector, is_known, is_unseen};
+use super::vector::{DOUBT, FALSE, Rows, TRUE, Vector, is_known, is_unseen};
 use crate::model::{Base, Property, PropertyId};
 use crate::query::{Lambda, Term, TermId, parts};
-use crate::snapshot::columns::{CODES_MAX, CodeClass, Members as Stored, NONE};
+use crate::snapshot::columns::{CODES_MAX, CodeClass, NONE};
 
 /// Which questions are answered: for certain, and perhaps.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -189,8 +189,7 @@ impl<'a> Machine<'a> {
     fn seed(&self, set: TermId, test: &Lambda, round: &[Vec<(CodeClass, u32)>]) -> Outcome<Option<Image>> {
         let Some(function) = self.query.get_function(test.function) else { return Ok(None) };
         let Base::Entity(ty) = self.query.type_of(set).base else { return Ok(None) };
-        let root = self.schema.entity(ty).map_or(ty, |entity| entity.root);
-        let domain = self.columns.domain(root);
+        let domain = self.facts.root_domain(ty);
         let ids: Vec<u32> = match self.holders(function.body) {
             Some(holders) => holders,
             None => domain.collect(),
@@ -273,12 +272,8 @@ impl<'a> Machine<'a> {
                 }
                 Ok(result)
             }
-            Term::Exists { set, test } if !self.mentions_from(*set, from) => {
-                let always = Lambda { function: test.function, captures: Vec::new() };
+            Term::Exists { set, .. } if !self.mentions_from(*set, from) => {
                 let sets = self.sets(*set, rows)?;
-                if self.is_always(&always) {
-                    return self.truth(term, rows);
-                }
                 Ok(sets.spans.iter().map(|(begin, end)| if begin == end { FALSE } else { TRUE }).collect())
             }
             _ => Ok(vec![TRUE; rows.n]),
@@ -572,14 +567,8 @@ impl<'a> Machine<'a> {
     /// Calls `visit` with the members of a list as they were stated, whether they hold or not.
     fn each_stated(&self, property: PropertyId, id: u32, visit: &mut dyn FnMut(u32)) {
         let Some(column) = self.columns.list(property) else { return };
-        let at = id.wrapping_sub(column.first) as usize;
-        let (Some(from), Some(to)) = (column.offsets.get(at), column.offsets.get(at.wrapping_add(1))) else { return };
         let mut last = NONE;
-        for place in *from..*to {
-            let member = match &column.members {
-                Stored::Consecutive(first) => first + place,
-                Stored::Each(codes) => codes.get(place as usize).copied().unwrap_or(NONE),
-            };
+        for member in column.places(id).filter_map(|place| column.members.get(place)) {
             if member != last && is_known(member) && !is_unseen(member) {
                 visit(member);
             }
@@ -595,17 +584,8 @@ impl<'a> Machine<'a> {
         let mut pairs: Vec<(u32, u32, u8)> = Vec::new();
         if declared.ty.set {
             if let Some(list) = self.list(declared.id) {
-                for (holder, pair) in (list.first..).zip(list.offsets.windows(2)) {
-                    let &[from, to] = pair else { continue };
-                    for at in from..to {
-                        let member = match &list.members {
-                            Members::Consecutive(first) => first + at,
-                            Members::Stored(codes) => codes.get(at as usize).copied().unwrap_or(NONE),
-                            Members::Made(codes) => codes.get(at as usize).copied().unwrap_or(NONE),
-                        };
-                        let level = list.levels.as_ref().and_then(|levels| levels.get(at as usize)).copied().unwrap_or(TRUE);
-                        pairs.push((member, holder, level));
-                    }
+                for (holder, _) in (list.first..).zip(list.offsets.windows(2)) {
+                    list.each(holder, &mut |member, level| pairs.push((member, holder, level)));
                 }
             }
         } else if let Some(column) = self.attribute(declared.id) {

@@ -12,11 +12,12 @@ use crate::query::FunctionId;
 use crate::snapshot::columns::{CODES_MAX, CodeClass, UNKNOWN};
 
 /// What was computed of a function.
+#[derive(Default)]
 pub(super) struct Memo<'a> {
     /// For the ids of one range, all of them.
     dense: Option<(Range<u32>, Rc<Vector<'a>>)>,
-    /// For single codes their place among `rows`.
-    places: Places,
+    /// For single codes their place among `rows`, once any was asked for.
+    places: Option<Places>,
     rows: Stored<'a>,
 }
 
@@ -51,7 +52,9 @@ impl Places {
 }
 
 /// Results of single codes, one after the other.
+#[derive(Default)]
 enum Stored<'a> {
+    #[default]
     Nothing,
     Truth(Vec<u8>),
     Codes(CodeClass, Vec<u32>),
@@ -84,7 +87,7 @@ impl<'a> Machine<'a> {
         let made = self.over_range(function, range.clone())?;
         let shared = Rc::new(made);
         let mut memos = self.memos.borrow_mut();
-        let memo = memos.entry(function).or_insert_with(|| Memo::new(0..0));
+        let memo = memos.entry(function).or_default();
         if memo.dense.as_ref().is_none_or(|(known, _)| known.len() < range.len()) {
             memo.dense = Some((range, Rc::clone(&shared)));
         }
@@ -125,7 +128,7 @@ impl<'a> Machine<'a> {
         self.prepare_codes(function, class, codes)?;
         let memos = self.memos.borrow();
         let Some(memo) = memos.get(&function) else { return Ok(Vector::Same(Val::Unknown)) };
-        let places = codes.iter().map(|code| memo.places.get(*code).unwrap_or(u32::MAX));
+        let places = codes.iter().map(|code| memo.place(*code).unwrap_or(u32::MAX));
         Ok(memo.rows.gather(places))
     }
 
@@ -142,7 +145,7 @@ impl<'a> Machine<'a> {
             return Ok(());
         }
         let made = Rc::new(self.over_range(function, domain.clone())?);
-        self.memos.borrow_mut().entry(function).or_insert_with(|| Memo::new(0..0)).dense = Some((domain, made));
+        self.memos.borrow_mut().entry(function).or_default().dense = Some((domain, made));
         Ok(())
     }
 
@@ -151,7 +154,7 @@ impl<'a> Machine<'a> {
         let mut wanted: Vec<u32> = {
             let memos = self.memos.borrow();
             let known = memos.get(&function);
-            codes.iter().copied().filter(|code| known.is_none_or(|memo| memo.places.get(*code).is_none())).collect()
+            codes.iter().copied().filter(|code| known.is_none_or(|memo| memo.place(*code).is_none())).collect()
         };
         wanted.sort_unstable();
         wanted.dedup();
@@ -167,13 +170,11 @@ impl<'a> Machine<'a> {
         let made = self.evaluate(body, &Rows::new(wanted.len(), vec![Rc::new(argument)]))?;
         let range = self.codes_of(function, class);
         let mut memos = self.memos.borrow_mut();
-        let memo = memos.entry(function).or_insert_with(|| Memo::new(range.clone()));
-        if memo.places.near.is_empty() && memo.places.far.is_empty() {
-            memo.places = Places::new(range);
-        }
+        let memo = memos.entry(function).or_default();
+        let places = memo.places.get_or_insert_with(|| Places::new(range));
         let begin = memo.rows.append(self, &made, wanted.len());
         for (code, place) in wanted.into_iter().zip(begin..) {
-            memo.places.set(code, place);
+            places.set(code, place);
         }
         Ok(())
     }
@@ -211,8 +212,8 @@ fn gather_dense<'a>(vector: &Vector<'a>, start: u32, codes: &[u32]) -> Vector<'a
 }
 
 impl Memo<'_> {
-    fn new(codes: Range<u32>) -> Self {
-        Self { dense: None, places: Places::new(codes), rows: Stored::Nothing }
+    fn place(&self, code: u32) -> Option<u32> {
+        self.places.as_ref()?.get(code)
     }
 }
 

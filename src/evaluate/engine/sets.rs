@@ -462,10 +462,8 @@ impl<'a> Machine<'a> {
 
     /// Everything reached from one entity; one unseen member if any list on the way may lack some.
     fn walk(&self, start: u32, declared: &Property, level: u8, gathered: &mut Gathered) -> Outcome<()> {
-        let root = self.schema.entity(declared.owner).map_or(declared.owner, |ty| ty.root);
-        let domain = self.columns.domain(root);
         let mut visit = self.visits.take();
-        visit.begin(domain);
+        visit.begin(self.facts.root_domain(declared.owner));
         let mut step = Gathered::new(CodeClass::Entity, 1);
         let mut open = false;
         let mut queue = vec![(start, TRUE)];
