@@ -2,7 +2,13 @@
 //!
 //! In: policies, a snapshot, a scan of it. Out: a [`Proposal`]: the steps of the rule's fixes and whether they may be shown.
 //! Invariants: the snapshot is never changed; nothing is proposed from an unknown; loops run over certain members only.
+//!
+//! - `simulate`: fixes tried on a copy
+//! - `plan`: the nouns of a plan
+//! - `target`: what apply works with
 
+pub mod plan;
 mod simulate;
+pub mod target;
 
 pub use simulate::{Proposal, Step, propose};
