@@ -5,8 +5,10 @@
 //!
 //! - `simulate`: fixes tried on a copy
 //! - `plan`: the nouns of a plan
+//! - `bind`: actions to requests
 //! - `target`: what apply works with
 
+pub mod bind;
 pub mod plan;
 mod simulate;
 pub mod target;
