@@ -8,8 +8,8 @@ use super::import::{Fields, Intake, Refusal, Taken};
 /// A line of `az account list`.
 pub(super) fn take_account(intake: &mut Intake<'_>, item: &Value) -> Taken {
     let fields = Fields::of(item);
-    let (id, tenant) = (fields.text("id").unwrap_or_default(), fields.text("tenantId").unwrap_or_default());
-    if id.eq_ignore_ascii_case(tenant) {
+    let id = fields.text("id").ok_or_else(|| Refusal::new("it has no id"))?;
+    if fields.text("tenantId").is_some_and(|tenant| id.eq_ignore_ascii_case(tenant)) {
         return Err(Refusal::new("it stands for a sign-in without subscription"));
     }
     let subscription = arm::subscriptions::azure(intake, id)?;

@@ -39,8 +39,8 @@ pub(in crate::sources) fn azure(intake: &mut Intake<'_>, guid: &str) -> Result<H
 
 /// Resource Graph names a row by the display name, other tools repeat the id there.
 fn is_id(name: &Value, fields: &Fields<'_>) -> bool {
-    let id = fields.any_text(&["subscriptionId", "id"]).unwrap_or_default().to_lowercase();
-    name.as_str().is_some_and(|name| !name.is_empty() && id.ends_with(&name.to_lowercase()))
+    let (Some(id), Some(name)) = (fields.any_text(&["subscriptionId", "id"]), name.as_str()) else { return false };
+    !name.is_empty() && id.to_lowercase().ends_with(&name.to_lowercase())
 }
 
 fn take_quota(intake: &mut Intake<'_>, subscription: Handle, quota: Option<&Value>, source: SourceId) -> Taken {

@@ -21,7 +21,8 @@ pub(in crate::sources) fn take(intake: &mut Intake<'_>, item: &Value) -> Taken {
     }
     intake.copy(subscription, "created_by_tenant", fields.get("ownerTenantId"), source)?;
     intake.acquired(subscription, RANK_LICENCE, fields.get("createdDateTime"), source);
-    let sku = fields.text("skuPartNumber").unwrap_or_default();
+    // Without a product the service is not known, as everything nobody stated.
+    let Some(sku) = fields.text("skuPartNumber") else { return Ok(()) };
     match service(sku) {
         Some(service) => intake.builder.set_text(subscription, "service", service, source)?,
         None => {

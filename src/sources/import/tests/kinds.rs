@@ -113,7 +113,7 @@ fn a_delegation_takes_its_definition_from_another_file() {
 #[test]
 fn licences_billing_links_and_settings() {
     let licence = r#"{"value":[{"id":"i1","commerceSubscriptionId":"c1","skuPartNumber":"SPE_E3","status":"Warning","isTrial":false,
-        "ownerTenantId":null,"createdDateTime":"2026-03-01T00:00:00Z"}]}"#;
+        "ownerTenantId":null,"createdDateTime":"2026-03-01T00:00:00Z"},{"id":"i2","commerceSubscriptionId":"c2","status":"Enabled"}]}"#;
     let agreement = format!(
         r#"{{"id":"{SUB}/providers/Microsoft.Billing/billingProperty/default","type":"Microsoft.Billing/billingProperty",
         "properties":{{"billingAccountAgreementType":"MicrosoftCustomerAgreement"}}}}"#
@@ -128,6 +128,7 @@ fn licences_billing_links_and_settings() {
     let (snapshot, _) = arm(&files, &options);
     assert_eq!(cell(&snapshot, "Subscription", "/commercesubscriptions/c1", "state"), "Warned");
     assert_eq!(cell(&snapshot, "Subscription", "/commercesubscriptions/c1", "service"), "Microsoft365");
+    assert_eq!(cell(&snapshot, "Subscription", "/commercesubscriptions/c2", "service"), "unknown: not read");
     assert_eq!(cell(&snapshot, "Subscription", "/commercesubscriptions/c1", "created_by_tenant"), "none");
     assert_eq!(cell(&snapshot, "Subscription", "/commercesubscriptions/c1", "tenant"), TENANT);
     assert_eq!(cell(&snapshot, "Subscription", SUB, "agreement"), "MicrosoftCustomerAgreement");

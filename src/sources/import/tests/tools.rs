@@ -28,6 +28,19 @@ fn az_exports_are_taken() {
 }
 
 #[test]
+fn an_account_without_id_is_no_subscription() {
+    let accounts = format!(
+        r#"[{{"cloudName":"AzureCloud","homeTenantId":"{TENANT}","name":"Prod","state":"Enabled","tenantId":"t2"}},
+        {{"cloudName":"AzureCloud","id":"T2","name":"N/A(tenant level account)","state":"Enabled","tenantId":"t2"}}]"#
+    );
+    let (records, reports) = records_of(import_az, &[("1.json", accounts.as_str())], &ImportOptions::default()).unwrap();
+    assert!(skipped(&reports).contains("it has no id"), "{}", skipped(&reports));
+    assert!(skipped(&reports).contains("sign-in without subscription"), "{}", skipped(&reports));
+    let snapshot = Snapshot::freeze(core_schema(), records);
+    assert_eq!(extent(&snapshot, "Subscription").split(' ').next(), Some(""));
+}
+
+#[test]
 fn resource_graph_rows_are_taken_in_both_shapes() {
     let objects = format!(
         r#"{{"count":1,"data":[{{"id":"{SUB}","type":"microsoft.resources/subscriptions","name":"Prod","tenantId":"{TENANT}",
