@@ -22,7 +22,7 @@ pub(super) fn compare(old: &Columns, new: &Columns, properties: &BTreeSet<Proper
     let mut delta = Delta {
         added: mapping.added(new.n()),
         removed: mapping.removed(old.n()),
-        captured: old.meta().captured_to != new.meta().captured_to,
+        captured: (old.meta().captured_to, new.meta().captured_to),
         everything: old.meta().closed_world != new.meta().closed_world || !pair.same_claim(old.unspoken(), new.unspoken()),
         ..Delta::default()
     };

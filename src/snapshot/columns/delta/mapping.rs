@@ -78,6 +78,14 @@ impl Mapping {
         (at < run.old.end - run.old.start).then(|| run.old.start + at)
     }
 
+    /// Tells whether old places in a row stand in a row, too, from this new one on.
+    #[must_use]
+    pub fn moves_together(&self, old: Range<u32>, new: u32) -> bool {
+        let last = old.end.saturating_sub(1);
+        let holds = |run: &Run| run.old.contains(&old.start) && run.old.contains(&last) && run.new + (old.start - run.old.start) == new;
+        old.is_empty() || self.runs.iter().any(holds)
+    }
+
     /// Tells whether every place of a list of `n` stays where it is; more may follow in the new list.
     #[must_use]
     pub fn keeps(&self, n: u32) -> bool {

@@ -10,6 +10,8 @@ mod mapping;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
+
 use super::Columns;
 use crate::model::{EntityTypeId, PropertyId};
 
@@ -31,8 +33,8 @@ pub struct Delta {
     pub removed: Vec<u32>,
     /// Types whose list of entities differs, or what is claimed of it, or when one of them exists.
     pub extents: BTreeSet<EntityTypeId>,
-    /// Whether the end of the capture differs.
-    pub captured: bool,
+    /// The end of the capture, before and now.
+    pub captured: (Option<Timestamp>, Option<Timestamp>),
     /// Whether something differs that everything depends on: what silence means.
     pub everything: bool,
 }
@@ -53,7 +55,8 @@ impl Delta {
     /// Returns the delta of a snapshot to itself.
     #[must_use]
     pub fn nothing(columns: &Columns) -> Self {
-        Self { entities: Mapping::same(columns.n()), ..Self::default() }
+        let captured = columns.meta().captured_to;
+        Self { entities: Mapping::same(columns.n()), captured: (captured, captured), ..Self::default() }
     }
 
     /// Returns the entities of which something of a property differs.
@@ -71,6 +74,6 @@ impl Delta {
     /// Tells whether nothing differs that a verdict can depend on.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.len() == 0 && self.extents.is_empty() && !self.captured && !self.everything
+        self.len() == 0 && self.extents.is_empty() && self.captured.0 == self.captured.1 && !self.everything
     }
 }
