@@ -95,6 +95,12 @@ impl Plan {
         self.runs.iter().map(of).collect()
     }
 
+    /// Tells whether a rule says when it must hold.
+    #[must_use]
+    pub fn has_due(&self, functions: &RuleQuery) -> bool {
+        functions.due.is_some()
+    }
+
     /// Returns the properties that decide anything: what two snapshots have to be compared in.
     #[must_use]
     pub fn properties(&self, schema: &Schema) -> BTreeSet<PropertyId> {
