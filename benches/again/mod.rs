@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion};
 use tenet::check::Policies;
+use tenet::evaluate::Options;
 use tenet::evaluate::engine::delta::{Previous, carried, delta_between, redecide};
 use tenet::evaluate::engine::{Plan, decide};
-use tenet::evaluate::Options;
 use tenet::model::{PropertyId, Schema};
 use tenet::snapshot::Snapshot;
 use tenet::snapshot::columns::{AttributeColumn, CODES_MAX, Codes, Columns, ListColumn, Members, Part, PartData, PartStore};
@@ -161,7 +161,14 @@ pub(crate) fn again(c: &mut Criterion) {
 }
 
 /// What is decided again is what is decided whole.
-fn check(plan: &Plan, policies: &Policies, after: &Snapshot, options: &Options<'_>, previous: Previous, delta: &tenet::snapshot::columns::delta::Delta) {
+fn check(
+    plan: &Plan,
+    policies: &Policies,
+    after: &Snapshot,
+    options: &Options<'_>,
+    previous: Previous,
+    delta: &tenet::snapshot::columns::delta::Delta,
+) {
     let begun = Instant::now();
     let (again, shares) = redecide(plan, policies, after, options, previous, delta).unwrap();
     eprintln!("decided again, cold, in {:?}", begun.elapsed());

@@ -126,7 +126,9 @@ impl Before<'_> {
         let decision = |((name, digest), (run, functions)): ((&String, &String), &(crate::evaluate::RuleRun, _))| {
             let rule = self.compiled.policies.rules.get(run.rule.0 as usize)?;
             let has_due = self.plan.has_due(functions);
-            let same = result.run.rule_digests.get(name) == Some(digest);
+            // Verdicts of a rule that a pack uses twice cannot be told apart.
+            let once = names.iter().filter(|other| *other == name).count() == 1;
+            let same = once && result.run.rule_digests.get(name) == Some(digest);
             same.then(|| decision(rule, has_due, old, findings.get(name).map_or(&[], Vec::as_slice)))
         };
         let runs = names.iter().zip(self.digests).zip(&self.plan.runs);
@@ -198,7 +200,10 @@ impl Known {
 
 fn say(global: &Global, names: &[String], shares: &[Share]) {
     let total = |of: fn(&Share) -> usize| shares.iter().map(of).sum::<usize>();
-    output::say(global, &format!("decided again: {} of {} subjects of {} rules", total(|share| share.again), total(|share| share.of), shares.len()));
+    output::say(
+        global,
+        &format!("decided again: {} of {} subjects of {} rules", total(|share| share.again), total(|share| share.of), shares.len()),
+    );
     for (name, share) in names.iter().zip(shares).filter(|(_, share)| share.again > 0) {
         let why = share.whole.map_or_else(String::new, |whole| format!(": {}", whole.reason()));
         output::say(global, &format!("  {} {} of {}{why}", name.trim_start_matches("-|"), share.again, share.of));

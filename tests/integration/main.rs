@@ -23,9 +23,9 @@ mod hostile;
 mod index;
 mod layers;
 mod open_world;
-mod previous;
 #[path = "../oracle/mod.rs"]
 mod oracle;
+mod previous;
 mod program;
 mod soundness;
 mod stories;

@@ -99,7 +99,8 @@ impl Edited {
         let mut fact = self.world.facts[at].clone();
         let like = |at: usize| -> Vec<usize> {
             let Some((ty, _)) = &self.world.entities[at] else { return vec![at] };
-            let is_like = |other: &tenet::model::EntityTypeId| schema.entity(*other).map(|ty| ty.root) == schema.entity(*ty).map(|ty| ty.root);
+            let is_like =
+                |other: &tenet::model::EntityTypeId| schema.entity(*other).map(|ty| ty.root) == schema.entity(*ty).map(|ty| ty.root);
             let all = self.world.entities.iter().enumerate();
             all.filter(|(_, entity)| entity.as_ref().is_some_and(|(other, _)| is_like(other))).map(|(at, _)| at).collect()
         };

@@ -8,9 +8,9 @@ use std::rc::Rc;
 use super::super::{
     AttributeColumn, CODES_MAX, CodeClass, Codes, Columns, HistoryColumn, ListColumn, MemberTimes, Part, SourceColumn, UNBOUNDED, UNKNOWN,
 };
+use super::Delta;
 use super::keys::{codes, entities, is_same_part};
 use super::mapping::Mapping;
-use super::Delta;
 use crate::model::{Completeness, EntityTypeId, Property, PropertyId, SourceId, SourceKind, Type};
 
 /// Compares two snapshots in some properties.
@@ -18,7 +18,15 @@ pub(super) fn compare(old: &Columns, new: &Columns, properties: &BTreeSet<Proper
     let mapping = entities(old, new);
     let ids = (!(mapping.keeps(old.n()) && old.n() == new.n())).then_some(&mapping);
     let instants = codes(old, new, CodeClass::Instant, ids);
-    let pair = Pair { old, new, mapping: &mapping, ids, instants: instants.as_ref(), sources: Sources::new(old, new), classes: RefCell::default() };
+    let pair = Pair {
+        old,
+        new,
+        mapping: &mapping,
+        ids,
+        instants: instants.as_ref(),
+        sources: Sources::new(old, new),
+        classes: RefCell::default(),
+    };
     let mut delta = Delta {
         added: mapping.added(new.n()),
         removed: mapping.removed(old.n()),
@@ -201,7 +209,9 @@ impl Pair<'_> {
     }
 
     fn is_same_claim(&self, old: Option<&ListColumn>, x: u32, new: Option<&ListColumn>, y: u32) -> bool {
-        let claim = |column: Option<&'_ ListColumn>, id| column.and_then(|column| column.completeness_of(id).map(|(claim, told)| (claim.clone(), told)));
+        let claim = |column: Option<&'_ ListColumn>, id| {
+            column.and_then(|column| column.completeness_of(id).map(|(claim, told)| (claim.clone(), told)))
+        };
         match (claim(old, x), claim(new, y)) {
             (None, None) => true,
             (before, after) => {
