@@ -1,6 +1,7 @@
 //! Load, single operators and whole scans, over generated tenants. `cargo bench --bench engine`; add a name to pick some.
 #![expect(clippy::unwrap_used, clippy::pedantic, reason = "a bench that cannot go on ends")]
 
+mod again;
 #[path = "../tests/support/generate.rs"]
 mod generate;
 
@@ -114,5 +115,5 @@ fn scan(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, load, operators, scan);
+criterion_group!(benches, load, operators, scan, again::again);
 criterion_main!(benches);

@@ -285,6 +285,12 @@ pub(super) struct Scan {
     /// Waivers do not count
     #[arg(long)]
     pub(super) no_waivers: bool,
+    /// Take over from this result, made with --format json, what no change can touch; the report is the same
+    #[arg(long, value_name = "RESULT")]
+    pub(super) previous: Option<PathBuf>,
+    /// The snapshot of that result; without, the one with its digest in the snapshot folder
+    #[arg(long, value_name = "NAME.snapshot", requires = "previous")]
+    pub(super) previous_snapshot: Option<PathBuf>,
     /// Report formats: table, json; each to stdout or to a file
     #[arg(short, long, value_name = "FORMAT[=FILE]")]
     pub(super) format: Vec<Format>,

@@ -38,6 +38,8 @@ pub(super) fn run(global: &Global, args: &Demo) -> anyhow::Result<Exit> {
         strict: false,
         max_age: None,
         no_waivers: false,
+        previous: None,
+        previous_snapshot: None,
         format: args.format.clone(),
     };
     let exit = scan::run(&inside, &scanning)?;

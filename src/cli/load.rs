@@ -30,6 +30,8 @@ pub(super) struct Loaded {
     pub(super) manifest: Manifest,
     pub(super) path: PathBuf,
     index: Option<Arc<IndexStore>>,
+    /// sha256 over the registers that were merged in.
+    pub(super) registers_digest: Option<String>,
 }
 
 impl Loaded {
@@ -46,6 +48,8 @@ impl Loaded {
             policies_digest: policies_digest(compiled),
             snapshot_digest: Some(self.manifest.digest()?),
             snapshot: self.path.file_name().map(|name| name.to_string_lossy().into_owned()),
+            registers_digest: self.registers_digest.clone(),
+            ..RunIdentity::default()
         })
     }
 
@@ -96,7 +100,7 @@ pub(super) fn bare(schema: &Arc<Schema>, path: &Path) -> anyhow::Result<Loaded> 
     }
     let (builder, manifest) = read(schema, path)?;
     let snapshot = Snapshot::freeze(Arc::clone(schema), builder.records());
-    Ok(Loaded { snapshot, manifest, path: path.to_owned(), index: None })
+    Ok(Loaded { snapshot, manifest, path: path.to_owned(), index: None, registers_digest: None })
 }
 
 /// Opens the index with this key. One that the system does not let us read is as good as none; one that is altered is refused.
@@ -107,6 +111,7 @@ fn indexed(schema: &Arc<Schema>, path: &Path, manifest: &Manifest, key: &IndexKe
             manifest: manifest.clone(),
             path: path.to_owned(),
             index: Some(index.store),
+            registers_digest: None,
         })),
         Ok(None) | Err(DiskError::Io { .. }) => Ok(None),
         Err(error) => Err(refusal(path, &error).into()),
@@ -125,7 +130,7 @@ impl Repo {
         if let Some(loaded) = key.as_ref().map(|key| indexed(schema, &path, &manifest, key)).transpose()?.flatten()
             && evidence_is_unchanged(&self.root, loaded.snapshot.sources())
         {
-            return Ok(loaded);
+            return Ok(Loaded { registers_digest: self.registers_digest(&[]), ..loaded });
         }
         let (mut builder, manifest) = read(schema, &path)?;
         let n_warnings = self.registers(global, &mut builder, selection)?;
@@ -135,7 +140,7 @@ impl Repo {
         if let Some(key) = key.filter(|_| n_warnings == 0 && (n_rows >= INDEX_ROWS_MIN || selection.index)) {
             keep(global, &snapshot, &path, &key);
         }
-        Ok(Loaded { snapshot, manifest, path, index: None })
+        Ok(Loaded { snapshot, manifest, path, index: None, registers_digest: self.registers_digest(&selection.register) })
     }
 
     /// Returns what the index has to be made from; `None` if none is to be used. A register of the command line is read each time.
@@ -143,11 +148,12 @@ impl Repo {
         if selection.no_index || !selection.register.is_empty() {
             return Ok(None);
         }
-        Ok(Some(IndexKey::new(schema, manifest.digest()?, self.registers_digest())))
+        Ok(Some(IndexKey::new(schema, manifest.digest()?, self.registers_digest(&[]))))
     }
 
     /// Digests what the registers of the configuration say, and how they are declared; evidence is looked at on its own.
-    fn registers_digest(&self) -> Option<String> {
+    /// Registers of the command line are digested by what was written there and by what they say.
+    fn registers_digest(&self, given: &[String]) -> Option<String> {
         let mut digest = Sha256::new();
         for declaration in &self.config.registers {
             let declared = format!("{declaration:?}");
@@ -159,8 +165,15 @@ impl Repo {
                 digest.update(piece.unwrap_or(&[]));
             }
         }
+        for text in given {
+            let bytes = text.split_once('=').and_then(|(_, file)| register_bytes(Path::new(file)));
+            for piece in [Some(text.as_bytes()), bytes.as_deref()] {
+                digest.update(piece.map_or(u64::MAX, |piece| piece.len() as u64).to_le_bytes());
+                digest.update(piece.unwrap_or(&[]));
+            }
+        }
         let text = || digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        (!self.config.registers.is_empty()).then(text)
+        (!self.config.registers.is_empty() || !given.is_empty()).then(text)
     }
 
     /// Adds the facts of the registers; returns how many warnings there are.

@@ -15,6 +15,7 @@ mod import;
 mod init;
 mod load;
 mod output;
+mod previous;
 mod repo;
 mod scan;
 mod schema;

@@ -121,13 +121,18 @@ impl Repo {
             return Ok(path.to_owned());
         }
         let folder = self.root.join(&self.config.snapshots);
-        let entries = std::fs::read_dir(&folder).into_iter().flatten().flatten();
+        self.snapshots().pop().ok_or_else(|| {
+            Failure::usage(format!("no snapshot: give one with --snapshot, or make one with `tenet import` in {}", folder.display())).into()
+        })
+    }
+
+    /// Returns the snapshots in the snapshot folder, sorted by name.
+    pub(super) fn snapshots(&self) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(self.root.join(&self.config.snapshots)).into_iter().flatten().flatten();
         let mut snapshots: Vec<PathBuf> =
             entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|extension| extension == "snapshot")).collect();
         snapshots.sort();
-        snapshots.pop().ok_or_else(|| {
-            Failure::usage(format!("no snapshot: give one with --snapshot, or make one with `tenet import` in {}", folder.display())).into()
-        })
+        snapshots
     }
 
     /// Reads values of parameters from the configuration and the command line, which goes first.

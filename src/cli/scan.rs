@@ -5,10 +5,11 @@ use std::io::IsTerminal as _;
 use super::Exit;
 use super::args::{Format, FormatKind, Global, Scan};
 use super::exit::Failure;
+use super::previous::{Before, names};
 use super::{output, repo};
 use crate::Compiled;
 use crate::check::Rule;
-use crate::evaluate::engine::scan;
+use crate::evaluate::engine::{Plan, decide, scan_of};
 use crate::evaluate::{Detail, Options};
 use crate::model::{EntityId, RuleSeverity, parse_duration};
 use crate::report::{ResultDocument, TableStyle, plain_json, render_table, result_document};
@@ -34,10 +35,19 @@ pub(super) fn run(global: &Global, args: &Scan) -> anyhow::Result<Exit> {
     let select = selection(args, &compiled)?;
     let options = Options { now, params: &params, packs: packs.as_deref(), select: &select, subject, waivers: !args.no_waivers };
     let work = output::Work::begin(global, "evaluating");
-    let result = scan(&compiled.policies, &loaded.snapshot, &options);
+    let plan = Plan::new(&compiled.policies, &options).map_err(|error| Failure::usage(error.to_string()))?;
+    let digests = plan.digests(&compiled.policies);
+    let before = Before { global, repo: &repo, compiled: &compiled, args, loaded: &loaded, plan: &plan, digests: &digests };
+    let result = match before.result()? {
+        Some(before) => before.scan(global, &plan, &compiled, &loaded, &options),
+        None => decide(&plan, &compiled.policies, &loaded.snapshot, &options, false)
+            .map(|decided| scan_of(&plan, &compiled.policies, &loaded.snapshot, &options, &decided)),
+    };
     loaded.check()?;
     let result = result.map_err(|error| Failure::usage(error.to_string()))?;
-    let mut document = result_document(&compiled.policies, &loaded.snapshot, &result, loaded.identity(&compiled)?, Detail::Brief);
+    let mut identity = loaded.identity(&compiled)?;
+    identity.rule_digests = names(&compiled.policies, &plan).into_iter().zip(digests).collect();
+    let mut document = result_document(&compiled.policies, &loaded.snapshot, &result, identity, Detail::Brief);
     drop(work);
     loaded.check()?;
     loaded.say_read(global);

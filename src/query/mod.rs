@@ -9,11 +9,14 @@
 //! - `term`: terms and functions
 //! - `lower`: expressions to terms
 //! - `footprint`: what a rule reads
+//! - `digest`: what a rule asks, as a number
 
+mod digest;
 mod footprint;
 mod lower;
 mod term;
 
+pub use digest::Digests;
 pub use footprint::{Footprint, footprint};
 pub use lower::{LOWERED_PARTS_MAX, RuleQuery, TooLarge, lower_condition, lower_rule};
 pub use term::{Function, FunctionId, Lambda, ParamVersion, Pattern, Query, Term, TermId, calls, parts};

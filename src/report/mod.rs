@@ -6,12 +6,14 @@
 mod diagnostics;
 mod escape;
 mod explanation;
+mod previous;
 mod result;
 mod table;
 
 pub use diagnostics::{DiagnosticFormat, render_diagnostics};
 pub use escape::{plain, plain_json, plain_lines, shorten};
 pub use explanation::{explain_rule, explain_verdict};
+pub use previous::{PreviousError, PreviousFinding, PreviousResult, PreviousRun, PreviousSubject, read_previous};
 pub use result::{
     AttestedBy, Captured, Counts, EvidenceItem, ExplanationLine, FindingResult, Missing, ResultDocument, RuleResult, RunIdentity, Subject,
     Summary, Unread, WaiverResult, missing, result_document, subject,

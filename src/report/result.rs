@@ -20,6 +20,10 @@ pub struct RunIdentity {
     pub snapshot_digest: Option<String>,
     /// The snapshot's name.
     pub snapshot: Option<String>,
+    /// sha256 over the registers that were merged in and how they are declared.
+    pub registers_digest: Option<String>,
+    /// For each rule, as `PACK|RULE`, the sha256 of what it asks with its parameters: what `--previous` goes by.
+    pub rule_digests: BTreeMap<String, String>,
 }
 
 /// A whole result. Field order is the order of the file.

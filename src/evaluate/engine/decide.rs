@@ -54,8 +54,8 @@ pub struct Plan {
     pub query: Query,
     /// The rules that run, with their functions.
     pub runs: Vec<(RuleRun, RuleQuery)>,
-    params: HashMap<ParamVersion, Val>,
-    shapes: Shapes,
+    pub(super) params: HashMap<ParamVersion, Val>,
+    pub(super) shapes: Shapes,
 }
 
 impl Plan {
@@ -108,8 +108,17 @@ impl Subjects {
     #[must_use]
     pub fn get(&self, at: usize) -> Option<u32> {
         match self {
-            Self::Range(range) => range.clone().nth(at),
+            Self::Range(range) => u32::try_from(at).ok().and_then(|at| range.start.checked_add(at)).filter(|id| *id < range.end),
             Self::Ids(ids) => ids.get(at).copied(),
+        }
+    }
+
+    /// Returns the place of a subject.
+    #[must_use]
+    pub fn place(&self, subject: u32) -> Option<usize> {
+        match self {
+            Self::Range(range) => range.contains(&subject).then(|| (subject - range.start) as usize),
+            Self::Ids(ids) => ids.binary_search(&subject).ok(),
         }
     }
 
@@ -176,7 +185,7 @@ pub fn decide(
         let Some(rule) = policies.rules.get(run.rule.0 as usize) else { continue };
         machine.begin();
         let decider = Decider { machine: &machine, rule, functions, now: options.now, witnesses };
-        let decision = decider.decide(options.subject).map_err(|overrun| limit_of(rule, overrun))?;
+        let decision = decider.decide(Only::of(options.subject)).map_err(|overrun| limit_of(rule, overrun))?;
         if let Some(trouble) = columns.trouble() {
             return Err(EngineError::Unreadable(trouble.to_owned()));
         }
@@ -185,28 +194,60 @@ pub fn decide(
     Ok(Decided { decisions })
 }
 
-fn limit_of(rule: &Rule, overrun: Overrun) -> EngineError {
+pub(super) fn limit_of(rule: &Rule, overrun: Overrun) -> EngineError {
     EngineError::Limit { rule: rule.id.clone(), limit: overrun.limit, max: overrun.max, value: overrun.value }
 }
 
-struct Decider<'m, 'a> {
-    machine: &'m Machine<'a>,
-    rule: &'m Rule,
-    functions: &'m RuleQuery,
-    now: Timestamp,
-    witnesses: bool,
+/// Which subjects of a rule are looked at.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Only {
+    /// All of them.
+    All,
+    /// One.
+    One(EntityId),
 }
 
+impl Only {
+    fn of(subject: Option<EntityId>) -> Self {
+        subject.map_or(Self::All, Self::One)
+    }
+}
+
+/// Decides one rule.
+pub(super) struct Decider<'m, 'a> {
+    pub(super) machine: &'m Machine<'a>,
+    pub(super) rule: &'m Rule,
+    pub(super) functions: &'m RuleQuery,
+    pub(super) now: Timestamp,
+    pub(super) witnesses: bool,
+}
+
+/// Subjects that are known, how sure each of them is one (all are without), and those nobody has seen.
+pub(super) type Extent = (Subjects, Option<Vec<u8>>, Vec<u32>);
+
 impl<'a> Decider<'_, 'a> {
-    fn decide(&self, only: Option<EntityId>) -> Outcome<Decision> {
-        let extent = self.machine.extent(self.rule.entity);
-        let (subjects, levels, unseen) = split(&extent, only);
+    pub(super) fn decide(&self, only: Only) -> Outcome<Decision> {
+        let (subjects, levels, unseen) = self.subjects(only);
+        self.decide_among(subjects, levels, &unseen)
+    }
+
+    /// Returns the subjects of the rule.
+    pub(super) fn subjects(&self, only: Only) -> Extent {
+        let only = match only {
+            Only::All => None,
+            Only::One(subject) => Some(subject),
+        };
+        split(&self.machine.extent(self.rule.entity), only)
+    }
+
+    /// Decides the rule for some subjects, sorted, and for those nobody has seen.
+    pub(super) fn decide_among(&self, subjects: Subjects, levels: Option<Vec<u8>>, unseen: &[u32]) -> Outcome<Decision> {
         let n = subjects.len();
         let mut decision = Decision {
             applies: Vec::with_capacity(n),
             verdicts: vec![Vec::with_capacity(n); self.functions.requirements.len()],
             due: self.functions.due.map(|_| Vec::with_capacity(n)),
-            unseen: self.unseen(&unseen)?,
+            unseen: self.unseen(unseen)?,
             witnesses: vec![Vec::new(); self.functions.requirements.len()],
             subjects,
         };
@@ -361,7 +402,7 @@ fn scattered<T: Copy>(values: &[T], places: &[u32], n: usize, other: T) -> Vec<T
 }
 
 /// Parts an extent: known subjects with how sure they are, and unseen ones, which a single subject asked for leaves out.
-fn split(extent: &Sets<'_>, only: Option<EntityId>) -> (Subjects, Option<Vec<u8>>, Vec<u32>) {
+fn split(extent: &Sets<'_>, only: Option<EntityId>) -> Extent {
     let (from, to) = extent.spans.first().copied().unwrap_or((0, 0));
     if let (Vector::Range(first, end), None) = (extent.flat(), &extent.levels) {
         let range = match only {
@@ -394,6 +435,12 @@ fn split(extent: &Sets<'_>, only: Option<EntityId>) -> (Subjects, Option<Vec<u8>
 pub fn scan(policies: &Policies, snapshot: &Snapshot, options: &Options<'_>) -> Result<Scan, EngineError> {
     let plan = Plan::new(policies, options)?;
     let decided = decide(&plan, policies, snapshot, options, false)?;
+    Ok(scan_of(&plan, policies, snapshot, options, &decided))
+}
+
+/// Makes a scan of what was decided: findings, the attestations they rest on, waivers.
+#[must_use]
+pub fn scan_of(plan: &Plan, policies: &Policies, snapshot: &Snapshot, options: &Options<'_>, decided: &Decided) -> Scan {
     let attested = attested_properties(snapshot.columns());
     let mut scan =
         Scan { now: options.now, runs: plan.runs.iter().map(|(run, _)| run.clone()).collect(), findings: Vec::new(), waivers: Vec::new() };
@@ -403,7 +450,7 @@ pub fn scan(policies: &Policies, snapshot: &Snapshot, options: &Options<'_>) -> 
         scan.findings.extend(if rests { attested_of(policies, snapshot, &scan, at, findings) } else { findings });
     }
     apply_waivers(policies, snapshot, options, &mut scan);
-    Ok(scan)
+    scan
 }
 
 fn findings_of(run: usize, decision: &Decision, scan: &mut Scan) -> Vec<Finding> {

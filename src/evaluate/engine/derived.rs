@@ -245,12 +245,24 @@ impl<'a> Machine<'a> {
                 if self.reference.past(declared, None).is_some() {
                     return Ok(None);
                 }
+                if self.is_for_few(rule.from, test.function, rows.n) {
+                    return Ok(None);
+                }
                 let base = self.evaluate(*base, rows)?;
                 let codes = self.codes(&base, CodeClass::Entity, rows.n);
                 self.gather_filtered(&codes, declared, rule, test.function).map(Some)
             }
             _ => Ok(None),
         }
+    }
+
+    /// Tells whether so few rows ask that it is less work to gather for each than to filter every list beforehand.
+    fn is_for_few(&self, from: PropertyId, test: FunctionId, n: usize) -> bool {
+        /// What is gathered for one row, about.
+        const GATHERED: u64 = 256;
+        let known = self.filtered.borrow().contains_key(&(from, test));
+        let total = || self.columns.list(from).and_then(|list| list.offsets.last().copied()).unwrap_or(0);
+        !known && (n as u64).saturating_mul(GATHERED) < u64::from(total())
     }
 
     fn gather_filtered(&self, codes: &[u32], declared: &Property, rule: DerivedFrom, test: FunctionId) -> Outcome<Sets<'a>> {

@@ -12,10 +12,12 @@
 //! - `memo`: functions computed once for each entity
 //! - `shape`: what is told of terms beforehand
 //! - `decide`: verdicts
+//! - `delta`: what has to be decided again after something changed
 
 mod compare;
 mod count;
 mod decide;
+pub mod delta;
 mod derived;
 mod facts;
 mod image;
@@ -30,5 +32,5 @@ mod vector;
 type HashMap<K, V> = std::collections::HashMap<K, V, foldhash::fast::FixedState>;
 type HashSet<K> = std::collections::HashSet<K, foldhash::fast::FixedState>;
 
-pub use decide::{Decided, Decision, EngineError, Plan, decide, scan};
+pub use decide::{Decided, Decision, EngineError, Plan, Subjects, decide, scan, scan_of};
 pub use machine::{MEMBERS_MAX, WORK_MAX};

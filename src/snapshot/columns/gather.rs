@@ -134,13 +134,15 @@ impl Columns {
 
     fn find_circles(&self, along: PropertyId, before: PropertyId) -> Vec<u32> {
         let mut waiting = vec![0_u32; self.n as usize];
-        for target in (0..self.n).flat_map(|id| self.targets(id, along, before)) {
+        let stepping = self.stepping(along);
+        for target in stepping.clone().flat_map(|id| self.targets(id, along, before)) {
             if let Some(count) = waiting.get_mut(target as usize) {
                 *count = count.saturating_add(1);
             }
         }
         // What nothing leads to lies on no circle; taken away step by step, it leaves circles and what follows from them.
-        let mut free: Vec<u32> = (0..self.n).zip(&waiting).filter(|(_, count)| **count == 0).map(|(id, _)| id).collect();
+        let is_free = |id: &u32| waiting.get(*id as usize) == Some(&0);
+        let mut free: Vec<u32> = stepping.filter(is_free).collect();
         while let Some(id) = free.pop() {
             for target in self.targets(id, along, before) {
                 if let Some(count) = waiting.get_mut(target as usize) {
@@ -153,6 +155,19 @@ impl Columns {
         }
         let left: Vec<u32> = (0..self.n).zip(&waiting).filter(|(_, count)| **count > 0).map(|(id, _)| id).collect();
         self.circles_among(&left, along, before)
+    }
+
+    /// Ids outside of these lead nowhere by a step.
+    fn stepping(&self, along: PropertyId) -> std::ops::Range<u32> {
+        let stored = self.schema.property(along).is_some_and(|property| property.derived.is_none());
+        let covered = |first: u32, len: usize| first..first.saturating_add(u32::try_from(len).unwrap_or(u32::MAX)).min(self.n);
+        if !stored {
+            return 0..self.n;
+        }
+        if self.schema.property(along).is_some_and(|property| property.ty.set) {
+            return self.list(along).map_or(0..0, |list| covered(list.first, list.offsets.len().saturating_sub(1)));
+        }
+        self.attribute(along).map_or(0..0, |column| covered(column.first, column.len as usize))
     }
 
     fn circles_among(&self, left: &[u32], along: PropertyId, before: PropertyId) -> Vec<u32> {

@@ -12,10 +12,12 @@
 //! - `dictionary`: codes to values and back
 //! - `answer`: what the reference evaluator asks, answered from columns
 //! - `gather`: derived navigations
+//! - `delta`: what differs between two snapshots
 //! - `rebuild`: records of columns
 
 mod answer;
 mod build;
+pub mod delta;
 mod dictionary;
 mod gather;
 mod read;
@@ -280,6 +282,12 @@ pub trait PartStore: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// A sentence that names the file and what is wrong with it.
     fn load(&self, part: Part) -> Result<Option<PartData>, String>;
+
+    /// Returns a digest of a part that was not loaded, empty if nothing is stored for it; `None` if there are no digests.
+    /// Parts with equal digests have equal bytes.
+    fn digest(&self, _part: Part) -> Option<&str> {
+        None
+    }
 }
 
 /// What became of a part that was asked for.
@@ -313,6 +321,8 @@ pub struct Columns {
     unspoken: Completeness,
     parts: Vec<OnceLock<Slot>>,
     store: Option<Arc<dyn PartStore>>,
+    /// Whether a part was put in, so that digests of the store may be of others.
+    replaced: bool,
     /// The first part that could not be loaded, in words. What it holds reads as unknown.
     trouble: OnceLock<String>,
     /// By property: the entities that reach themselves over it, sorted; found when first asked for.

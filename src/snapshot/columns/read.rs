@@ -68,6 +68,7 @@ impl Columns {
             unspoken,
             parts: (0..n_parts).map(|_| OnceLock::new()).collect(),
             store,
+            replaced: false,
             trouble: OnceLock::new(),
         };
         columns.check_ranges();
@@ -107,6 +108,7 @@ impl Columns {
     /// Puts a part in, in place of what was there.
     pub fn insert(&mut self, part: Part, data: PartData) {
         let slot = self.slot(part).and_then(|at| self.parts.get_mut(at));
+        self.replaced = true;
         match slot {
             Some(slot) if part.fits(&data) => *slot = OnceLock::from(Slot::Loaded(Arc::new(data))),
             _ => self.note(format!("{part:?} cannot hold this")),
@@ -179,6 +181,12 @@ impl Columns {
             Slot::Loaded(data) => Some(data),
             Slot::Absent | Slot::Failed => None,
         }
+    }
+
+    /// Returns the digest of a part as it is stored, empty if nothing is stored for it; `None` where nothing has a digest.
+    #[must_use]
+    pub fn digest(&self, part: Part) -> Option<&str> {
+        self.store.as_ref().filter(|_| !self.replaced)?.digest(part)
     }
 
     /// Tells whether a part was asked for and could not be read.

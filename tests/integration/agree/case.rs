@@ -177,11 +177,18 @@ pub(crate) fn world_of(id: CaseId, files: &Files) -> World {
 /// What a scan is asked, by name.
 #[derive(Debug, Clone)]
 pub(crate) struct Asked {
-    packs: Option<Vec<String>>,
+    pub(crate) packs: Option<Vec<String>>,
     params: Vec<(String, String)>,
     /// An entity of the world, by place.
     subject: Option<usize>,
-    waivers: bool,
+    pub(crate) waivers: bool,
+}
+
+impl Asked {
+    /// A parameter may be gone while a case is made smaller.
+    pub(crate) fn params(&self, policies: &Policies) -> BTreeMap<ParamId, Val> {
+        self.params.iter().filter_map(|(name, text)| parse_parameter(policies, name, text).ok()).collect()
+    }
 }
 
 pub(crate) fn asked(id: CaseId, policies: &Policies, world: &World) -> Asked {
@@ -204,9 +211,7 @@ pub(crate) fn asked(id: CaseId, policies: &Policies, world: &World) -> Asked {
 
 /// Compares two engines as asked.
 pub(crate) fn judge(policies: &Policies, snapshot: &Snapshot, world: &World, asked: &Asked, pair: Pair<'_>, depth: Depth) -> Compared {
-    // A parameter may be gone while a case is made smaller.
-    let params: BTreeMap<ParamId, Val> =
-        asked.params.iter().filter_map(|(name, text)| parse_parameter(policies, name, text).ok()).collect();
+    let params = asked.params(policies);
     let subject = asked.subject.and_then(|at| world.entities.get(at)?.as_ref()).and_then(|(ty, key)| snapshot.find(*ty, key));
     let options =
         Options { now: world.now, params: &params, packs: asked.packs.as_deref(), select: &|_| true, subject, waivers: asked.waivers };

@@ -16,11 +16,13 @@
 //! - `fixtures`: the tenants of the fixtures
 //! - `mutants`: engines that are wrong in one thing, to see that it is found
 //! - `rewrites`: what may be laid out differently
+//! - `delta`: what a change cannot touch is taken over
 
 mod case;
 mod compare;
 mod condition;
 mod coverage;
+mod delta;
 mod engine;
 mod fixtures;
 mod mutants;

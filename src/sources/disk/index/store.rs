@@ -194,4 +194,8 @@ impl PartStore for IndexStore {
             text
         })
     }
+    fn digest(&self, part: Part) -> Option<&str> {
+        let name = parts::name(&self.schema, part)?;
+        Some(self.files.get(&name).map_or("", |file| &file.digest))
+    }
 }
