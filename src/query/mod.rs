@@ -8,12 +8,20 @@
 //!
 //! - `term`: terms and functions
 //! - `lower`: expressions to terms
+//! - `access`: ways to the members of a set
+//! - `counts`, `cost`: what a term may cost and yield over a snapshot
 //! - `footprint`: what a rule reads
 
+mod access;
+mod cost;
+mod counts;
 mod footprint;
 mod lower;
 mod term;
 
+pub use access::{EQUALITIES_MAX, conjuncts, equalities, has_far_end};
+pub use cost::{Estimate, Estimates, FAR_END_FROM};
+pub use counts::{Counts, PropertyCounts, properties_read};
 pub use footprint::{Footprint, footprint};
 pub use lower::{LOWERED_PARTS_MAX, RuleQuery, TooLarge, lower_condition, lower_rule};
 pub use term::{Function, FunctionId, Lambda, ParamVersion, Pattern, Query, Term, TermId, calls, parts};

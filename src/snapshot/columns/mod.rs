@@ -13,6 +13,7 @@
 //! - `answer`: what the reference evaluator asks, answered from columns
 //! - `gather`: derived navigations
 //! - `rebuild`: records of columns
+//! - `statistics`: how many there are of what
 
 mod answer;
 mod build;
@@ -20,6 +21,7 @@ mod dictionary;
 mod gather;
 mod read;
 mod rebuild;
+mod statistics;
 #[cfg(test)]
 mod tests;
 
@@ -27,6 +29,7 @@ pub(super) use gather::gathered_completeness;
 
 pub use dictionary::{format_guid, parse_guid};
 pub use read::Frame;
+pub use statistics::Statistics;
 
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
@@ -317,6 +320,8 @@ pub struct Columns {
     trouble: OnceLock<String>,
     /// By property: the entities that reach themselves over it, sorted; found when first asked for.
     circles: Vec<OnceLock<Vec<u32>>>,
+    /// By property: what is counted of it; counted when first asked for.
+    statistics: Vec<OnceLock<Statistics>>,
 }
 
 impl Columns {
