@@ -30,5 +30,5 @@ mod vector;
 type HashMap<K, V> = std::collections::HashMap<K, V, foldhash::fast::FixedState>;
 type HashSet<K> = std::collections::HashSet<K, foldhash::fast::FixedState>;
 
-pub use decide::{Decided, Decision, EngineError, Plan, decide, scan};
+pub use decide::{Decided, Decision, EngineError, Plan, decide, scan, scan_by};
 pub use machine::{MEMBERS_MAX, WORK_MAX};
