@@ -58,7 +58,7 @@ impl Words<'_> {
         let two = |a: TermId, between: &str, b: TermId| format!("{} {between} {}", go(a), go(b));
         match self.query.get(term) {
             Term::Argument(place) => names.get(*place as usize).cloned().unwrap_or_else(|| "?".to_owned()),
-            Term::Value(value @ Value::Text(_)) => format!("\"{}\"", value.display(&self.policies.schema)),
+            Term::Value(Value::Text(text)) => format!("{text:?}"),
             Term::Value(value) => value.display(&self.policies.schema),
             Term::None => "none".to_owned(),
             Term::Unknown => "unknown".to_owned(),

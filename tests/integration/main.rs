@@ -25,6 +25,7 @@ mod layers;
 mod open_world;
 #[path = "../oracle/mod.rs"]
 mod oracle;
+mod plans;
 mod program;
 mod soundness;
 mod stories;

@@ -62,14 +62,22 @@ impl<'a> Machine<'a> {
     /// The greatest truth of a test over the members of each row's set.
     pub(super) fn exists(&self, set: TermId, test: &Lambda, rows: &Rows<'a>) -> Outcome<Vec<u8>> {
         if let Some(sets) = self.candidates(set, test, rows)? {
+            self.took("by look-up", set, test, rows.n);
             return self.exists_in(&sets, test, rows);
         }
         if let Some(decided) = self.exists_by_image(set, test, rows)? {
+            self.took("from the far end", set, test, rows.n);
             return Ok(decided);
         }
         match self.filtered_steps(set, test, rows)? {
-            Some(passing) => Ok(surest(&passing)),
-            None => self.exists_in(&self.sets(set, rows)?, test, rows),
+            Some(passing) => {
+                self.took("over lists filtered beforehand", set, test, rows.n);
+                Ok(surest(&passing))
+            }
+            None => {
+                self.took("through all members", set, test, rows.n);
+                self.exists_in(&self.sets(set, rows)?, test, rows)
+            }
         }
     }
 
@@ -129,6 +137,7 @@ impl<'a> Machine<'a> {
                 None => (self.sets(set, rows)?, false),
             },
         };
+        self.took(if passing.1 { "over lists filtered beforehand" } else { "through the members" }, set, test, rows.n);
         let sets = self.distinct(passing.0)?;
         let mut result = Vec::with_capacity(rows.n);
         self.by_blocks(&sets, rows, |this, sets, rows| {

@@ -56,8 +56,8 @@ pub struct Plan {
     pub runs: Vec<(RuleRun, RuleQuery)>,
     /// What each of them reads, in the same order, as its author wrote it.
     pub footprints: Vec<Footprint>,
-    params: HashMap<ParamVersion, Val>,
-    shapes: Shapes,
+    pub(super) params: HashMap<ParamVersion, Val>,
+    pub(super) shapes: Shapes,
 }
 
 impl Plan {
@@ -198,20 +198,20 @@ pub fn decide(
     Ok(Decided { decisions })
 }
 
-fn limit_of(rule: &Rule, overrun: Overrun) -> EngineError {
+pub(super) fn limit_of(rule: &Rule, overrun: Overrun) -> EngineError {
     EngineError::Limit { rule: rule.id.clone(), limit: overrun.limit, max: overrun.max, value: overrun.value }
 }
 
-struct Decider<'m, 'a> {
-    machine: &'m Machine<'a>,
-    rule: &'m Rule,
-    functions: &'m RuleQuery,
-    now: Timestamp,
-    witnesses: bool,
+pub(super) struct Decider<'m, 'a> {
+    pub(super) machine: &'m Machine<'a>,
+    pub(super) rule: &'m Rule,
+    pub(super) functions: &'m RuleQuery,
+    pub(super) now: Timestamp,
+    pub(super) witnesses: bool,
 }
 
 impl<'a> Decider<'_, 'a> {
-    fn decide(&self, only: Option<EntityId>) -> Outcome<Decision> {
+    pub(super) fn decide(&self, only: Option<EntityId>) -> Outcome<Decision> {
         let extent = self.machine.extent(self.rule.entity);
         let (subjects, levels, unseen) = split(&extent, only);
         let n = subjects.len();

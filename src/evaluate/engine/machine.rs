@@ -69,6 +69,8 @@ pub(super) struct Machine<'a> {
     foreign: RefCell<Foreign>,
     pub(super) translations: RefCell<HashMap<(CodeClass, CodeClass), HashMap<u32, u32>>>,
     work: Cell<u64>,
+    /// What is counted, for a plan that is shown.
+    pub(super) profile: Option<super::profile::Profile>,
 }
 
 impl<'a> Machine<'a> {
@@ -104,6 +106,7 @@ impl<'a> Machine<'a> {
             foreign: RefCell::default(),
             translations: RefCell::default(),
             work: Cell::new(0),
+            profile: None,
         }
     }
 
@@ -292,9 +295,17 @@ impl<'a> Machine<'a> {
         if let Some(known) = rows.known.borrow().get(&term) {
             return Ok(Rc::clone(known));
         }
+        let work = self.work.get();
         let made = Rc::new(self.compute(term, rows)?);
+        self.note(term, rows.n, &made, work);
         rows.known.borrow_mut().insert(term, Rc::clone(&made));
         Ok(made)
+    }
+
+    fn note(&self, term: TermId, n: usize, made: &Vector<'a>, work_before: u64) {
+        if let Some(profile) = &self.profile {
+            profile.note(term, n, made, self.work.get() - work_before);
+        }
     }
 
     fn constant(&self, term: TermId, n: usize) -> Outcome<Shared<'a>> {
@@ -303,11 +314,13 @@ impl<'a> Machine<'a> {
             Some(vector) => vector,
             None => {
                 let rows = Rows::new(1, Vec::new());
+                let work = self.work.get();
                 let vector = match self.compute(term, &rows)? {
                     Vector::Sets(sets) => Vector::Sets(sets),
                     other => Vector::Same(self.value_at(&other, 0)),
                 };
                 let vector = Rc::new(vector);
+                self.note(term, 1, &vector, work);
                 self.constants.borrow_mut().insert(term, Rc::clone(&vector));
                 vector
             }

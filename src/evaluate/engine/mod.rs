@@ -12,6 +12,7 @@
 //! - `memo`: functions computed once for each entity
 //! - `shape`: what is told of terms beforehand
 //! - `decide`: verdicts
+//! - `profile`, `shown`: plans with what was counted
 
 mod compare;
 mod count;
@@ -22,8 +23,10 @@ mod image;
 mod lookup;
 mod machine;
 mod memo;
+mod profile;
 mod sets;
 mod shape;
+mod shown;
 mod vector;
 
 /// Tables that are looked up very often, with a hash that is the same in every run.

@@ -22,8 +22,6 @@ mod negation;
 mod one_of;
 mod share;
 mod symmetry;
-#[cfg(test)]
-mod tests;
 mod where_body;
 
 use std::collections::HashMap;
