@@ -23,7 +23,7 @@ const REWRITES: &[(&str, &str)] = &[
     ("junction", "(s.exists and s.state == Enabled) and s.exists"),
     ("symmetry", "s.acquired_at is not none and now > s.acquired_at"),
     ("one_of", "s.state in {Enabled}"),
-    ("one_of", "(s.state == Enabled or s.exists) or s.state == Warned"),
+    ("one_of", "s.state == Enabled or s.exists or s.state == Warned"),
     ("counting", "count(a in s.role_assignments where a.effective) <= 3"),
     ("counting", "at least 1 a in s.role_assignments, d in s.designations : a.effective and d.designated_at < now"),
     ("filter_filter", "some p in s.role_assignments[a | a.effective][a | a.kind == Standing].principal : p is User"),
@@ -71,7 +71,9 @@ fn expect(name: &str, came: &str) {
 fn each_rewrite_does_what_it_says() {
     let mut text = String::new();
     for (name, condition) in REWRITES {
-        let (before, after) = (shown(condition, Rewrites::none()), shown(condition, Rewrites::none().with(name)));
+        // Only calls that are left as such can be filtered.
+        let alone = if *name == "filter_call" { Rewrites::none().with("definitions") } else { Rewrites::none() };
+        let (before, after) = (shown(condition, alone), shown(condition, alone.with(name)));
         assert_ne!(before, after, "{name} does nothing to {condition}");
         writeln!(text, "== {name}: {condition}\n-- before\n{before}-- after\n{after}").unwrap();
     }
