@@ -1,4 +1,7 @@
 //! Load, single operators and whole scans, over generated tenants. `cargo bench --bench engine`; add a name to pick some.
+//!
+//! `cargo bench --bench engine -- ratio` measures the same rule laid out in three ways, and the bench rules with open lists
+//! and without, in turns, and prints ratios of medians.
 #![expect(clippy::unwrap_used, clippy::pedantic, reason = "a bench that cannot go on ends")]
 
 mod again;
@@ -115,5 +118,138 @@ fn scan(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, load, operators, scan, again::again);
+/// A rule laid out in three ways: conditions in another order, filters in place of bodies, definitions written out.
+const LAYOUTS: [(&str, [&str; 3]); 3] = [
+    (
+        "standing owners that are guests",
+        [
+            "no a in s.role_assignments where a.effective and a.role.guid == role.owner : a.principal is User and a.principal.user_type == Guest",
+            "count(a in s.role_assignments[b | b.role.guid == role.owner][c | c.effective] where a.principal is User and a.principal.user_type == Guest) == 0",
+            "all a in s.role_assignments : (is_guest_owner(a) implies not a.effective)",
+        ],
+    ),
+    (
+        "owners through groups",
+        [
+            "no p in people(s.role_assignments + s.inherited_role_assignments) : p is User and p.user_type == Guest",
+            "no p in (s.role_assignments + s.inherited_role_assignments).principal[g | g is Group].members^+ where p is User : p.user_type == Guest",
+            "all p in (s.inherited_role_assignments + s.role_assignments).principal[g | g is Group].members^+[u | u is User] : not is_guest(p)",
+        ],
+    ),
+    (
+        "dear and cheap branches",
+        [
+            "(some a in s.inherited_role_assignments : a.principal is Group and (some m in a.principal.members^+ : m is ServicePrincipal)) \
+            or s.state == Deleted or (some d in s.delegations : d.managing_tenant != partner)",
+            "s.state == Deleted or (some d in s.delegations : d.managing_tenant != partner) \
+            or (some a in s.inherited_role_assignments : a.principal is Group and (some m in a.principal.members^+ : m is ServicePrincipal))",
+            "has_application(s) or is_delegated(s) or s.state == Deleted",
+        ],
+    ),
+];
+
+const LAYOUT_DEFINITIONS: &str = "import \"tenant/core\"
+import \"tenant/roles\" as role
+const partner: TenantId = guid(\"7e000000-0000-4000-8000-000000000000\")
+/// A guest.
+def is_guest(p: Principal): Bool = p is User and p.user_type == Guest
+/// A guest made Owner.
+def is_guest_owner(a: RoleAssignment): Bool = is_guest(a.principal) and a.role.guid == role.owner
+/// Members of groups.
+def people(direct: set RoleAssignment): set Principal = direct.principal[g | g is Group].members^+
+/// Groups above with an application.
+def has_application(s: Subscription): Bool =
+  some a in s.inherited_role_assignments : a.principal is Group and (some m in a.principal.members^+ : m is ServicePrincipal)
+/// Delegated to somebody else.
+def is_delegated(s: Subscription): Bool = some d in s.delegations : d.managing_tenant != partner
+";
+
+/// Rounds whose median counts.
+const ROUNDS: usize = 11;
+
+/// Runs several in turns and returns the median time of each, in milliseconds.
+fn medians(runs: &[&dyn Fn()]) -> Vec<f64> {
+    let mut times = vec![Vec::new(); runs.len()];
+    for _ in 0..ROUNDS {
+        for (run, times) in runs.iter().zip(&mut times) {
+            let began = std::time::Instant::now();
+            run();
+            times.push(began.elapsed().as_secs_f64() * 1000.0);
+        }
+    }
+    times
+        .into_iter()
+        .map(|mut times| {
+            times.sort_by(f64::total_cmp);
+            times[ROUNDS / 2]
+        })
+        .collect()
+}
+
+fn layout_rule(condition: &str) -> Policies {
+    let text = format!(
+        "edition 1\n{LAYOUT_DEFINITIONS}\nrule BENCH-001 for s: Subscription {{\n  title \"One condition\"\n  require holds: {condition}\n}}\n"
+    );
+    let file = PolicyFile { name: "bench.tenet".to_owned(), path: "policies/bench".to_owned(), text };
+    let compiled = compile(BuiltinModules::WithoutRules, &[file]);
+    assert!(!compiled.has_errors(), "{condition}: {:?}", compiled.diagnostics);
+    compiled.policies
+}
+
+fn bench_rules() -> Policies {
+    let file = |name: &str, text: &str| PolicyFile { name: name.to_owned(), path: format!("bench/{name}"), text: text.to_owned() };
+    let files = [
+        file("shared", include_str!("rivals/rules/shared.tenet")),
+        file("partner", include_str!("rivals/rules/partner.tenet")),
+        file("roles", include_str!("rivals/rules/roles.tenet")),
+    ];
+    let compiled = compile(BuiltinModules::WithoutRules, &files);
+    assert!(!compiled.has_errors(), "{:?}", compiled.diagnostics);
+    compiled.policies
+}
+
+/// Prints how much layout and open lists cost. Targets: within 1.3.
+fn ratios(c: &mut Criterion) {
+    if !std::env::args().any(|argument| argument == "ratio") {
+        return;
+    }
+    let params = BTreeMap::new();
+    let options = options(&params);
+    for (name, layouts) in LAYOUTS {
+        let rules: Vec<Policies> = layouts.iter().map(|condition| layout_rule(condition)).collect();
+        let snapshot = Snapshot::freeze(rules[0].schema.clone(), records(&rules[0], 4000, 0));
+        let plans: Vec<Plan> = rules.iter().map(|policies| Plan::new(policies, &options).unwrap()).collect();
+        let _ = snapshot.columns();
+        let runs: Vec<Box<dyn Fn()>> = rules
+            .iter()
+            .zip(&plans)
+            .map(|(policies, plan)| -> Box<dyn Fn()> {
+                Box::new(|| {
+                    black_box(decide(plan, policies, &snapshot, &options, false).unwrap());
+                })
+            })
+            .collect();
+        let times = medians(&runs.iter().map(AsRef::as_ref).collect::<Vec<_>>());
+        let (least, most) = (times.iter().copied().fold(f64::INFINITY, f64::min), times.iter().copied().fold(0.0, f64::max));
+        println!("ratio/layout/{name}: {:.2} ({times:.2?} ms)", most / least);
+    }
+    let policies = bench_rules();
+    let plan = Plan::new(&policies, &options).unwrap();
+    let worlds: Vec<Snapshot> =
+        [0, 50].map(|gaps| Snapshot::freeze(policies.schema.clone(), records(&policies, 4000, gaps))).into_iter().collect();
+    let runs: Vec<Box<dyn Fn()>> = worlds
+        .iter()
+        .map(|world| -> Box<dyn Fn()> {
+            let _ = world.columns();
+            Box::new(|| {
+                black_box(decide(&plan, &policies, world, &options, false).unwrap());
+            })
+        })
+        .collect();
+    let times = medians(&runs.iter().map(AsRef::as_ref).collect::<Vec<_>>());
+    println!("ratio/open lists, eleven rules: {:.2} ({times:.2?} ms)", times[1] / times[0]);
+    let _ = c;
+}
+
+criterion_group!(benches, load, operators, scan, ratios, again::again);
 criterion_main!(benches);

@@ -24,6 +24,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use tenet::check::{Policies, Test};
+use tenet::query::Rewrites;
 use tenet::testing::{knock_out, knocked_out, run_test, with_world};
 use tenet::text::{Diagnostic, SourceFile};
 use tenet::{BuiltinModules, PolicyFile, compile};
@@ -35,7 +36,7 @@ mod agree {
 }
 
 use agree::compare::{Depth, compare};
-use agree::engine::{Store, fast_over};
+use agree::engine::{Pair, REFERENCE, Store, fast_over, rewritten};
 
 datatest_stable::harness! {
     { test = cases, root = "tests/suite", pattern = r"\.tenet$" },
@@ -106,7 +107,13 @@ fn policies(path: &Path) -> datatest_stable::Result<()> {
 fn disagreements(policies: &Policies, test: &Test) -> Vec<String> {
     let differ = |test: &Test, store: Store, depth: Depth| {
         let compared = with_world(policies, test, |policies, snapshot, options| {
-            let compared = compare(policies, snapshot, options, fast_over(store), depth);
+            let mut compared = compare(policies, snapshot, options, fast_over(store), depth);
+            // The whole world also with the plans as their authors wrote them.
+            if depth == Depth::Reasons {
+                let plain = rewritten(Rewrites::none());
+                let pair = Pair { one: REFERENCE, other: &plain, store };
+                compared.differences.extend(compare(policies, snapshot, options, pair, Depth::Attestations).differences);
+            }
             let exhausted = compared.scan.is_some_and(|scan| scan.findings.iter().any(|finding| finding.exhausted));
             compared.differences.into_iter().chain(exhausted.then(|| "a step limit was reached".to_owned())).collect::<Vec<_>>()
         });

@@ -338,6 +338,9 @@ pub(super) struct Explain {
     /// Only this requirement
     #[arg(long, value_name = "NAME")]
     pub(super) requirement: Option<String>,
+    /// Show how a rule is evaluated: its plan, over a snapshot with the rows that were estimated and those that came
+    #[arg(long, conflicts_with = "requirement")]
+    pub(super) plan: bool,
 }
 
 #[derive(Debug, Args)]

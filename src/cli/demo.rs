@@ -46,8 +46,13 @@ pub(super) fn run(global: &Global, args: &Demo) -> anyhow::Result<Exit> {
     if args.format.is_empty() {
         for (rule, subject) in EXPLAINED {
             output::print(&format!("\n$ tenet explain {rule} \"{subject}\"\n"))?;
-            let explaining =
-                Explain { selection: selection.clone(), what: (*rule).to_owned(), subject: Some((*subject).to_owned()), requirement: None };
+            let explaining = Explain {
+                selection: selection.clone(),
+                what: (*rule).to_owned(),
+                subject: Some((*subject).to_owned()),
+                requirement: None,
+                plan: false,
+            };
             explain::run(&inside, &explaining)?;
         }
     }

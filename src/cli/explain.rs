@@ -6,14 +6,14 @@ use super::Exit;
 use super::args::{Explain, Global};
 use super::exit::Failure;
 use super::scan::find_subject;
-use super::{output, repo};
+use super::{load, output, repo};
 use crate::Compiled;
 use crate::check::{Rule, code_page};
-use crate::evaluate::engine::scan;
+use crate::evaluate::engine::{EngineError, Plan, scan};
 use crate::evaluate::{Detail, Options};
 use crate::model::{EntityType, NamedType, Provenance, Schema, Type, Verdict};
 use crate::remedy::propose;
-use crate::report::{explain_rule, explain_verdict, plain, remedy_of, result_document};
+use crate::report::{explain_rule, explain_verdict, plain, plain_lines, remedy_of, result_document};
 use crate::sources::source_code_page;
 use crate::text::did_you_mean;
 
@@ -21,11 +21,11 @@ use crate::text::did_you_mean;
 const VERDICTS_MAX: usize = 10;
 
 pub(super) fn run(global: &Global, args: &Explain) -> anyhow::Result<Exit> {
-    if args.what == "exit-codes" {
+    if !args.plan && args.what == "exit-codes" {
         output::print(&super::exit::page())?;
         return Ok(Exit::Ok);
     }
-    if let Some(page) = code_page(&args.what).or_else(|| source_code_page(&args.what)) {
+    if let Some(page) = code_page(&args.what).or_else(|| source_code_page(&args.what)).filter(|_| !args.plan) {
         output::print(&format!("{}: {}\n\n{}\n", page.code, page.title, page.text))?;
         return Ok(Exit::Ok);
     }
@@ -35,6 +35,10 @@ pub(super) fn run(global: &Global, args: &Explain) -> anyhow::Result<Exit> {
         files.extend(repo.policy_files(&args.selection.policies)?);
     }
     let compiled = repo.compile(global, &files)?;
+    if args.plan {
+        let rule = find_rule(&compiled, &args.what)?;
+        return show_plan(global, args, &repo, &compiled, rule);
+    }
     if let Some(entity) = compiled.policies.schema.entity_named(&args.what) {
         output::print(&explain_entity(&compiled, entity))?;
         return Ok(Exit::Ok);
@@ -61,6 +65,36 @@ fn find_rule<'c>(compiled: &'c Compiled, id: &str) -> anyhow::Result<&'c Rule> {
         let help = did_you_mean(id, names).map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
         Failure::usage(format!("there is no rule, diagnostic code or type `{id}`{help}")).into()
     })
+}
+
+/// Shows the plan of a rule, over a snapshot if there is one. All rules of a scan are planned, so that shared parts show.
+fn show_plan(global: &Global, args: &Explain, repo: &repo::Repo, compiled: &Compiled, rule: &Rule) -> anyhow::Result<Exit> {
+    let params = repo.parameters(compiled, &args.selection)?;
+    let packs = repo.packs(compiled, &args.selection)?;
+    let has_snapshot = args.selection.snapshot.is_some() || args.subject.is_some() || repo.snapshot_path(None).is_ok();
+    let loaded = has_snapshot.then(|| repo.snapshot(global, compiled, &args.selection)).transpose()?;
+    let subject = match (&args.subject, &loaded) {
+        (Some(text), Some(loaded)) => Some(find_subject(&loaded.snapshot, text)),
+        _ => None,
+    };
+    let subject = subject.transpose()?;
+    // Without a snapshot nothing is evaluated, and no value depends on the instant.
+    let now = loaded.as_ref().map_or(Ok(jiff::Timestamp::UNIX_EPOCH), |loaded| loaded.now(global))?;
+    let (every, only) = (|_: &Rule| true, |other: &Rule| other.id == rule.id);
+    let options = |select| Options { now, params: &params, packs: packs.as_deref(), select, subject, waivers: false };
+    // A parameter that another rule lacks is no trouble here.
+    let plan = Plan::new(&compiled.policies, &options(&every)).or_else(|_| Plan::new(&compiled.policies, &options(&only)));
+    let refused = |error: EngineError| Failure::usage(error.to_string());
+    let options = options(&every);
+    let over = loaded.as_ref().map(|loaded| (&loaded.snapshot, &options));
+    let text = plan.and_then(|plan| plan.shown(&compiled.policies, &rule.id, over));
+    loaded.as_ref().map_or(Ok(()), load::Loaded::check)?;
+    let text = text.map_err(refused)?;
+    if text.is_empty() {
+        return Err(Failure::usage(format!("{} is in none of the packs in force; name one with --pack", rule.id)).into());
+    }
+    output::print(&format!("{} {}\n{}", rule.id, plain(&rule.title), plain_lines(&text)))?;
+    Ok(Exit::Ok)
 }
 
 fn verdicts(global: &Global, args: &Explain, repo: &repo::Repo, compiled: &Compiled, rule: &Rule) -> anyhow::Result<()> {

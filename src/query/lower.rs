@@ -1,13 +1,14 @@
 //! Checked expressions to terms.
 //!
 //! Before: a tree in which definitions are called, variables are slots of a frame, and each quantifier has its own shape.
-//! After: closed functions. A variable of the surroundings that a quantifier uses is a capture of its test; `all`, `no`,
-//! `implies`, named branches and negated forms are written with `Exists`, `Not` and `Or`; conjunctions and disjunctions are
-//! flat, sorted and without repetition, so the same condition is the same term however its author laid it out.
+//! After: closed functions. A variable of the surroundings that a quantifier uses is a capture of its test. What the language
+//! defines by other words is written with those: `no` and `all` with `Exists` and `Not`, `implies` and named branches with
+//! `Or`, `where` with a filter of the set. Nothing is made better here; that is for `rewrite`.
 
 use std::collections::HashMap;
 
-use super::term::{Function, FunctionId, Lambda, ParamVersion, Pattern, Query, Term, TermId, parts};
+use super::rewrite::{Rewrites, varying_argument};
+use super::term::{Function, FunctionId, Lambda, ParamVersion, Pattern, Query, Term, TermId, map_term, parts};
 use crate::check::{Aggregate, Binder, DefId, Expr, ExprKind, ParamId, Policies, Quantifier, Rule, VarId};
 use crate::model::{Base, Type};
 
@@ -39,12 +40,19 @@ pub const LOWERED_PARTS_MAX: usize = 200_000;
 /// Calls of definitions inside calls.
 const CALL_DEPTH_MAX: usize = 64;
 
-/// Lowers a rule into `query`; `versions` says for each parameter which of its values holds.
+/// Lowers a rule into `query`; `versions` says for each parameter which of its values holds. Of the rewrites only those that
+/// are made while lowering count.
 ///
 /// # Errors
 /// [`TooLarge`].
-pub fn lower_rule(query: &mut Query, policies: &Policies, rule: &Rule, versions: &dyn Fn(ParamId) -> u32) -> Result<RuleQuery, TooLarge> {
-    let mut lowering = Lowering::new(query, policies, versions);
+pub fn lower_rule(
+    query: &mut Query,
+    policies: &Policies,
+    rule: &Rule,
+    versions: &dyn Fn(ParamId) -> u32,
+    on: Rewrites,
+) -> Result<RuleQuery, TooLarge> {
+    let mut lowering = Lowering::new(query, policies, versions, on.has("definitions"));
     let lets = Some(rule);
     let result = RuleQuery {
         applies: rule.filter.as_ref().map(|filter| lowering.of_subject(rule, None, filter)),
@@ -56,19 +64,6 @@ pub fn lower_rule(query: &mut Query, policies: &Policies, rule: &Rule, versions:
         return Err(TooLarge { rule: rule.id.clone(), limit: LOWERED_PARTS_MAX });
     }
     Ok(result)
-}
-
-/// Lowers a condition whose only variable is slot 0, an entity: what a waiver selects by.
-#[must_use]
-pub fn lower_condition(
-    query: &mut Query,
-    policies: &Policies,
-    subject: Type,
-    condition: &Expr,
-    versions: &dyn Fn(ParamId) -> u32,
-) -> FunctionId {
-    let mut lowering = Lowering::new(query, policies, versions);
-    lowering.function(&[(VarId(0), subject)], |this, frame| this.lower(condition, frame))
 }
 
 /// Variables of one rule or definition: which frame, which slot.
@@ -90,13 +85,15 @@ struct Lowering<'a> {
     frames: usize,
     n_parts: usize,
     depth: usize,
+    /// Whether definitions of one argument that varies are functions.
+    shares: bool,
     /// Definitions that were lowered as functions of one argument: which, of which argument, with which others.
     functions: HashMap<(DefId, usize, Vec<TermId>), FunctionId>,
 }
 
 impl<'a> Lowering<'a> {
-    fn new(query: &'a mut Query, policies: &'a Policies, versions: &'a dyn Fn(ParamId) -> u32) -> Self {
-        Self { query, policies, versions, scopes: Vec::new(), frames: 0, n_parts: 0, depth: 0, functions: HashMap::new() }
+    fn new(query: &'a mut Query, policies: &'a Policies, versions: &'a dyn Fn(ParamId) -> u32, shares: bool) -> Self {
+        Self { query, policies, versions, scopes: Vec::new(), frames: 0, n_parts: 0, depth: 0, shares, functions: HashMap::new() }
     }
 
     fn of_subject(&mut self, rule: &Rule, lets: Option<&Rule>, expr: &Expr) -> FunctionId {
@@ -172,7 +169,7 @@ impl<'a> Lowering<'a> {
             if self.n_parts > LOWERED_PARTS_MAX {
                 return self.query.term(Term::Unknown, ty);
             }
-            let inside = map_parts(&term, &mut |part| self.bring_in(level, part));
+            let inside = map_term(&term, &mut |part| self.bring_in(level, part), &mut |function| function);
             return self.query.term(inside, ty);
         }
         let Some(scope) = self.scopes.get_mut(level) else { return outer };
@@ -207,45 +204,7 @@ impl<'a> Lowering<'a> {
     }
 
     fn not(&mut self, inner: TermId) -> TermId {
-        match self.query.get(inner) {
-            Term::Not(plain) => *plain,
-            _ => self.truth(Term::Not(inner)),
-        }
-    }
-
-    fn all_of(&mut self, parts: Vec<TermId>) -> TermId {
-        let parts = self.flat(parts, |term| match term {
-            Term::And(inner) => Some(inner),
-            _ => None,
-        });
-        match parts.as_slice() {
-            [one] => *one,
-            _ => self.truth(Term::And(parts)),
-        }
-    }
-
-    fn any_of(&mut self, parts: Vec<TermId>) -> TermId {
-        let parts = self.flat(parts, |term| match term {
-            Term::Or(inner) => Some(inner),
-            _ => None,
-        });
-        match parts.as_slice() {
-            [one] => *one,
-            _ => self.truth(Term::Or(parts)),
-        }
-    }
-
-    fn flat(&self, parts: Vec<TermId>, inner: impl Fn(&Term) -> Option<&Vec<TermId>>) -> Vec<TermId> {
-        let mut flat: Vec<TermId> = parts
-            .into_iter()
-            .flat_map(|part| match inner(self.query.get(part)) {
-                Some(inner) => inner.clone(),
-                None => vec![part],
-            })
-            .collect();
-        flat.sort_unstable();
-        flat.dedup();
-        flat
+        self.truth(Term::Not(inner))
     }
 
     fn lower_all(&mut self, items: &[Expr], frame: usize) -> Vec<TermId> {
@@ -314,7 +273,7 @@ impl<'a> Lowering<'a> {
         let term = match &expr.kind {
             ExprKind::Union(a, b) => {
                 let (a, b) = two(a, b);
-                Term::Union(a.min(b), a.max(b))
+                Term::Union(a, b)
             }
             ExprKind::Compare(op, a, b) => {
                 let (a, b) = two(a, b);
@@ -359,20 +318,20 @@ impl<'a> Lowering<'a> {
             }
             ExprKind::And(items) => {
                 let items = self.lower_all(items, frame);
-                self.all_of(items)
+                self.truth(Term::And(items))
             }
             ExprKind::Or(items) => {
                 let items = self.lower_all(items, frame);
-                self.any_of(items)
+                self.truth(Term::Or(items))
             }
             ExprKind::Branches(branches) => {
                 let items = branches.iter().map(|(_, branch)| self.lower(branch, frame)).collect();
-                self.any_of(items)
+                self.truth(Term::Or(items))
             }
             ExprKind::Implies(left, right) => {
                 let (left, right) = (self.lower(left, frame), self.lower(right, frame));
                 let left = self.not(left);
-                self.any_of(vec![left, right])
+                self.truth(Term::Or(vec![left, right]))
             }
             ExprKind::In { item, set, negated } => {
                 let (item, set) = (self.lower(item, frame), self.lower(set, frame));
@@ -417,7 +376,7 @@ impl<'a> Lowering<'a> {
             Quantifier::AllNonempty => {
                 let counter = self.exists(binders, body, true, frame);
                 let (all, any) = (self.not(counter), self.exists(binders, None, false, frame));
-                self.all_of(vec![all, any])
+                self.truth(Term::And(vec![all, any]))
             }
             Quantifier::Exactly(n) => {
                 let tally = self.tally(binders, body, frame);
@@ -445,13 +404,9 @@ impl<'a> Lowering<'a> {
             let body = self.lower(body, frame);
             return if negated { self.not(body) } else { body };
         };
-        let set = self.lower(&binder.set, frame);
+        let set = self.filtered(binder, frame);
         let member = self.query.type_of(set).member();
-        let test = self.lambda(frame, binder.var, member, |this| {
-            let kept: Vec<TermId> = binder.filter.iter().map(|filter| this.lower(filter, frame)).collect();
-            let inner = this.exists(rest, body, negated, frame);
-            this.all_of(kept.into_iter().chain([inner]).collect())
-        });
+        let test = self.lambda(frame, binder.var, member, |this| this.exists(rest, body, negated, frame));
         self.truth(Term::Exists { set, test })
     }
 
@@ -462,14 +417,9 @@ impl<'a> Lowering<'a> {
                 None => self.always(),
             };
         };
-        let last = rest.is_empty();
-        let set = if last { self.lower(&binder.set, frame) } else { self.filtered(binder, frame) };
+        let set = self.filtered(binder, frame);
         let member = self.query.type_of(set).member();
-        let test = self.lambda(frame, binder.var, member, |this| {
-            let kept: Vec<TermId> = binder.filter.iter().filter(|_| last).map(|filter| this.lower(filter, frame)).collect();
-            let inner = this.tally(rest, body, frame);
-            if last { this.all_of(kept.into_iter().chain([inner]).collect()) } else { inner }
-        });
+        let test = self.lambda(frame, binder.var, member, |this| this.tally(rest, body, frame));
         self.make(Term::Tally { set, test }, Type::of(Base::Int))
     }
 
@@ -493,7 +443,7 @@ impl<'a> Lowering<'a> {
         self.make(Term::Extreme { largest, nested, set, value }, ty)
     }
 
-    /// A definition of one value is a function of its own, computed once for each value whoever asks; others are written out.
+    /// Definitions are written out, or are functions of their own (see `rewrite::definitions`).
     fn call(&mut self, def: DefId, args: &[Expr], ty: Type, frame: usize) -> TermId {
         let Some(target) = self.policies.defs.get(def.0 as usize) else { return self.make(Term::Unknown, ty) };
         if self.depth >= CALL_DEPTH_MAX {
@@ -502,15 +452,12 @@ impl<'a> Lowering<'a> {
         }
         let args = self.lower_all(args, frame);
         self.depth += 1;
-        let varying: Vec<usize> = args.iter().enumerate().filter(|(_, arg)| self.mentions_arguments(**arg)).map(|(at, _)| at).collect();
-        let single = match varying.as_slice() {
-            [one] => args.get(*one).copied().filter(|arg| !self.query.type_of(*arg).set).map(|arg| (*one, arg)),
-            _ => None,
-        };
+        let single = varying_argument(self.query, &args, |arg| self.mentions_arguments(arg)).filter(|_| self.shares);
         let result = match single {
             Some((at, arg)) => {
                 let formal = target.formals.get(at).map_or(self.query.type_of(arg), |(_, ty)| *ty);
                 let function = self.definition(def, &target.body, at, formal, args);
+                self.query.name(function, &target.name);
                 self.make(Term::Apply(function, arg), ty)
             }
             None => {
@@ -546,48 +493,5 @@ impl Lowering<'_> {
         });
         self.functions.insert(key, function);
         function
-    }
-}
-
-/// Returns the term with each of its parts replaced.
-pub(super) fn map_parts(term: &Term, map: &mut dyn FnMut(TermId) -> TermId) -> Term {
-    let lambda = |lambda: &Lambda, map: &mut dyn FnMut(TermId) -> TermId| Lambda {
-        function: lambda.function,
-        captures: lambda.captures.iter().map(|part| map(*part)).collect(),
-    };
-    match term {
-        Term::Argument(_) | Term::Value(_) | Term::None | Term::Unknown | Term::Now | Term::Param(_) | Term::Extent(_) => term.clone(),
-        Term::Attribute { base, property, at } => Term::Attribute { base: map(*base), property: *property, at: at.map(map) },
-        Term::Navigate { base, property, at } => Term::Navigate { base: map(*base), property: *property, at: at.map(map) },
-        Term::Closure { base, property, reflexive, at } => {
-            Term::Closure { base: map(*base), property: *property, reflexive: *reflexive, at: at.map(map) }
-        }
-        Term::Filter { set, test } => Term::Filter { set: map(*set), test: lambda(test, map) },
-        Term::Exists { set, test } => Term::Exists { set: map(*set), test: lambda(test, map) },
-        Term::Tally { set, test } => Term::Tally { set: map(*set), test: lambda(test, map) },
-        Term::Extreme { largest, nested, set, value } => {
-            Term::Extreme { largest: *largest, nested: *nested, set: map(*set), value: lambda(value, map) }
-        }
-        Term::Listed(items) => Term::Listed(items.iter().map(|part| map(*part)).collect()),
-        Term::And(items) => Term::And(items.iter().map(|part| map(*part)).collect()),
-        Term::Or(items) => Term::Or(items.iter().map(|part| map(*part)).collect()),
-        Term::Not(a) => Term::Not(map(*a)),
-        Term::IsNone(a) => Term::IsNone(map(*a)),
-        Term::IsType(a, ty) => Term::IsType(map(*a), *ty),
-        Term::Matches(a, pattern) => Term::Matches(map(*a), pattern.clone()),
-        Term::Known(a) => Term::Known(map(*a)),
-        Term::AtLeast(a, n) => Term::AtLeast(map(*a), *n),
-        Term::Exactly(a, n) => Term::Exactly(map(*a), *n),
-        Term::Number(a) => Term::Number(map(*a)),
-        Term::Apply(function, a) => Term::Apply(*function, map(*a)),
-        Term::Union(a, b) => Term::Union(map(*a), map(*b)),
-        Term::Compare(op, a, b) => Term::Compare(*op, map(*a), map(*b)),
-        Term::In(a, b) => Term::In(map(*a), map(*b)),
-        Term::Covers(a, b) => Term::Covers(map(*a), map(*b)),
-        Term::Overlaps(a, b) => Term::Overlaps(map(*a), map(*b)),
-        Term::Coalesce(a, b) => Term::Coalesce(map(*a), map(*b)),
-        Term::Add(a, b) => Term::Add(map(*a), map(*b)),
-        Term::Subtract(a, b) => Term::Subtract(map(*a), map(*b)),
-        Term::Interval(a, b) => Term::Interval(map(*a), map(*b)),
     }
 }

@@ -7,16 +7,33 @@
 //! bounded.
 //!
 //! - `term`: terms and functions
-//! - `lower`: expressions to terms
+//! - `lower`: expressions to terms, plainly
+//! - `rewrite`: terms that mean the same and are less work, one a file
+//! - `access`: ways to the members of a set
+//! - `counts`, `cost`: what a term may cost and yield over a snapshot
 //! - `footprint`: what a rule reads
 //! - `digest`: what a rule asks, as a number
+//! - `plan`, `explain`, `words`: the plan of a rule, shown with estimated and actual rows
 
+mod access;
+mod cost;
+mod counts;
 mod digest;
+mod explain;
 mod footprint;
 mod lower;
+mod plan;
+mod rewrite;
 mod term;
+mod words;
 
+pub use access::{EQUALITIES_MAX, conjuncts, equalities, has_far_end};
+pub use cost::{Estimate, Estimates, FAR_END_FROM};
+pub use counts::{Counts, PropertyCounts, properties_read};
 pub use digest::Digests;
+pub use explain::{Actual, Actuals, plan_text};
 pub use footprint::{Footprint, footprint};
-pub use lower::{LOWERED_PARTS_MAX, RuleQuery, TooLarge, lower_condition, lower_rule};
+pub use lower::{LOWERED_PARTS_MAX, RuleQuery, TooLarge, lower_rule};
+pub use plan::{Node, Operator, Planned, plan, shared_by};
+pub use rewrite::{REWRITES_MAX, Rewrites, rewrite};
 pub use term::{Function, FunctionId, Lambda, ParamVersion, Pattern, Query, Term, TermId, calls, parts};

@@ -1,6 +1,6 @@
 //! Terms: what a rule asks, as functions that share their parts.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::{Hash, Hasher};
 
 use regex::Regex;
@@ -192,6 +192,7 @@ pub struct Query {
     pub functions: Vec<Function>,
     known_terms: HashMap<(Term, Type), TermId>,
     known_functions: HashMap<Function, FunctionId>,
+    names: BTreeMap<FunctionId, String>,
 }
 
 impl Query {
@@ -228,6 +229,17 @@ impl Query {
     #[must_use]
     pub fn type_of(&self, id: TermId) -> Type {
         self.terms.get(id.0 as usize).map_or(Type::of(crate::model::Base::Nothing), |(_, ty)| *ty)
+    }
+
+    /// Names a function after what it was made of; the first name stays.
+    pub fn name(&mut self, function: FunctionId, name: &str) {
+        self.names.entry(function).or_insert_with(|| name.to_owned());
+    }
+
+    /// Returns the name of a function that was a definition.
+    #[must_use]
+    pub fn name_of(&self, function: FunctionId) -> Option<&str> {
+        self.names.get(&function).map(String::as_str)
     }
 
     /// Returns a function.
@@ -279,5 +291,48 @@ pub fn calls(term: &Term) -> Vec<FunctionId> {
         Term::Extreme { value, .. } => vec![value.function],
         Term::Apply(function, _) => vec![*function],
         _ => Vec::new(),
+    }
+}
+
+/// Returns the term with each of its parts, and each function it calls, replaced.
+pub(super) fn map_term(term: &Term, map: &mut dyn FnMut(TermId) -> TermId, called: &mut dyn FnMut(FunctionId) -> FunctionId) -> Term {
+    let mut lambda = |lambda: &Lambda, map: &mut dyn FnMut(TermId) -> TermId| Lambda {
+        function: called(lambda.function),
+        captures: lambda.captures.iter().map(|part| map(*part)).collect(),
+    };
+    match term {
+        Term::Argument(_) | Term::Value(_) | Term::None | Term::Unknown | Term::Now | Term::Param(_) | Term::Extent(_) => term.clone(),
+        Term::Attribute { base, property, at } => Term::Attribute { base: map(*base), property: *property, at: at.map(map) },
+        Term::Navigate { base, property, at } => Term::Navigate { base: map(*base), property: *property, at: at.map(map) },
+        Term::Closure { base, property, reflexive, at } => {
+            Term::Closure { base: map(*base), property: *property, reflexive: *reflexive, at: at.map(map) }
+        }
+        Term::Filter { set, test } => Term::Filter { set: map(*set), test: lambda(test, map) },
+        Term::Exists { set, test } => Term::Exists { set: map(*set), test: lambda(test, map) },
+        Term::Tally { set, test } => Term::Tally { set: map(*set), test: lambda(test, map) },
+        Term::Extreme { largest, nested, set, value } => {
+            Term::Extreme { largest: *largest, nested: *nested, set: map(*set), value: lambda(value, map) }
+        }
+        Term::Listed(items) => Term::Listed(items.iter().map(|part| map(*part)).collect()),
+        Term::And(items) => Term::And(items.iter().map(|part| map(*part)).collect()),
+        Term::Or(items) => Term::Or(items.iter().map(|part| map(*part)).collect()),
+        Term::Not(a) => Term::Not(map(*a)),
+        Term::IsNone(a) => Term::IsNone(map(*a)),
+        Term::IsType(a, ty) => Term::IsType(map(*a), *ty),
+        Term::Matches(a, pattern) => Term::Matches(map(*a), pattern.clone()),
+        Term::Known(a) => Term::Known(map(*a)),
+        Term::AtLeast(a, n) => Term::AtLeast(map(*a), *n),
+        Term::Exactly(a, n) => Term::Exactly(map(*a), *n),
+        Term::Number(a) => Term::Number(map(*a)),
+        Term::Apply(function, a) => Term::Apply(called(*function), map(*a)),
+        Term::Union(a, b) => Term::Union(map(*a), map(*b)),
+        Term::Compare(op, a, b) => Term::Compare(*op, map(*a), map(*b)),
+        Term::In(a, b) => Term::In(map(*a), map(*b)),
+        Term::Covers(a, b) => Term::Covers(map(*a), map(*b)),
+        Term::Overlaps(a, b) => Term::Overlaps(map(*a), map(*b)),
+        Term::Coalesce(a, b) => Term::Coalesce(map(*a), map(*b)),
+        Term::Add(a, b) => Term::Add(map(*a), map(*b)),
+        Term::Subtract(a, b) => Term::Subtract(map(*a), map(*b)),
+        Term::Interval(a, b) => Term::Interval(map(*a), map(*b)),
     }
 }

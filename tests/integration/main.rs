@@ -26,6 +26,7 @@ mod open_world;
 #[path = "../oracle/mod.rs"]
 mod oracle;
 mod previous;
+mod plans;
 mod program;
 mod soundness;
 mod stories;

@@ -62,21 +62,30 @@ impl<'a> Machine<'a> {
     /// The greatest truth of a test over the members of each row's set.
     pub(super) fn exists(&self, set: TermId, test: &Lambda, rows: &Rows<'a>) -> Outcome<Vec<u8>> {
         if let Some(sets) = self.candidates(set, test, rows)? {
+            self.took("by look-up", set, test, rows.n);
             return self.exists_in(&sets, test, rows);
         }
         if let Some(decided) = self.exists_by_image(set, test, rows)? {
+            self.took("from the far end", set, test, rows.n);
             return Ok(decided);
         }
-        let sets = self.sets(set, rows)?;
-        self.exists_in(&sets, test, rows)
+        match self.filtered_steps(set, test, rows)? {
+            Some(passing) => {
+                self.took("over lists filtered beforehand", set, test, rows.n);
+                Ok(surest(&passing))
+            }
+            None => {
+                self.took("through all members", set, test, rows.n);
+                self.exists_in(&self.sets(set, rows)?, test, rows)
+            }
+        }
     }
 
     fn exists_in(&self, sets: &Sets<'a>, test: &Lambda, rows: &Rows<'a>) -> Outcome<Vec<u8>> {
-        let mut result = Vec::with_capacity(rows.n);
         if self.is_always(test) {
-            result.extend(sets.spans.iter().map(|(from, to)| (*from..*to).map(|at| sets.level(at)).max().unwrap_or(FALSE)));
-            return Ok(result);
+            return Ok(surest(sets));
         }
+        let mut result = Vec::with_capacity(rows.n);
         self.by_blocks(sets, rows, |this, sets, rows| {
             let truths = this.test(sets, test, rows)?;
             let truths = this.truths(&truths, usize::try_from(sets.n_members()).unwrap_or(usize::MAX));
@@ -119,15 +128,21 @@ impl<'a> Machine<'a> {
     }
 
     pub(super) fn tally(&self, set: TermId, test: &Lambda, rows: &Rows<'a>) -> Outcome<Vec<Tally>> {
-        let sets = match self.candidates(set, test, rows)? {
-            Some(sets) => sets,
-            None => self.sets(set, rows)?,
+        let body = self.query.get_function(test.function).map(|function| self.query.get(function.body));
+        let passing = match self.candidates(set, test, rows)? {
+            Some(sets) => (sets, false),
+            None if matches!(body, Some(Term::Tally { .. })) => (self.sets(set, rows)?, false),
+            None => match self.filtered_steps(set, test, rows)? {
+                Some(passing) => (passing, true),
+                None => (self.sets(set, rows)?, false),
+            },
         };
-        let sets = self.distinct(sets)?;
+        self.took(if passing.1 { "over lists filtered beforehand" } else { "through the members" }, set, test, rows.n);
+        let sets = self.distinct(passing.0)?;
         let mut result = Vec::with_capacity(rows.n);
         self.by_blocks(&sets, rows, |this, sets, rows| {
             let total = usize::try_from(sets.n_members()).unwrap_or(usize::MAX);
-            let always = this.is_always(test);
+            let always = passing.1 || this.is_always(test);
             let counts: Vec<Tally> = if always {
                 vec![Tally { low: 1, high: 1 }; total]
             } else {
@@ -203,6 +218,11 @@ impl<'a> Machine<'a> {
         })?;
         Ok(result)
     }
+}
+
+/// How surely each set has any member.
+fn surest(sets: &Sets<'_>) -> Vec<u8> {
+    sets.spans.iter().map(|(from, to)| (*from..*to).map(|at| sets.level(at)).max().unwrap_or(FALSE)).collect()
 }
 
 /// A constant tally stands as a number.

@@ -17,7 +17,7 @@ use super::shape::Shapes;
 use super::vector::{DOUBT, FALSE, Rows, Sets, TRUE, Vector, is_known, is_unseen};
 use crate::check::{ParamId, Policies, Rule};
 use crate::model::{EntityId, PropertyId, SourceKind, Value, Verdict};
-use crate::query::{ParamVersion, Query, RuleQuery, Term, TermId, TooLarge, lower_rule};
+use crate::query::{Footprint, ParamVersion, Query, Rewrites, RuleQuery, Term, TermId, TooLarge, footprint, lower_rule, rewrite};
 use crate::snapshot::Snapshot;
 use crate::snapshot::columns::{CodeClass, Columns};
 
@@ -54,6 +54,8 @@ pub struct Plan {
     pub query: Query,
     /// The rules that run, with their functions.
     pub runs: Vec<(RuleRun, RuleQuery)>,
+    /// What each of them reads, in the same order, as its author wrote it.
+    pub footprints: Vec<Footprint>,
     pub(super) params: HashMap<ParamVersion, Val>,
     pub(super) shapes: Shapes,
 }
@@ -64,16 +66,25 @@ impl Plan {
     /// # Errors
     /// [`EngineError::Params`] and [`EngineError::TooLarge`].
     pub fn new(policies: &Policies, options: &Options<'_>) -> Result<Self, EngineError> {
+        Self::rewritten(policies, options, Rewrites::all())
+    }
+
+    /// Lowers the rules that `options` select, with some rewrites only: what they say stays the same.
+    ///
+    /// # Errors
+    /// [`EngineError::Params`] and [`EngineError::TooLarge`].
+    pub fn rewritten(policies: &Policies, options: &Options<'_>, on: Rewrites) -> Result<Self, EngineError> {
         let runs = rule_runs(policies, options).map_err(EngineError::Params)?;
         let mut query = Query::default();
         let mut versions: Vec<Vec<Val>> = vec![Vec::new(); policies.params.len()];
-        let mut lowered = Vec::new();
+        let (mut running, mut lowered) = (Vec::new(), Vec::new());
         for run in runs {
             let Some(rule) = policies.rules.get(run.rule.0 as usize) else { continue };
             let version: Vec<u32> = versions.iter_mut().zip(&run.params).map(|(known, value)| version_of(known, value)).collect();
             let of = |param: ParamId| version.get(param.0 as usize).copied().unwrap_or(0);
-            let functions = lower_rule(&mut query, policies, rule, &of)?;
-            lowered.push((run, functions));
+            let functions = lower_rule(&mut query, policies, rule, &of, on)?;
+            lowered.push(functions);
+            running.push(run);
         }
         let mut params = HashMap::default();
         for (param, values) in (0_u32..).zip(versions) {
@@ -81,8 +92,10 @@ impl Plan {
                 params.insert(ParamVersion { param: ParamId(param), version }, value);
             }
         }
+        let footprints = lowered.iter().map(|functions| footprint(&query, &policies.schema, functions)).collect();
+        let (query, functions) = rewrite(&query, &policies.schema, &lowered, on);
         let shapes = Shapes::new(&query);
-        Ok(Self { query, runs: lowered, params, shapes })
+        Ok(Self { query, runs: running.into_iter().zip(functions).collect(), footprints, params, shapes })
     }
 }
 
@@ -433,9 +446,16 @@ fn split(extent: &Sets<'_>, only: Option<EntityId>) -> Extent {
 /// # Errors
 /// [`EngineError`].
 pub fn scan(policies: &Policies, snapshot: &Snapshot, options: &Options<'_>) -> Result<Scan, EngineError> {
-    let plan = Plan::new(policies, options)?;
-    let decided = decide(&plan, policies, snapshot, options, false)?;
-    Ok(scan_of(&plan, policies, snapshot, options, &decided))
+    scan_by(&Plan::new(policies, options)?, policies, snapshot, options)
+}
+
+/// Evaluates the rules of a plan, which was made with the same options.
+///
+/// # Errors
+/// [`EngineError`].
+pub fn scan_by(plan: &Plan, policies: &Policies, snapshot: &Snapshot, options: &Options<'_>) -> Result<Scan, EngineError> {
+    let decided = decide(plan, policies, snapshot, options, false)?;
+    Ok(scan_of(plan, policies, snapshot, options, &decided))
 }
 
 /// Makes a scan of what was decided: findings, the attestations they rest on, waivers.
@@ -446,7 +466,7 @@ pub fn scan_of(plan: &Plan, policies: &Policies, snapshot: &Snapshot, options: &
         Scan { now: options.now, runs: plan.runs.iter().map(|(run, _)| run.clone()).collect(), findings: Vec::new(), waivers: Vec::new() };
     for (at, decision) in decided.decisions.iter().enumerate() {
         let findings = findings_of(at, decision, &mut scan);
-        let rests = plan.runs.get(at).is_some_and(|(_, functions)| reads_any(&plan.query, policies, functions, &attested));
+        let rests = plan.footprints.get(at).is_some_and(|read| reads_any(read, &attested));
         scan.findings.extend(if rests { attested_of(policies, snapshot, &scan, at, findings) } else { findings });
     }
     apply_waivers(policies, snapshot, options, &mut scan);
@@ -526,12 +546,11 @@ fn attested_properties(columns: &Columns) -> Attested {
 }
 
 /// Tells whether a rule reads anything that somebody vouches for.
-fn reads_any(query: &Query, policies: &Policies, functions: &RuleQuery, attested: &Attested) -> bool {
+fn reads_any(read: &Footprint, attested: &Attested) -> bool {
     let vouched = match attested {
         Attested::Nothing => return false,
         Attested::Everything => return true,
         Attested::Properties(vouched) => vouched,
     };
-    let read = crate::query::footprint(query, &policies.schema, functions);
     read.properties.iter().any(|property| vouched.contains(property))
 }

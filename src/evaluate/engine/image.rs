@@ -13,7 +13,7 @@ use super::HashMap;
 use super::machine::{Machine, Outcome};
 use super::vector::{DOUBT, FALSE, Rows, TRUE, Vector, is_known, is_unseen};
 use crate::model::{Base, Property, PropertyId};
-use crate::query::{Lambda, Term, TermId, parts};
+use crate::query::{Lambda, Term, TermId, conjuncts, has_far_end, parts};
 use crate::snapshot::columns::{CODES_MAX, CodeClass, NONE};
 
 /// Which questions are answered: for certain, and perhaps.
@@ -108,7 +108,11 @@ const SHORT: u64 = 24;
 impl<'a> Machine<'a> {
     /// Decides an existence from the far end, if that promises to be less work; `None` if it does not or cannot be done.
     pub(super) fn exists_by_image(&self, set: TermId, test: &Lambda, rows: &Rows<'a>) -> Outcome<Option<Vec<u8>>> {
-        if rows.n < ROWS_FROM || self.shapes.is_closed(set) || !self.is_long(set) || !self.sample_is_long(set, rows)? {
+        if rows.n < ROWS_FROM
+            || self.shapes.is_closed(set)
+            || !has_far_end(self.query, self.schema, set)
+            || !self.sample_is_long(set, rows)?
+        {
             return Ok(None);
         }
         let Some(questions) = self.questions(test, rows)? else { return Ok(None) };
@@ -131,21 +135,6 @@ impl<'a> Machine<'a> {
             }
         }
         Ok(Some(result))
-    }
-
-    /// Tells whether a set is gathered over several steps.
-    fn is_long(&self, set: TermId) -> bool {
-        match self.query.get(set) {
-            Term::Apply(function, _) => self.query.get_function(*function).is_some_and(|function| self.is_long(function.body)),
-            Term::Union(a, b) => self.is_long(*a) || self.is_long(*b),
-            Term::Filter { set, test } => test.captures.is_empty() && self.is_long(*set),
-            Term::Closure { at: None, .. } => true,
-            Term::Navigate { base, property, at: None } => {
-                let derived = self.schema.property(*property).is_some_and(|property| property.derived.is_some());
-                derived || self.query.type_of(*base).set
-            }
-            _ => false,
-        }
     }
 
     fn sample_is_long(&self, set: TermId, rows: &Rows<'a>) -> Outcome<bool> {
@@ -235,11 +224,7 @@ impl<'a> Machine<'a> {
 
     /// Finds a conjunct that asks for a member of a list that most do not have; returns those who have one.
     fn holders(&self, body: TermId) -> Option<Vec<u32>> {
-        let conjuncts = match self.query.get(body) {
-            Term::And(parts) => parts.clone(),
-            _ => vec![body],
-        };
-        conjuncts.into_iter().find_map(|part| {
+        conjuncts(self.query, body).into_iter().find_map(|part| {
             let Term::Exists { set, .. } = self.query.get(part) else { return None };
             let Term::Navigate { base, property, at: None } = self.query.get(*set) else { return None };
             let declared = self.schema.property(*property)?;

@@ -5,8 +5,7 @@ use std::rc::Rc;
 use super::machine::{Machine, Outcome};
 use super::sets::Gathered;
 use super::vector::{Rows, Sets, Vector, is_known};
-use crate::check::Comparison;
-use crate::query::{Lambda, Term, TermId, parts};
+use crate::query::{Lambda, TermId, equalities};
 use crate::snapshot::columns::{CodeClass, NONE, UNKNOWN};
 
 /// The members of a set by the values of one term or two.
@@ -23,9 +22,6 @@ fn joined(codes: impl Iterator<Item = u32>) -> Option<u64> {
     codes.into_iter().try_fold(0_u64, |key, code| (code == NONE || is_known(code)).then_some(key << 32 | u64::from(code)))
 }
 
-/// Equalities used together.
-const TOGETHER: usize = 2;
-
 /// Sets smaller than this are not worth a lookup.
 const WORTH_FROM: u64 = 8;
 
@@ -35,7 +31,7 @@ impl<'a> Machine<'a> {
         if !self.shapes.is_closed(set) || test.captures.is_empty() || rows.n < 2 {
             return Ok(None);
         }
-        let equalities = self.equalities(test);
+        let equalities = equalities(self.query, test);
         if equalities.is_empty() {
             return Ok(None);
         }
@@ -70,38 +66,6 @@ impl<'a> Machine<'a> {
         }
         self.spend(gathered.len())?;
         Ok(Some(gathered.finish(sets.distinct)))
-    }
-
-    /// Finds equalities `f(member) == g(captures)` among the conjuncts of a test.
-    fn equalities(&self, test: &Lambda) -> Vec<(TermId, TermId)> {
-        let Some(body) = self.query.get_function(test.function).map(|function| function.body) else { return Vec::new() };
-        let conjuncts = match self.query.get(body) {
-            Term::And(parts) => parts.clone(),
-            _ => vec![body],
-        };
-        let found = conjuncts.into_iter().filter_map(|part| {
-            let Term::Compare(Comparison::Equal, a, b) = self.query.get(part) else { return None };
-            match (self.arguments_of(*a), self.arguments_of(*b)) {
-                ((true, false), (false, true)) => Some((*a, *b)),
-                ((false, true), (true, false)) => Some((*b, *a)),
-                _ => None,
-            }
-        });
-        found.take(TOGETHER).collect()
-    }
-
-    /// Tells whether a term mentions the member, and whether it mentions captures.
-    fn arguments_of(&self, term: TermId) -> (bool, bool) {
-        let (mut member, mut captures) = (false, false);
-        let mut queue = vec![term];
-        while let Some(id) = queue.pop() {
-            match self.query.get(id) {
-                Term::Argument(0) => member = true,
-                Term::Argument(_) => captures = true,
-                other => queue.extend(parts(other)),
-            }
-        }
-        (member, captures)
     }
 
     fn lookup(&self, set: TermId, sets: &Sets<'a>, of_member: Vec<TermId>) -> Outcome<Option<Rc<Lookup>>> {

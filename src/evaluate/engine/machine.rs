@@ -9,10 +9,10 @@ use super::super::value::{Unseen, Val};
 use super::HashMap;
 use super::facts::{Attribute, Facts, List};
 use super::memo::Memo;
-use super::shape::Shapes;
+use super::shape::{Shapes, counts};
 use super::vector::{DOUBT, FALSE, FOREIGN_FIRST, Rows, Sets, TRUE, UNSEEN_FIRST, Vector, is_unseen, truth_code};
 use crate::model::{Base, EntityId, Property, PropertyId, Schema, Type, Value};
-use crate::query::{FunctionId, ParamVersion, Query, Term, TermId};
+use crate::query::{Estimates, FunctionId, ParamVersion, Query, Term, TermId};
 use crate::snapshot::columns::{CODES_MAX, CodeClass, Codes, Columns, NONE, UNKNOWN};
 
 /// The work one rule may take: rows, members and combinations looked at.
@@ -48,6 +48,7 @@ fn key_code(code: u32) -> u32 {
 pub(super) struct Machine<'a> {
     pub(super) query: &'a Query,
     pub(super) shapes: &'a Shapes,
+    pub(super) estimates: Estimates,
     pub(super) columns: &'a Columns,
     pub(super) schema: &'a Schema,
     pub(super) facts: Facts<'a>,
@@ -68,6 +69,8 @@ pub(super) struct Machine<'a> {
     foreign: RefCell<Foreign>,
     pub(super) translations: RefCell<HashMap<(CodeClass, CodeClass), HashMap<u32, u32>>>,
     work: Cell<u64>,
+    /// What is counted, for a plan that is shown.
+    pub(super) profile: Option<super::profile::Profile>,
 }
 
 impl<'a> Machine<'a> {
@@ -82,6 +85,7 @@ impl<'a> Machine<'a> {
         Self {
             query,
             shapes,
+            estimates: Estimates::new(query, schema, &counts(query, columns)),
             columns,
             schema,
             facts: Facts::new(columns, schema, reference, reference.now),
@@ -102,6 +106,7 @@ impl<'a> Machine<'a> {
             foreign: RefCell::default(),
             translations: RefCell::default(),
             work: Cell::new(0),
+            profile: None,
         }
     }
 
@@ -290,9 +295,17 @@ impl<'a> Machine<'a> {
         if let Some(known) = rows.known.borrow().get(&term) {
             return Ok(Rc::clone(known));
         }
+        let work = self.work.get();
         let made = Rc::new(self.compute(term, rows)?);
+        self.note(term, rows.n, &made, work);
         rows.known.borrow_mut().insert(term, Rc::clone(&made));
         Ok(made)
+    }
+
+    fn note(&self, term: TermId, n: usize, made: &Vector<'a>, work_before: u64) {
+        if let Some(profile) = &self.profile {
+            profile.note(term, n, made, self.work.get() - work_before);
+        }
     }
 
     fn constant(&self, term: TermId, n: usize) -> Outcome<Shared<'a>> {
@@ -301,11 +314,13 @@ impl<'a> Machine<'a> {
             Some(vector) => vector,
             None => {
                 let rows = Rows::new(1, Vec::new());
+                let work = self.work.get();
                 let vector = match self.compute(term, &rows)? {
                     Vector::Sets(sets) => Vector::Sets(sets),
                     other => Vector::Same(self.value_at(&other, 0)),
                 };
                 let vector = Rc::new(vector);
+                self.note(term, 1, &vector, work);
                 self.constants.borrow_mut().insert(term, Rc::clone(&vector));
                 vector
             }
@@ -431,12 +446,11 @@ impl<'a> Machine<'a> {
         Ok(Vector::Values(values.collect()))
     }
 
-    /// Conjunctions and disjunctions: plain parts first; parts with sets only for the rows that are not decided by then.
+    /// Conjunctions and disjunctions: first what decides the most for the least work; parts with sets only for the rows that
+    /// are not decided by then.
     fn junction(&self, parts: &[TermId], deciding: u8, rows: &Rows<'a>) -> Outcome<Vec<u8>> {
         let mut result = vec![TRUE - deciding; rows.n];
-        let mut parts: Vec<TermId> = parts.to_vec();
-        parts.sort_by_key(|part| self.shapes.weight(*part));
-        for part in parts {
+        for part in self.estimates.ordered(parts, deciding == FALSE) {
             let n_open = result.iter().filter(|truth| **truth != deciding).count();
             if n_open == 0 {
                 break;

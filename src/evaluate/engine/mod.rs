@@ -13,6 +13,7 @@
 //! - `shape`: what is told of terms beforehand
 //! - `decide`: verdicts
 //! - `delta`: what has to be decided again after something changed
+//! - `profile`, `shown`: plans with what was counted
 
 mod compare;
 mod count;
@@ -24,13 +25,15 @@ mod image;
 mod lookup;
 mod machine;
 mod memo;
+mod profile;
 mod sets;
 mod shape;
+mod shown;
 mod vector;
 
 /// Tables that are looked up very often, with a hash that is the same in every run.
 type HashMap<K, V> = std::collections::HashMap<K, V, foldhash::fast::FixedState>;
 type HashSet<K> = std::collections::HashSet<K, foldhash::fast::FixedState>;
 
-pub use decide::{Decided, Decision, EngineError, Plan, Subjects, decide, scan, scan_of};
+pub use decide::{Decided, Decision, EngineError, Plan, Subjects, decide, scan, scan_by, scan_of};
 pub use machine::{MEMBERS_MAX, WORK_MAX};

@@ -232,7 +232,10 @@ impl<'a> Machine<'a> {
         let sets = match self.candidates(set, test, rows)? {
             Some(sets) => sets,
             None => match self.filtered_steps(set, test, rows)? {
-                Some(done) => return Ok(done),
+                Some(done) => {
+                    self.took("over lists filtered beforehand", set, test, rows.n);
+                    return Ok(done);
+                }
                 None => self.sets(set, rows)?,
             },
         };

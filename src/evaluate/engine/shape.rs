@@ -1,6 +1,8 @@
 //! What can be told of terms before they are evaluated.
 
-use crate::query::{Query, Term, TermId, calls, parts};
+use crate::model::{EntityType, PropertyId};
+use crate::query::{Counts, PropertyCounts, Query, Term, TermId, calls, parts, properties_read};
+use crate::snapshot::columns::{Columns, Statistics};
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Shape {
@@ -8,8 +10,6 @@ struct Shape {
     closed: bool,
     /// Whether it looks at sets, itself or in a function it calls.
     has_sets: bool,
-    /// How much one row costs, roughly.
-    weight: u32,
 }
 
 /// What can be told of each term of a query.
@@ -41,19 +41,9 @@ impl Shapes {
                 | Term::Extreme { .. }
                 | Term::Covers(..)
         );
-        let own = match term {
-            Term::Closure { .. } => 64,
-            Term::Navigate { .. } => 8,
-            Term::Extent(_) => 100,
-            Term::Covers(..) => 32,
-            Term::Matches(..) => 16,
-            _ => 1,
-        };
-        let inner: u32 = parts(term).into_iter().chain(bodies()).map(|part| self.weight(part)).fold(0, u32::saturating_add);
         Shape {
             closed: !matches!(term, Term::Argument(_)) && parts(term).into_iter().all(|part| self.is_closed(part)),
             has_sets: looks_at_sets || parts(term).into_iter().chain(bodies()).any(|part| self.has_sets(part)),
-            weight: own.max(1_u32).saturating_add(inner).saturating_mul(if looks_at_sets { 4 } else { 1 }),
         }
     }
 
@@ -68,8 +58,18 @@ impl Shapes {
     pub(super) fn has_sets(&self, term: TermId) -> bool {
         self.get(term).has_sets
     }
+}
 
-    pub(super) fn weight(&self, term: TermId) -> u32 {
-        self.get(term).weight
+/// Counts what the terms of a query read.
+pub(super) fn counts(query: &Query, columns: &Columns) -> Counts {
+    let schema = columns.schema();
+    let size = |ty: &EntityType| (ty.id, u32::try_from(columns.domain(ty.id).len()).unwrap_or(u32::MAX));
+    let counted = |property: PropertyId| {
+        let Statistics { holders, facts, none, unknown, distinct, open } = columns.statistics(property);
+        (property, PropertyCounts { holders, facts, none, unknown, distinct, open })
+    };
+    Counts {
+        entities: schema.entities.iter().map(size).collect(),
+        properties: properties_read(query, schema).into_iter().map(counted).collect(),
     }
 }

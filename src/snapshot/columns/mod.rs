@@ -14,6 +14,7 @@
 //! - `gather`: derived navigations
 //! - `delta`: what differs between two snapshots
 //! - `rebuild`: records of columns
+//! - `statistics`: how many there are of what
 
 mod answer;
 mod build;
@@ -22,6 +23,7 @@ mod dictionary;
 mod gather;
 mod read;
 mod rebuild;
+mod statistics;
 #[cfg(test)]
 mod tests;
 
@@ -29,6 +31,7 @@ pub(super) use gather::gathered_completeness;
 
 pub use dictionary::{format_guid, parse_guid};
 pub use read::Frame;
+pub use statistics::Statistics;
 
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
@@ -327,6 +330,8 @@ pub struct Columns {
     trouble: OnceLock<String>,
     /// By property: the entities that reach themselves over it, sorted; found when first asked for.
     circles: Vec<OnceLock<Vec<u32>>>,
+    /// By property: what is counted of it; counted when first asked for.
+    statistics: Vec<OnceLock<Statistics>>,
 }
 
 impl Columns {

@@ -57,6 +57,7 @@ impl Columns {
             n: own.iter().map(|range| range.end).max().unwrap_or(0),
             identity: u32::try_from(identity).unwrap_or(u32::MAX),
             circles: schema.properties.iter().map(|_| OnceLock::new()).collect(),
+            statistics: schema.properties.iter().map(|_| OnceLock::new()).collect(),
             schema,
             meta,
             sources,

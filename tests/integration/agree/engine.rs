@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tenet::check::Policies;
 use tenet::evaluate::{Options, Scan, engine, scan};
+use tenet::query::Rewrites;
 use tenet::snapshot::Snapshot;
 
 /// What a scan gives: the reason in words if nothing was evaluated.
@@ -21,6 +22,14 @@ pub(crate) const REFERENCE: Engine<'static> = &|policies, snapshot, options| {
 /// The engine that has to agree with it.
 pub(crate) const FAST: Engine<'static> =
     &|policies, snapshot, options| engine::scan(policies, snapshot, options).map_err(|error| error.to_string());
+
+/// The engine with some rewrites of plans only.
+pub(crate) fn rewritten(on: Rewrites) -> impl Fn(&Policies, &Snapshot, &Options<'_>) -> Scanned + Sync {
+    move |policies, snapshot, options| {
+        let plan = engine::Plan::rewritten(policies, options, on).map_err(|error| error.to_string())?;
+        engine::scan_by(&plan, policies, snapshot, options).map_err(|error| error.to_string())
+    }
+}
 
 /// What a snapshot is read from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

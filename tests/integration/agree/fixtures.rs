@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 use tenet::evaluate::Options;
+use tenet::query::Rewrites;
 use tenet::snapshot::Snapshot;
 
 use super::compare::{Depth, compare};
-use super::engine::{Pair, REFERENCE, Store, fast_over};
+use super::engine::{Pair, REFERENCE, Store, fast_over, rewritten};
 use crate::stories::STORIES;
 use crate::tenant::Tenant;
 
@@ -27,7 +28,9 @@ fn differences(folder: &str) -> Vec<String> {
             for options in [Options { now, ..*options }, every_rule] {
                 let depth = if days == 0 { Depth::Reasons } else { Depth::Attestations };
                 let slow_over_columns = Pair { one: REFERENCE, other: REFERENCE, store: Store::Columns };
-                for pair in [fast_over(Store::Records), fast_over(Store::Columns), slow_over_columns] {
+                let plain = rewritten(Rewrites::none());
+                let as_written = Pair { one: REFERENCE, other: &plain, store: Store::Columns };
+                for pair in [fast_over(Store::Records), fast_over(Store::Columns), slow_over_columns, as_written] {
                     let compared = compare(policies, &snapshot, &options, pair, depth);
                     assert!(compared.scan.is_some_and(|scan| !scan.findings.is_empty()), "{folder}: nothing was judged");
                     found.extend(compared.differences.into_iter().map(|difference| format!("{folder}, {days} days later: {difference}")));

@@ -1,14 +1,15 @@
 //! What may be laid out differently: rewrites of checked policies after which the reference evaluator says the same, and
-//! some after which it does not, though they look as if it would.
+//! some after which it does not, though they look as if it would. And rewrites of plans, all off, each one off, each one on.
 
 use tenet::check::{Binder, Comparison, Expr, ExprKind, Policies, VarId};
 use tenet::evaluate::Options;
 use tenet::model::{Base, Type, Value};
+use tenet::query::Rewrites;
 use tenet::snapshot::Snapshot;
 use tenet::syntax::ast::{Aggregate, Quantifier};
 
 use super::compare::Depth;
-use super::engine::{Engine, Pair, REFERENCE, Store};
+use super::engine::{Engine, Pair, REFERENCE, Store, rewritten};
 use super::mutants::{each, each_expression};
 use super::{Search, run, setting};
 
@@ -244,5 +245,24 @@ fn what_is_only_laid_out_differently_means_the_same() {
     }
     for (name, rewrite) in NOT_NEUTRAL {
         assert!(!differs(*rewrite, PAIRS_MAX, false).is_empty(), "{name}: no difference was found");
+    }
+}
+
+/// Verdicts, reasons and blocking facts are the same whichever rewrites of plans are made.
+#[test]
+fn rewrites_of_plans_change_nothing_that_is_said() {
+    let pairs = setting("TENET_AGREE_PLANNED", 1_500);
+    let mut sets = vec![("none of them".to_owned(), Rewrites::none())];
+    for name in Rewrites::names() {
+        sets.push((format!("all but {name}"), Rewrites::all().without(name)));
+        sets.push((format!("only {name}"), Rewrites::none().with(name)));
+    }
+    for (seed, (name, on)) in (6_000_000..).step_by(10_000).zip(sets) {
+        let engine = rewritten(on);
+        let pair = Pair { one: REFERENCE, other: &engine, store: Store::Columns };
+        let search = Search { seed, pairs, failures_max: 1, turns: &[&[pair]], shrinks: true, depth: Depth::Reasons };
+        let (tally, failures) = run(search);
+        assert!(tally.pairs >= pairs || !failures.is_empty(), "{name}: only {} pairs", tally.pairs);
+        assert!(failures.is_empty(), "{name}\n{}", failures.join("\n"));
     }
 }
