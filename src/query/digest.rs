@@ -42,7 +42,9 @@ impl<'a> Digests<'a> {
         let mut hasher = Sha256::new();
         hasher.update((leaf.len() as u64).to_le_bytes());
         hasher.update(leaf);
-        inner.iter().for_each(|hash| hasher.update(hash));
+        for hash in &inner {
+            hasher.update(hash);
+        }
         hasher.finalize().into()
     }
 
@@ -68,7 +70,9 @@ impl<'a> Digests<'a> {
         for functions in [&rule.applies.into_iter().collect(), &rule.due.into_iter().collect(), &rule.requirements, &rule.lets] {
             let functions: &Vec<FunctionId> = functions;
             hasher.update((functions.len() as u64).to_le_bytes());
-            functions.iter().for_each(|function| hasher.update(self.function(*function)));
+            for function in functions {
+                hasher.update(self.function(*function));
+            }
         }
         hasher.finalize().iter().fold(String::new(), |mut text, byte| {
             let _ = write!(text, "{byte:02x}");

@@ -67,7 +67,7 @@ fn a_rule_that_is_new_is_decided_whole_and_the_others_stand() {
     let folder = repo("User.jsonl", "\"account_enabled\":true", "\"account_enabled\":false");
     let root = folder.path();
     let rule =
-        "edition 1\nmodule policies.added\nrule ADDED-001 for u: User {\n  title \"Named\"\n  require named: u.display_name != \"\"\n}\n";
+        "edition 1\nmodule policies.added\nrule ADDED-001 for u: User {\n  title \"Enabled\"\n  require enabled: u.account_enabled\n}\n";
     fs::create_dir_all(root.join("policies")).unwrap();
     fs::write(root.join("policies/added.tenet"), rule).unwrap();
     scan(root, "contoso", &["-f", "json=whole.json"]);

@@ -134,7 +134,9 @@ impl<'a> Back<'a> {
             }
             // Both sides of a membership hold the same facts.
             Some(inverse) if inverse.ty.set && inverse.derived.is_none() && declared.derived.is_none() => {
-                ids.iter().for_each(|id| self.members(inverse.id, *id, &mut found));
+                for id in ids {
+                    self.members(inverse.id, *id, &mut found);
+                }
             }
             _ => {
                 let wanted = Wanted::new(ids);

@@ -41,12 +41,15 @@ pub(super) fn entities(old: &Columns, new: &Columns) -> Mapping {
 fn keys(old: &Keys, new: &Keys) -> Mapping {
     match (old, new) {
         (Keys::Guids(a), Keys::Guids(b)) => Mapping::merged(old.len(), new.len(), |x, y| a.get(x as usize).cmp(&b.get(y as usize))),
-        (Keys::Prefixed { prefixes: p, prefix: a, guid: g }, Keys::Prefixed { prefixes: q, prefix: b, guid: h }) => {
-            let known = texts(p, q);
+        (
+            Keys::Prefixed { prefixes: old_prefixes, prefix: old_prefix, guid: old_guid },
+            Keys::Prefixed { prefixes: new_prefixes, prefix: new_prefix, guid: new_guid },
+        ) => {
+            let known = texts(old_prefixes, new_prefixes);
             let order = |x: u32, y: u32| {
-                let (x_at, y_at) = (x as usize, y as usize);
-                match (a.get(x_at).and_then(|place| known.get(*place)), b.get(y_at)) {
-                    (Some(same), Some(other)) if same == *other => g.get(x_at).cmp(&h.get(y_at)),
+                let (before, after) = (x as usize, y as usize);
+                match (old_prefix.get(before).and_then(|place| known.get(*place)), new_prefix.get(after)) {
+                    (Some(same), Some(other)) if same == *other => old_guid.get(before).cmp(&new_guid.get(after)),
                     _ => old.get(x).cmp(&new.get(y)),
                 }
             };
