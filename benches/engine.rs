@@ -2,7 +2,14 @@
 //!
 //! `cargo bench --bench engine -- ratio` measures the same rule laid out in three ways, and the bench rules with open lists
 //! and without, in turns, and prints ratios of medians.
-#![expect(clippy::unwrap_used, clippy::pedantic, reason = "a bench that cannot go on ends")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::pedantic,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    reason = "a bench that cannot go on ends; ratios are timed and printed here"
+)]
 
 mod again;
 #[path = "../tests/support/generate.rs"]

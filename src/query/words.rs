@@ -19,8 +19,8 @@ pub(super) struct Words<'q> {
 /// Returns the name of a variable of a type that is not among those in use: the first letter, and a number if need be.
 pub(super) fn fresh_name(policies: &Policies, ty: Type, used: &[String]) -> String {
     let letter = ty.entity().map_or('v', |id| policies.schema.entity_name(id).chars().next().unwrap_or('v').to_ascii_lowercase());
-    let names = std::iter::once(letter.to_string()).chain((2_u32..).map(|n| format!("{letter}{n}")));
-    names.into_iter().find(|name| !used.contains(name)).unwrap_or_default()
+    let mut names = std::iter::once(letter.to_string()).chain((2_u32..).map(|n| format!("{letter}{n}")));
+    names.find(|name| !used.contains(name)).unwrap_or_default()
 }
 
 impl Words<'_> {
