@@ -10,8 +10,10 @@
 //! - `facts`: columns as they hold now
 //! - `machine`, `compare`, `sets`, `derived`, `count`, `lookup`, `image`: terms over a batch
 //! - `memo`: functions computed once for each entity
+//! - `prefetch`: what is loaded beforehand
 //! - `shape`: what is told of terms beforehand
 //! - `decide`: verdicts
+//! - `judged`: verdicts as columns, with waivers and attestations
 
 mod compare;
 mod count;
@@ -19,9 +21,11 @@ mod decide;
 mod derived;
 mod facts;
 mod image;
+mod judged;
 mod lookup;
 mod machine;
 mod memo;
+mod prefetch;
 mod sets;
 mod shape;
 mod vector;
@@ -30,5 +34,6 @@ mod vector;
 type HashMap<K, V> = std::collections::HashMap<K, V, foldhash::fast::FixedState>;
 type HashSet<K> = std::collections::HashSet<K, foldhash::fast::FixedState>;
 
+pub use judged::{Judged, judge};
 pub use decide::{Decided, Decision, EngineError, Plan, decide, scan};
 pub use machine::{MEMBERS_MAX, WORK_MAX};

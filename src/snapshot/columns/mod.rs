@@ -10,6 +10,7 @@
 //! - `build`: columns of a snapshot that was frozen from records
 //! - `read`: parts, loaded when they are first asked for
 //! - `dictionary`: codes to values and back
+//! - `instants`: all instants, sorted
 //! - `answer`: what the reference evaluator asks, answered from columns
 //! - `gather`: derived navigations
 //! - `rebuild`: records of columns
@@ -18,6 +19,7 @@ mod answer;
 mod build;
 mod dictionary;
 mod gather;
+mod instants;
 mod read;
 mod rebuild;
 #[cfg(test)]
@@ -26,6 +28,7 @@ mod tests;
 pub(super) use gather::gathered_completeness;
 
 pub use dictionary::{format_guid, parse_guid};
+pub use instants::{Instants, Seconds};
 pub use read::Frame;
 
 use std::ops::Range;
@@ -180,7 +183,12 @@ pub struct LifetimeColumn {
     pub from: Codes,
     /// Ends.
     pub to: Codes,
-    /// The largest `from` that is an instant, if any is: what begins not later than `now` for all is not looked at one by one.
+}
+
+/// What the lifetimes of a root type come to: where all of its entities exist at an instant, none is looked at one by one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LifetimeEnds {
+    /// The largest `from` that is an instant, if any is.
     pub from_max: Option<u32>,
     /// The smallest `to` that is an instant, if any is.
     pub to_min: Option<u32>,
@@ -238,6 +246,8 @@ pub enum Part {
     HistoryReasons(PropertyId),
     /// [`LifetimeColumn`] of a root type
     Lifetimes(EntityTypeId),
+    /// [`LifetimeEnds`] of a root type
+    LifetimeEnds(EntityTypeId),
     /// [`Keys`] of a concrete type, or of the entities of an abstract type whose concrete type is not known
     Keys(EntityTypeId),
     /// [`Texts`] of a text class
@@ -263,12 +273,14 @@ pub enum PartData {
     History(HistoryColumn),
     /// For [`Part::Lifetimes`].
     Lifetimes(LifetimeColumn),
+    /// For [`Part::LifetimeEnds`].
+    LifetimeEnds(LifetimeEnds),
     /// For [`Part::Keys`].
     Keys(Keys),
     /// For [`Part::Texts`].
     Texts(Texts),
     /// For [`Part::Instants`].
-    Instants(Vec<jiff::Timestamp>),
+    Instants(Instants),
     /// For [`Part::Integers`].
     Integers(Vec<i64>),
 }
@@ -280,6 +292,9 @@ pub trait PartStore: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// A sentence that names the file and what is wrong with it.
     fn load(&self, part: Part) -> Result<Option<PartData>, String>;
+
+    /// Returns how many bytes loading a part reads; 0 if nothing is stored for it.
+    fn bytes(&self, part: Part) -> u64;
 }
 
 /// What became of a part that was asked for.
@@ -311,6 +326,7 @@ pub struct Columns {
     claims: Vec<Extent>,
     /// The completeness of a list nobody spoke of.
     unspoken: Completeness,
+    capture_rank: Option<u32>,
     parts: Vec<OnceLock<Slot>>,
     store: Option<Arc<dyn PartStore>>,
     /// The first part that could not be loaded, in words. What it holds reads as unknown.
