@@ -34,6 +34,6 @@ pub use explain::{Detail, Evidence, Explanation, Line, explain};
 pub use missing::{MissingFact, MissingWhat};
 pub use params::{ParamError, parameter_values, parse_parameter};
 pub use run::{Finding, Options, RuleRun, Scan, scan, scan_again};
-pub use verdicts::{Tally, Verdicts};
 pub use value::{Member, Range, SetValue, Truth, Unseen, Val};
+pub use verdicts::{Tally, Verdicts};
 pub use waiver::{WaiverState, WaiverUse, waiver_state};

@@ -14,8 +14,8 @@ pub use diagnostics::{DiagnosticFormat, render_diagnostics};
 pub use escape::{plain, plain_json, plain_lines, shorten};
 pub use explanation::{explain_rule, explain_verdict};
 pub use result::{
-    AttestedBy, Captured, Counts, EvidenceItem, ExplanationLine, FindingResult, Missing, Report, ResultDocument, RuleResult, RunIdentity, Subject,
-    Summary, Unread, WaiverResult, missing, result_document, subject,
+    AttestedBy, Captured, Counts, EvidenceItem, ExplanationLine, FindingResult, Missing, Report, ResultDocument, RuleResult, RunIdentity,
+    Subject, Summary, Unread, WaiverResult, missing, result_document, subject,
 };
 pub use stream::write_result;
 pub use table::{TableStyle, missing_line, remedy_of, render_table};

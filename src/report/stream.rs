@@ -104,7 +104,7 @@ impl Plain<'_> {
 
 /// Tells whether there are only characters that need no escape whatever they stand in.
 fn is_plain(text: &str) -> bool {
-    text.bytes().fold(true, |plain, byte| plain & ((b' '..0x7f).contains(&byte) | (byte == b'\n')))
+    text.bytes().fold(true, |plain, byte| plain & matches!(byte, b' '..0x7f | b'\n'))
 }
 
 impl Write for Plain<'_> {

@@ -13,7 +13,9 @@ use super::super::evaluator::Evaluator;
 use super::vector::{DOUBT, FALSE, Members, Sets, TRUE};
 use crate::model::{EntityId, EntityTypeId, Property, Schema, SourceId, Value};
 use crate::snapshot::CellState;
-use crate::snapshot::columns::{CodeClass, Codes, Columns, LifetimeColumn, LifetimeEnds, ListColumn, MemberTimes, NO_SOURCE, NONE, UNBOUNDED, UNKNOWN};
+use crate::snapshot::columns::{
+    CodeClass, Codes, Columns, LifetimeColumn, LifetimeEnds, ListColumn, MemberTimes, NO_SOURCE, NONE, UNBOUNDED, UNKNOWN,
+};
 
 /// A single-valued property as it holds now.
 #[derive(Debug)]
@@ -226,7 +228,9 @@ impl<'a> Facts<'a> {
         }
         match &column.times {
             MemberTimes::Always => true,
-            MemberTimes::Lifetime => self.root_of(property).and_then(|root| self.columns.lifetime_ends(root)).is_none_or(|ends| self.all_alive(ends)),
+            MemberTimes::Lifetime => {
+                self.root_of(property).and_then(|root| self.columns.lifetime_ends(root)).is_none_or(|ends| self.all_alive(ends))
+            }
             MemberTimes::Each { .. } => false,
         }
     }
@@ -238,9 +242,7 @@ impl<'a> Facts<'a> {
     }
 
     fn all_alive(&self, ends: LifetimeEnds) -> bool {
-        ends.from_max.is_none_or(|from| from < self.now_rank())
-            && ends.to_min.is_none_or(|to| to >= self.now_rank())
-            && !ends.to_unknown
+        ends.from_max.is_none_or(|from| from < self.now_rank()) && ends.to_min.is_none_or(|to| to >= self.now_rank()) && !ends.to_unknown
     }
 
     /// Decides whether half-open bounds hold now; what was read as current holds whenever it began.

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::super::run::{Finding, Options, Scan, attested_of, waiver_uses};
 use super::super::verdicts::{Tally, Verdicts};
-use super::decide::{Decided, Decision, Plan, attested_properties, decide, reads_any};
 use super::EngineError;
+use super::decide::{Decided, Decision, Plan, attested_properties, decide, reads_any};
 use crate::check::Policies;
 use crate::model::{EntityId, SourceId, Verdict};
 use crate::snapshot::Snapshot;

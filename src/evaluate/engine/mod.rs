@@ -34,6 +34,6 @@ mod vector;
 type HashMap<K, V> = std::collections::HashMap<K, V, foldhash::fast::FixedState>;
 type HashSet<K> = std::collections::HashSet<K, foldhash::fast::FixedState>;
 
-pub use judged::{Judged, judge};
 pub use decide::{Decided, Decision, EngineError, Plan, decide, scan};
+pub use judged::{Judged, judge};
 pub use machine::{MEMBERS_MAX, WORK_MAX};

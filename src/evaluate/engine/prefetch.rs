@@ -13,7 +13,9 @@ pub(super) fn parts(plan: &Plan, schema: &Schema) -> Vec<Part> {
     let mut found = Found { schema, parts: BTreeSet::new() };
     for (term, _) in &plan.query.terms {
         match term {
-            Term::Attribute { property, .. } | Term::Navigate { property, .. } | Term::Closure { property, .. } => found.property(*property),
+            Term::Attribute { property, .. } | Term::Navigate { property, .. } | Term::Closure { property, .. } => {
+                found.property(*property);
+            }
             Term::Extent(ty) => found.lifetimes(*ty),
             _ => {}
         }

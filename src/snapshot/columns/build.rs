@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use rayon::prelude::*;
 
 use super::{
-    AttributeColumn, CODES_MAX, Codes, Columns, Frame, HistoryColumn, Instants, Keys, LifetimeColumn, LifetimeEnds, ListColumn, MemberTimes, Members, NO_SOURCE,
-    NONE, Part, PartData, Reasons, SourceColumn, Texts, UNBOUNDED, UNKNOWN,
+    AttributeColumn, CODES_MAX, Codes, Columns, Frame, HistoryColumn, Instants, Keys, LifetimeColumn, LifetimeEnds, ListColumn,
+    MemberTimes, Members, NO_SOURCE, NONE, Part, PartData, Reasons, SourceColumn, Texts, UNBOUNDED, UNKNOWN,
 };
 use crate::model::{Base, Bound, Completeness, EntityTypeId, Interval, Property, PropertyId, Schema, SourceId, Type, Value};
 use crate::snapshot::freeze::claim_of;

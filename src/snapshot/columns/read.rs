@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use rayon::prelude::*;
 
 use super::{
-    AttributeColumn, Columns, HistoryColumn, Instants, Keys, LifetimeColumn, LifetimeEnds, ListColumn, Part, PartData, PartStore, Reasons, Slot, SourceColumn,
-    Texts,
+    AttributeColumn, Columns, HistoryColumn, Instants, Keys, LifetimeColumn, LifetimeEnds, ListColumn, Part, PartData, PartStore, Reasons,
+    Slot, SourceColumn, Texts,
 };
 use crate::model::{Completeness, EntityTypeId, FactSource, PropertyId, Schema, SourceKind};
 use crate::snapshot::records::{Extent, SnapshotMeta};
@@ -146,7 +146,9 @@ impl Columns {
             ]
         };
         let properties = count(self.schema.properties.len()).map(PropertyId).flat_map(of_property);
-        let types = count(self.schema.entities.len()).map(EntityTypeId).flat_map(|ty| [Part::Lifetimes(ty), Part::Keys(ty), Part::LifetimeEnds(ty)]);
+        let types = count(self.schema.entities.len())
+            .map(EntityTypeId)
+            .flat_map(|ty| [Part::Lifetimes(ty), Part::Keys(ty), Part::LifetimeEnds(ty)]);
         let texts = count(self.schema.aliases.len() + 3).map(Part::Texts);
         properties.chain(types).chain(texts).chain([Part::Instants, Part::Integers])
     }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use tenet::check::Policies;
-use tenet::evaluate::{Detail, Finding, Options, RuleRun, Scan, Verdicts as _};
-use tenet::report::{Report, RunIdentity, plain_json, result_document, write_result};
+use tenet::evaluate::{Detail, Finding, Options, RuleRun, Scan};
+use tenet::report::{RunIdentity, result_document};
 use tenet::snapshot::Snapshot;
 
 use super::engine::{Engine, Pair, Scanned};
@@ -55,24 +55,6 @@ pub(crate) fn compare(policies: &Policies, snapshot: &Snapshot, options: &Option
         }
     };
     Compared { differences, scan: one.ok() }
-}
-
-/// Compares a result that is written while it is made with one that is made from the list of all findings.
-pub(crate) fn written_apart(policies: &Policies, snapshot: &Snapshot, options: &Options<'_>) -> Vec<String> {
-    let listed = tenet::evaluate::scan(policies, snapshot, options).unwrap();
-    let judged = tenet::evaluate::engine::judge(policies, snapshot, options).unwrap();
-    let mut differences: Vec<String> = (0..listed.runs.len())
-        .filter(|run| listed.tally(*run) != judged.tally(*run))
-        .map(|run| format!("run {run}: {:?} and {:?}", listed.tally(run), judged.tally(run)))
-        .collect();
-    let mut written = Vec::new();
-    let report = Report::new(policies, snapshot, &judged, RunIdentity::default(), Detail::Brief);
-    write_result(&report, &mut written).unwrap();
-    let whole = result_document(policies, snapshot, &listed, RunIdentity::default(), Detail::Brief);
-    let whole = format!("{}\n", plain_json(&serde_json::to_string_pretty(&whole).unwrap()));
-    let split = |text: &str| text.lines().map(str::to_owned).collect::<Vec<_>>();
-    differences.extend(shortened(lines(&split(std::str::from_utf8(&written).unwrap()), &split(&whole))));
-    differences
 }
 
 /// Compares two scans.

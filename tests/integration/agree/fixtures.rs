@@ -6,8 +6,9 @@ use jiff::SignedDuration;
 use tenet::evaluate::Options;
 use tenet::snapshot::Snapshot;
 
-use super::compare::{Depth, compare, written_apart};
+use super::compare::{Depth, compare};
 use super::engine::{Pair, REFERENCE, Store, fast_over};
+use super::written::written_apart;
 use crate::stories::STORIES;
 use crate::tenant::Tenant;
 
@@ -26,7 +27,11 @@ fn differences(folder: &str) -> Vec<String> {
             let every_rule = Options { now, packs: None, ..*options };
             for options in [Options { now, ..*options }, every_rule] {
                 if days == 0 {
-                    found.extend(written_apart(policies, &snapshot, &options).into_iter().map(|difference| format!("{folder}, written: {difference}")));
+                    found.extend(
+                        written_apart(policies, &snapshot, &options)
+                            .into_iter()
+                            .map(|difference| format!("{folder}, written: {difference}")),
+                    );
                 }
                 let depth = if days == 0 { Depth::Reasons } else { Depth::Attestations };
                 let slow_over_columns = Pair { one: REFERENCE, other: REFERENCE, store: Store::Columns };

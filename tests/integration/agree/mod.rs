@@ -16,6 +16,7 @@
 //! - `fixtures`: the tenants of the fixtures
 //! - `mutants`: engines that are wrong in one thing, to see that it is found
 //! - `rewrites`: what may be laid out differently
+//! - `written`: results that are written while they are made
 
 mod case;
 mod compare;
@@ -32,6 +33,7 @@ mod set;
 mod shrink;
 mod value;
 mod world;
+mod written;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};

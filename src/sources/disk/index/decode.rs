@@ -10,8 +10,8 @@ use super::frame::Loaded;
 use super::packed::Unpacker;
 use super::parts::{self, Limits};
 use crate::snapshot::columns::{
-    AttributeColumn, Codes, HistoryColumn, Instants, Keys, LifetimeColumn, LifetimeEnds, ListColumn, MemberTimes, Members, NONE, Part, PartData, Reasons, Seconds,
-    SourceColumn, Texts, UNKNOWN,
+    AttributeColumn, Codes, HistoryColumn, Instants, Keys, LifetimeColumn, LifetimeEnds, ListColumn, MemberTimes, Members, NONE, Part,
+    PartData, Reasons, Seconds, SourceColumn, Texts, UNKNOWN,
 };
 
 type Read<T> = Result<T, String>;

@@ -6,7 +6,8 @@ use super::frame::{Frame, Section};
 use super::packed::Packer;
 use super::parts;
 use crate::snapshot::columns::{
-    AttributeColumn, Codes, HistoryColumn, Keys, LifetimeColumn, LifetimeEnds, ListColumn, MemberTimes, Members, Part, PartData, Reasons, Seconds, Texts,
+    AttributeColumn, Codes, HistoryColumn, Keys, LifetimeColumn, LifetimeEnds, ListColumn, MemberTimes, Members, Part, PartData, Reasons,
+    Seconds, Texts,
 };
 
 /// Lays a part out; what is large is borrowed.

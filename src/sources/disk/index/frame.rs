@@ -202,7 +202,12 @@ impl Loaded {
             };
             arrays.push(array);
         }
-        Ok(Self { kind: parsed.kind, scalars: parsed.scalars.into_iter(), arrays: arrays.into_iter(), digest: digest.finalize().to_hex().to_string() })
+        Ok(Self {
+            kind: parsed.kind,
+            scalars: parsed.scalars.into_iter(),
+            arrays: arrays.into_iter(),
+            digest: digest.finalize().to_hex().to_string(),
+        })
     }
 
     /// Takes the next number.

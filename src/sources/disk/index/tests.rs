@@ -374,7 +374,9 @@ fn assert_sound(data: &PartData, limits: &Limits) {
         }
         PartData::Keys(Keys::Texts(keys)) => texts(keys),
         PartData::Texts(all) => texts(all),
-        PartData::Instants(instants) => assert!(instants.iter().is_sorted_by(|one, next| one < next) && instants.iter().count() == instants.len()),
+        PartData::Instants(instants) => {
+            assert!(instants.iter().is_sorted_by(|one, next| one < next) && instants.iter().count() == instants.len());
+        }
         PartData::Integers(integers) => assert!(integers.is_sorted()),
     }
     let parallel = matches!(data, PartData::Sources(_) | PartData::Reasons(_) | PartData::LifetimeEnds(_));

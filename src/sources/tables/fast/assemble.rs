@@ -13,8 +13,8 @@ use super::take::{Chunk, ChunkCodes, FieldChunk, MemberChunk, NUMBER_NONE, NUMBE
 use super::{Chunks, NOTHING};
 use crate::model::{Base, Completeness, Property, PropertyId, Schema};
 use crate::snapshot::columns::{
-    AttributeColumn, CODES_MAX, Codes, Columns, Instants, LifetimeColumn, ListColumn, MemberTimes, Members, NO_SOURCE, NONE, Part, PartData, Reasons,
-    SourceColumn, Texts, UNBOUNDED, UNKNOWN,
+    AttributeColumn, CODES_MAX, Codes, Columns, Instants, LifetimeColumn, ListColumn, MemberTimes, Members, NO_SOURCE, NONE, Part,
+    PartData, Reasons, SourceColumn, Texts, UNBOUNDED, UNKNOWN,
 };
 
 /// Parts of a snapshot, in any order.
