@@ -81,14 +81,18 @@ pub enum BuiltinModules {
 #[must_use]
 pub fn compile(builtin: BuiltinModules, files: &[PolicyFile]) -> Compiled {
     let mut reader = Reader::default();
-    for file in builtin_files() {
-        let library = ["tenant/", "lib/", "actions/"].iter().any(|room| file.path.starts_with(room));
-        if library || builtin == BuiltinModules::All {
-            reader.take(&format!("builtin:{}", file.path), file.path.trim_end_matches(".tenet"), file.text);
-        }
-    }
-    let n_builtin = reader.parsed.len();
-    reader.take_all(files);
+    let library = |path: &str| ["tenant/", "lib/", "actions/"].iter().any(|room| path.starts_with(room));
+    let shipped: Vec<_> = builtin_files().iter().filter(|file| library(file.path) || builtin == BuiltinModules::All).collect();
+    let n_builtin = shipped.len();
+    let names: Vec<String> = shipped.iter().map(|file| format!("builtin:{}", file.path)).collect();
+    let shipped = shipped.iter().zip(&names).map(|(file, name)| Unread {
+        name,
+        path: file.path.trim_end_matches(".tenet"),
+        text: file.text,
+        builtin: true,
+    });
+    let own = files.iter().map(|file| Unread { name: &file.name, path: &file.path, text: &file.text, builtin: false });
+    reader.take_all(&shipped.chain(own).collect::<Vec<_>>());
     let Reader { sources, mut diagnostics, parsed } = reader;
     let modules: Vec<ModuleFile<'_>> =
         parsed.iter().map(|(name, builtin, file)| ModuleFile { fallback_name: name.clone(), builtin: *builtin, file }).collect();
@@ -110,8 +114,16 @@ struct Reader {
     parsed: Vec<(String, bool, ast::File)>,
 }
 
-/// Files for which a second thread pays.
-const PARALLEL_FROM: usize = 16;
+/// A file that is to be parsed.
+struct Unread<'f> {
+    name: &'f str,
+    path: &'f str,
+    text: &'f str,
+    builtin: bool,
+}
+
+/// Bytes of text for which a second thread pays.
+const PARALLEL_BYTES_MIN: usize = 16 << 10;
 
 type Parsed = (ast::File, Vec<Diagnostic>);
 
@@ -120,36 +132,43 @@ fn parse_each(files: &[(FileId, SourceFile)]) -> Vec<Parsed> {
 }
 
 impl Reader {
-    /// Parses the files on two threads if there are many; what comes out is in the order of the files either way.
-    fn take_all(&mut self, files: &[PolicyFile]) {
+    /// Parses the files, on two threads if there is much text; what comes out is in the order of the files either way.
+    fn take_all(&mut self, files: &[Unread<'_>]) {
         let sources: Vec<(FileId, SourceFile)> = files
             .iter()
             .map(|file| {
-                let source = SourceFile::new(&*file.name, &*file.text);
+                let source = SourceFile::new(file.name, file.text);
                 (self.sources.add(source.clone()), source)
             })
             .collect();
-        let split = if files.len() < PARALLEL_FROM { files.len() } else { files.len() / 2 };
-        let (first, second) = sources.split_at(split);
+        let (first, second) = sources.split_at(half_of(files));
         let parsed = std::thread::scope(|scope| {
-            let other = scope.spawn(|| parse_each(second));
+            let other = (!second.is_empty()).then(|| scope.spawn(|| parse_each(second)));
             let mut parsed = parse_each(first);
             // The parser does not panic; if it did, the same text would be parsed here and say so.
-            parsed.extend(other.join().unwrap_or_else(|_| parse_each(second)));
+            parsed.extend(other.into_iter().flat_map(|other| other.join().unwrap_or_else(|_| parse_each(second))));
             parsed
         });
         for ((file, (id, _)), (tree, found)) in files.iter().zip(&sources).zip(parsed) {
             self.diagnostics.extend(found);
-            self.diagnostics.extend(invisible_characters(*id, &file.text));
-            self.parsed.push((file.path.replace('/', "."), false, tree));
+            if !file.builtin {
+                self.diagnostics.extend(invisible_characters(*id, file.text));
+            }
+            self.parsed.push((file.path.replace('/', "."), file.builtin, tree));
         }
     }
+}
 
-    fn take(&mut self, name: &str, path: &str, text: &str) {
-        let file = SourceFile::new(name, text);
-        let id: FileId = self.sources.add(file.clone());
-        let (tree, found) = parse(id, &file);
-        self.diagnostics.extend(found);
-        self.parsed.push((path.replace('/', "."), true, tree));
+/// Returns how many files make up half of the text, or all of them if there is little.
+fn half_of(files: &[Unread<'_>]) -> usize {
+    let bytes: usize = files.iter().map(|file| file.text.len()).sum();
+    if bytes < PARALLEL_BYTES_MIN {
+        return files.len();
     }
+    let mut before = 0;
+    let reached = files.iter().position(|file| {
+        before += file.text.len();
+        before * 2 >= bytes
+    });
+    reached.map_or(files.len(), |last| last + 1)
 }

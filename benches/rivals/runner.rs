@@ -82,7 +82,9 @@ pub(crate) fn main(words: &[String]) -> i32 {
     let arguments = arguments(words);
     let (begun, cpu_begun) = (Instant::now(), cpu());
     let policies = policies();
+    let compiled = begun.elapsed();
     let opened = open(&policies, &arguments);
+    let found = begun.elapsed();
     let snapshot = &opened.snapshot;
     let params = parameters(&policies, &arguments.data);
     let now = snapshot.meta().captured_to.expect("the snapshot says when it was taken");
@@ -98,7 +100,8 @@ pub(crate) fn main(words: &[String]) -> i32 {
         outcome = plan.as_ref().map_or_else(|| run.by_reference(), |plan| run.by_engine(plan));
         times.push((begun.elapsed().as_secs_f64(), cpu() - cpu_begun));
     }
-    let note = opened.index.map_or_else(String::new, |index| index.summary());
+    let phases = format!("policies {:.1} ms, opened {:.1} ms", compiled.as_secs_f64() * 1e3, (found - compiled).as_secs_f64() * 1e3);
+    let note = opened.index.map_or_else(|| phases.clone(), |index| format!("{}; {phases}", index.summary()));
     report(&arguments, load, &times, outcome, &note)
 }
 

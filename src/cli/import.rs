@@ -1,6 +1,7 @@
 //! `tenet import`: a snapshot from files.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use anyhow::Context as _;
 
@@ -12,7 +13,7 @@ use crate::model::Schema;
 use crate::report::plain;
 use crate::snapshot::SnapshotBuilder;
 use crate::snapshot::columns::Columns;
-use crate::sources::disk::{IndexKey, import_jsonl, write_columns, write_index, write_snapshot};
+use crate::sources::disk::{DiskError, IndexKey, IndexWriter, import_jsonl, write_columns, write_snapshot};
 use crate::sources::import::{CompleteClaim, FileReport, ImportOptions, import_arm, import_az, import_azurehound};
 use crate::sources::tables::{Imported, TablesError, TablesOptions, import_tables};
 
@@ -78,7 +79,7 @@ fn by_mapping(
     global: &Global,
     args: &Import,
     schema: &std::sync::Arc<Schema>,
-    mapping: &std::path::Path,
+    mapping: &Path,
     tenant: Option<String>,
 ) -> anyhow::Result<Exit> {
     let work = output::Work::begin(global, "importing tables");
@@ -111,12 +112,15 @@ fn by_mapping(
 
 fn write_columnar(args: &Import, columns: &Columns, phases: &mut Phases<'_>) -> anyhow::Result<Written> {
     make_parent(args)?;
-    phases.begin("writing the snapshot");
-    let manifest = write_columns(columns, &args.output, args.force).map_err(|error| Failure::usage(error.to_string()))?;
-    phases.begin("writing the index");
-    let digest = manifest.digest().map_err(|error| Failure::usage(error.to_string()))?;
-    let key = IndexKey::new(columns.schema(), digest, None);
-    write_index(columns, &args.output, &key).map_err(|error| Failure::usage(error.to_string()))?;
+    phases.begin("writing the snapshot and its index");
+    let failed = |error: DiskError| Failure::usage(error.to_string());
+    // The index waits beside the snapshot until that has its digest.
+    let parent = args.output.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+    let index = || IndexWriter::create(columns.schema(), parent).and_then(|mut index| index.all(columns).map(|()| index));
+    let (manifest, index) = rayon::join(|| write_columns(columns, &args.output, args.force), index);
+    let (manifest, index) = (manifest.map_err(failed)?, index.map_err(failed)?);
+    let key = IndexKey::new(columns.schema(), manifest.digest().map_err(failed)?, None);
+    index.finish(&args.output, &key).map_err(failed)?;
     Ok(Written { problems: columns.meta().problems.clone(), n_entities: u64::from(columns.n()) })
 }
 

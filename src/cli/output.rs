@@ -1,6 +1,6 @@
 //! Writing to people and to files.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _, Write};
 use std::path::Path;
 use std::time::Duration;
 
@@ -16,6 +16,66 @@ pub(super) fn print(text: &str) -> anyhow::Result<()> {
     let written = std::io::stdout().lock().write_all(text.as_bytes());
     match written {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        other => other.context("cannot write to stdout"),
+    }
+}
+
+/// Most results are no larger: they are made whole before anything of them is shown.
+const HELD_BYTES_MAX: usize = 64 << 20;
+
+/// Something that writes a result.
+type Make<'m> = &'m dyn Fn(&mut dyn Write) -> io::Result<()>;
+/// Something that says whether what was made so far may be shown.
+type Check<'c> = &'c dyn Fn() -> anyhow::Result<()>;
+
+/// Holds back what is written until it is large or whole, and passes it on only after a check.
+struct Held<'h> {
+    output: &'h mut dyn Write,
+    check: Check<'h>,
+    bytes: Vec<u8>,
+    refused: Option<anyhow::Error>,
+}
+
+impl Held<'_> {
+    fn pass(&mut self) -> io::Result<()> {
+        if let Err(refused) = (self.check)() {
+            self.refused = Some(refused);
+            return Err(io::Error::other("it may not be shown"));
+        }
+        self.output.write_all(&self.bytes)?;
+        self.bytes.clear();
+        Ok(())
+    }
+}
+
+impl Write for Held<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.bytes.extend_from_slice(bytes);
+        if self.bytes.len() >= HELD_BYTES_MAX {
+            self.pass()?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Lets a result be made; what `check` refuses is not shown.
+fn piecewise(output: &mut dyn Write, make: Make<'_>, check: Check<'_>) -> anyhow::Result<io::Result<()>> {
+    let mut held = Held { output, check, bytes: Vec::new(), refused: None };
+    let written = make(&mut held).and_then(|()| held.pass());
+    match held.refused {
+        Some(refused) => Err(refused),
+        None => Ok(written),
+    }
+}
+
+/// Writes a result to stdout while it is made. A reader that went away is no error.
+pub(super) fn print_piecewise(make: Make<'_>, check: Check<'_>) -> anyhow::Result<()> {
+    match piecewise(&mut std::io::stdout().lock(), make, check)? {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         other => other.context("cannot write to stdout"),
     }
 }
@@ -50,9 +110,14 @@ pub(super) fn diagnostics(global: &Global, sources: &SourceSet, found: &[Diagnos
 
 /// Writes a file whole or not at all: beside it, fsync, rename. Private to its owner.
 pub(super) fn write_file(path: &Path, text: &str) -> anyhow::Result<()> {
+    write_file_piecewise(path, &|output| output.write_all(text.as_bytes()), &|| Ok(()))
+}
+
+/// Writes a file whole or not at all while its content is made.
+pub(super) fn write_file_piecewise(path: &Path, make: Make<'_>, check: Check<'_>) -> anyhow::Result<()> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(parent).with_context(|| format!("cannot write beside {}", path.display()))?;
-    file.write_all(text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))?;
+    piecewise(&mut file, make, check)?.with_context(|| format!("cannot write {}", path.display()))?;
     file.as_file().sync_all().with_context(|| format!("cannot write {}", path.display()))?;
     file.persist(path).with_context(|| format!("cannot write {}", path.display()))?;
     Ok(())

@@ -14,9 +14,9 @@ use super::output;
 use super::repo::Repo;
 use crate::Compiled;
 use crate::check::{Policies, Rule};
+use crate::evaluate::Options;
 use crate::evaluate::engine::delta::{Previous, Share, delta_between, rescan};
-use crate::evaluate::engine::{Decision, EngineError, Plan, Subjects};
-use crate::evaluate::{Options, Scan};
+use crate::evaluate::engine::{Decision, EngineError, Judged, Plan, Subjects};
 use crate::model::{Verdict, parse_instant};
 use crate::report::{PreviousFinding, PreviousResult, read_previous};
 use crate::snapshot::Snapshot;
@@ -181,20 +181,20 @@ fn decision(rule: &Rule, has_due: bool, old: &Snapshot, findings: &[&PreviousFin
 }
 
 impl Known {
-    /// Scans, and says how much was decided again.
-    pub(super) fn scan(
+    /// Judges, and says how much was decided again.
+    pub(super) fn judge(
         self,
         global: &Global,
         plan: &Plan,
         compiled: &Compiled,
         loaded: &Loaded,
         options: &Options<'_>,
-    ) -> Result<Scan, EngineError> {
-        let (scan, shares) = rescan(plan, &compiled.policies, &loaded.snapshot, options, self.previous, &self.delta)?;
+    ) -> Result<Judged, EngineError> {
+        let (judged, shares) = rescan(plan, &compiled.policies, &loaded.snapshot, options, self.previous, &self.delta)?;
         if global.verbose > 0 {
             say(global, &names(&compiled.policies, plan), &shares);
         }
-        Ok(scan)
+        Ok(judged)
     }
 }
 

@@ -5,14 +5,15 @@ use std::io::IsTerminal as _;
 use super::Exit;
 use super::args::{Format, FormatKind, Global, Scan};
 use super::exit::Failure;
+use super::load::Loaded;
 use super::previous::{Before, names};
 use super::{output, repo};
 use crate::Compiled;
 use crate::check::Rule;
-use crate::evaluate::engine::{Plan, decide, scan_of};
+use crate::evaluate::engine::{Plan, judge_by};
 use crate::evaluate::{Detail, Options};
 use crate::model::{EntityId, RuleSeverity, parse_duration};
-use crate::report::{ResultDocument, TableStyle, plain_json, render_table, result_document};
+use crate::report::{Report, ResultDocument, RuleResult, TableStyle, render_table, write_result};
 use crate::snapshot::Snapshot;
 use crate::text::did_you_mean;
 
@@ -38,22 +39,20 @@ pub(super) fn run(global: &Global, args: &Scan) -> anyhow::Result<Exit> {
     let plan = Plan::new(&compiled.policies, &options).map_err(|error| Failure::usage(error.to_string()))?;
     let digests = plan.digests(&compiled.policies);
     let before = Before { global, repo: &repo, compiled: &compiled, args, loaded: &loaded, plan: &plan, digests: &digests };
-    let result = match before.result()? {
-        Some(before) => before.scan(global, &plan, &compiled, &loaded, &options),
-        None => decide(&plan, &compiled.policies, &loaded.snapshot, &options, false)
-            .map(|decided| scan_of(&plan, &compiled.policies, &loaded.snapshot, &options, &decided)),
+    let judged = match before.result()? {
+        Some(before) => before.judge(global, &plan, &compiled, &loaded, &options),
+        None => judge_by(&plan, &compiled.policies, &loaded.snapshot, &options),
     };
     loaded.check()?;
-    let result = result.map_err(|error| Failure::usage(error.to_string()))?;
+    let judged = judged.map_err(|error| Failure::usage(error.to_string()))?;
     let mut identity = loaded.identity(&compiled)?;
     identity.rule_digests = names(&compiled.policies, &plan).into_iter().zip(digests).collect();
-    let mut document = result_document(&compiled.policies, &loaded.snapshot, &result, identity, Detail::Brief);
+    let mut report = Report::new(&compiled.policies, &loaded.snapshot, &judged, identity, Detail::Brief);
     drop(work);
-    loaded.check()?;
+    let exit = outcome(report.head(), fail_on, args.strict);
+    report.set_outcome(exit.name());
+    write(global, &report, &loaded, &args.format)?;
     loaded.say_read(global);
-    let exit = outcome(&document, fail_on, args.strict);
-    exit.name().clone_into(&mut document.summary.outcome);
-    write(global, &document, &args.format)?;
     Ok(exit)
 }
 
@@ -79,17 +78,17 @@ fn fail_on(text: &str) -> anyhow::Result<FailOn> {
     }
 }
 
-/// Decides the exit code: fail before unknown before nothing assessed.
-pub(super) fn outcome(document: &ResultDocument, fail_on: FailOn, strict: bool) -> Exit {
+/// Decides the exit code from the counts: fail before unknown before nothing assessed.
+fn outcome(document: &ResultDocument, fail_on: FailOn, strict: bool) -> Exit {
     let at_or_above = |severity: &str| match fail_on {
         FailOn::Severity(wanted) => RuleSeverity::from_name(severity).is_some_and(|severity| severity >= wanted),
         FailOn::Blocking | FailOn::Nothing => false,
     };
-    let fails = |finding: &crate::report::FindingResult| {
-        let verdict = finding.verdict == "fail" || (strict && finding.verdict == "unknown");
-        verdict && !finding.waived && fail_on != FailOn::Nothing && (finding.blocking || at_or_above(finding.severity))
+    let fails = |rule: &RuleResult| {
+        let n = rule.verdicts.fail + if strict { rule.verdicts.unknown } else { 0 };
+        n > 0 && fail_on != FailOn::Nothing && (rule.blocking || at_or_above(rule.severity))
     };
-    if document.findings.iter().any(fails) {
+    if document.rules.iter().any(fails) {
         return Exit::Findings;
     }
     let counts = &document.summary.verdicts;
@@ -162,21 +161,21 @@ fn matches_id(wanted: &str, id: &str) -> bool {
 }
 
 /// Writes the reports asked for; a table on stdout without.
-pub(super) fn write(global: &Global, document: &ResultDocument, formats: &[Format]) -> anyhow::Result<()> {
+fn write(global: &Global, report: &Report<'_>, loaded: &Loaded, formats: &[Format]) -> anyhow::Result<()> {
     let table = [Format { kind: FormatKind::Table, file: None }];
     let formats = if formats.is_empty() { &table[..] } else { formats };
     for format in formats {
-        let text = match format.kind {
-            FormatKind::Json => format!("{}\n", plain_json(&serde_json::to_string_pretty(document)?)),
-            FormatKind::Table => {
-                let lines = format.file.is_none() && std::io::stdout().is_terminal();
-                render_table(document, TableStyle { lines, width: if lines { 120 } else { 160 } })
-            }
+        let lines = format.file.is_none() && std::io::stdout().is_terminal();
+        let style = TableStyle { lines, width: if lines { 120 } else { 160 } };
+        let make = |output: &mut dyn std::io::Write| match format.kind {
+            FormatKind::Json => write_result(report, output),
+            FormatKind::Table => output.write_all(render_table(report, style).as_bytes()),
         };
+        let check = || loaded.check();
         match &format.file {
-            None => output::print(&text)?,
+            None => output::print_piecewise(&make, &check)?,
             Some(path) => {
-                output::write_file(path, &text)?;
+                output::write_file_piecewise(path, &make, &check)?;
                 output::say(global, &format!("wrote {}", path.display()));
             }
         }

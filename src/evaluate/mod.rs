@@ -10,6 +10,7 @@
 //! - `evaluator`, `sets`, `quantify`, `arithmetic`: expressions
 //! - `params`: values of parameters
 //! - `run`: rules over subjects
+//! - `verdicts`: what reports read of a scan
 //! - `waiver`: the overlay
 //! - `engine`: the same verdicts, a whole batch of subjects at a time
 //! - `explain`, `missing`: why, and what would have to be known
@@ -25,6 +26,7 @@ mod quantify;
 mod run;
 mod sets;
 mod value;
+mod verdicts;
 mod waiver;
 
 pub use evaluator::{Evaluator, Frame, STEPS_MAX};
@@ -33,4 +35,5 @@ pub use missing::{MissingFact, MissingWhat};
 pub use params::{ParamError, parameter_values, parse_parameter};
 pub use run::{Finding, Options, RuleRun, Scan, scan, scan_again};
 pub use value::{Member, Range, SetValue, Truth, Unseen, Val};
+pub use verdicts::{Tally, Verdicts};
 pub use waiver::{WaiverState, WaiverUse, waiver_state};

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::evaluator::{Evaluator, Frame};
 use super::params::{ParamError, parameter_values, unset_parameter};
 use super::value::{Truth, Unseen, Val};
+use super::verdicts::Verdicts;
 use super::waiver::{WaiverUse, waiver_state};
 use crate::check::{ParamId, Policies, Rule, RuleId};
 use crate::model::{EntityId, RuleSeverity, SourceId, Value, Verdict};
@@ -310,8 +311,30 @@ pub(super) fn attested_of(policies: &Policies, snapshot: &Snapshot, scan: &Scan,
     findings
 }
 
-/// Lays waivers over fails. One whose condition is unknown for a subject does not apply to it.
-pub(super) fn apply_waivers(policies: &Policies, snapshot: &Snapshot, options: &Options<'_>, scan: &mut Scan) {
+/// Lays waivers over the fails of a scan.
+fn apply_waivers(policies: &Policies, snapshot: &Snapshot, options: &Options<'_>, scan: &mut Scan) {
+    let mut covered = Vec::new();
+    let uses = waiver_uses(policies, snapshot, options, scan, &mut |run, place, waiver| covered.push((run, place, waiver)));
+    for (run, place, waiver) in covered {
+        let finding = scan.findings.iter_mut().filter(|finding| finding.run == run).nth(place);
+        if let Some(finding) = finding.filter(|finding| finding.waiver.is_none()) {
+            finding.waiver = Some(waiver);
+        }
+    }
+    scan.waivers = uses;
+}
+
+/// Tells what becomes of each waiver. One whose condition is unknown for a subject does not apply to it. `cover` is told each
+/// fail that is covered: its run, its place among the findings of the run, and the waiver.
+pub(super) fn waiver_uses(
+    policies: &Policies,
+    snapshot: &Snapshot,
+    options: &Options<'_>,
+    verdicts: &dyn Verdicts,
+    cover: &mut dyn FnMut(usize, usize, usize),
+) -> Vec<WaiverUse> {
+    let scan = verdicts.scan();
+    let mut uses = Vec::new();
     for (at, waiver) in policies.waivers.iter().enumerate() {
         let state = waiver_state(policies, waiver, options.now);
         let mut used = WaiverUse { waiver: at, state, fails: 0, subjects: 0 };
@@ -327,7 +350,7 @@ pub(super) fn apply_waivers(policies: &Policies, snapshot: &Snapshot, options: &
                 waiver.filter.as_ref().is_none_or(|filter| evaluator.truth(filter, &mut frame) == Truth::True)
             };
             let mut last = None;
-            for finding in scan.findings.iter_mut().filter(|finding| finding.run == run) {
+            for (place, finding) in verdicts.of_run(run).enumerate() {
                 let Some(subject) = finding.subject else { continue };
                 let selected = match last {
                     Some((known, selected)) if known == subject => selected,
@@ -341,12 +364,13 @@ pub(super) fn apply_waivers(policies: &Policies, snapshot: &Snapshot, options: &
                 let about = waiver.requirement.is_none_or(|wanted| finding.requirement == Some(wanted));
                 if selected && about && finding.verdict == Verdict::Fail {
                     used.fails += 1;
-                    if options.waivers && state.covers() && finding.waiver.is_none() {
-                        finding.waiver = Some(at);
+                    if options.waivers && state.covers() {
+                        cover(run, place, at);
                     }
                 }
             }
         }
-        scan.waivers.push(used);
+        uses.push(used);
     }
+    uses
 }

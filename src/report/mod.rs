@@ -8,6 +8,7 @@ mod escape;
 mod explanation;
 mod previous;
 mod result;
+mod stream;
 mod table;
 
 pub use diagnostics::{DiagnosticFormat, render_diagnostics};
@@ -15,7 +16,8 @@ pub use escape::{plain, plain_json, plain_lines, shorten};
 pub use explanation::{explain_rule, explain_verdict};
 pub use previous::{PreviousError, PreviousFinding, PreviousResult, PreviousRun, PreviousSubject, read_previous};
 pub use result::{
-    AttestedBy, Captured, Counts, EvidenceItem, ExplanationLine, FindingResult, Missing, ResultDocument, RuleResult, RunIdentity, Subject,
-    Summary, Unread, WaiverResult, missing, result_document, subject,
+    AttestedBy, Captured, Counts, EvidenceItem, ExplanationLine, FindingResult, Missing, Report, ResultDocument, RuleResult, RunIdentity,
+    Subject, Summary, Unread, WaiverResult, missing, result_document, subject,
 };
+pub use stream::write_result;
 pub use table::{TableStyle, missing_line, remedy_of, render_table};

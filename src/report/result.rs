@@ -1,11 +1,12 @@
 //! The result of a scan as a document: what every other report is made from. Format `tenet.result/v1`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use serde::Serialize;
 
 use crate::check::Policies;
-use crate::evaluate::{Detail, Evaluator, Explanation, Finding, MissingFact, MissingWhat, Scan, Truth, explain};
+use crate::evaluate::{Detail, Evaluator, Explanation, Finding, MissingFact, MissingWhat, Scan, Tally, Truth, Verdicts, explain};
 use crate::model::{SourceId, Verdict, format_instant};
 use crate::snapshot::Snapshot;
 
@@ -82,16 +83,18 @@ pub struct Counts {
 }
 
 impl Counts {
-    fn add(&mut self, finding: &Finding) {
-        let slot = match finding.verdict {
-            Verdict::Fail if finding.waiver.is_some() => &mut self.waived,
-            Verdict::Fail => &mut self.fail,
-            Verdict::Unknown => &mut self.unknown,
-            Verdict::Pending => &mut self.pending,
-            Verdict::Pass => &mut self.pass,
-            Verdict::NotApplicable => &mut self.not_applicable,
-        };
-        *slot += 1;
+    fn of(tally: &Tally) -> Self {
+        let Tally { fail, waived, unknown, pending, pass, not_applicable, attested: _ } = *tally;
+        Self { fail, waived, unknown, pending, pass, not_applicable }
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.fail += other.fail;
+        self.waived += other.waived;
+        self.unknown += other.unknown;
+        self.pending += other.pending;
+        self.pass += other.pass;
+        self.not_applicable += other.not_applicable;
     }
 
     /// Returns how many verdicts were decided.
@@ -301,30 +304,109 @@ pub struct WaiverResult {
 /// Builds the document of a scan. With [`Detail::Brief`] unknowns come without the conditions that could not be decided.
 #[must_use]
 pub fn result_document(policies: &Policies, snapshot: &Snapshot, scan: &Scan, run: RunIdentity, detail: Detail) -> ResultDocument {
-    let writer = Writer { policies, snapshot, scan };
-    let mut findings = Vec::new();
-    let mut unread: BTreeMap<Hole, Waiting> = BTreeMap::new();
-    // One evaluator a run, so that what it learns about closures serves all its findings.
-    for (at, _) in scan.runs.iter().enumerate() {
-        let Some(evaluator) = scan.evaluator(policies, snapshot, at) else { continue };
-        let own = scan.findings.iter().filter(|finding| finding.run == at);
-        findings.extend(own.filter_map(|finding| writer.finding(&evaluator, finding, detail, &mut unread)));
+    Report::new(policies, snapshot, scan, run, detail).whole()
+}
+
+/// A result of which only counts are made beforehand; every finding and its explanation is made when it is written.
+pub struct Report<'a> {
+    pub(super) writer: Writer<'a>,
+    pub(super) detail: Detail,
+    /// The document without findings and without what could not be looked at.
+    pub(super) head: ResultDocument,
+}
+
+impl<'a> Report<'a> {
+    /// Counts verdicts and describes what ran. With [`Detail::Brief`] unknowns come without the conditions that could not be
+    /// decided.
+    #[must_use]
+    pub fn new(policies: &'a Policies, snapshot: &'a Snapshot, verdicts: &'a dyn Verdicts, run: RunIdentity, detail: Detail) -> Self {
+        let writer = Writer { policies, snapshot, scan: verdicts.scan(), verdicts };
+        let rules = writer.rules();
+        let meta = snapshot.meta();
+        let head = ResultDocument {
+            format: "tenet.result/v1",
+            run,
+            now: format_instant(writer.scan.now),
+            tenant: meta.tenant.clone(),
+            captured: Captured { from: meta.captured_from.map(format_instant), to: meta.captured_to.map(format_instant) },
+            parameters: writer.parameters(),
+            summary: writer.summary(&rules),
+            rules,
+            findings: Vec::new(),
+            unread: Vec::new(),
+            waivers: writer.waivers(),
+            problems: meta.problems.clone(),
+        };
+        Self { writer, detail, head }
     }
-    let rules = writer.rules();
-    let meta = snapshot.meta();
-    ResultDocument {
-        format: "tenet.result/v1",
-        run,
-        now: format_instant(scan.now),
-        tenant: meta.tenant.clone(),
-        captured: Captured { from: meta.captured_from.map(format_instant), to: meta.captured_to.map(format_instant) },
-        parameters: writer.parameters(),
-        summary: writer.summary(&rules),
-        rules,
-        findings,
-        unread: sorted_unread(unread),
-        waivers: writer.waivers(),
-        problems: meta.problems.clone(),
+
+    /// Returns the document without findings.
+    #[must_use]
+    pub fn head(&self) -> &ResultDocument {
+        &self.head
+    }
+
+    /// Says how the run came out.
+    pub fn set_outcome(&mut self, name: &str) {
+        name.clone_into(&mut self.head.summary.outcome);
+    }
+
+    /// Makes the whole document at once.
+    #[must_use]
+    pub fn whole(&self) -> ResultDocument {
+        let mut holes = Holes::default();
+        let findings = self.runs().flat_map(|run| run.map(|finding| finding.made(&mut holes)).collect::<Vec<_>>()).flatten().collect();
+        ResultDocument { findings, unread: holes.sorted(), ..self.head.clone() }
+    }
+
+    /// Iterates over the findings, run by run. One evaluator a run, so that what it learns about closures serves all its
+    /// findings.
+    pub(super) fn runs(&self) -> impl Iterator<Item = impl Iterator<Item = Unmade<'_, 'a>>> {
+        let Writer { policies, snapshot, scan, verdicts } = self.writer;
+        let runs = (0..scan.runs.len()).filter_map(move |at| Some((at, Rc::new(scan.evaluator(policies, snapshot, at)?))));
+        runs.map(move |(at, evaluator)| {
+            verdicts.of_run(at).map(move |finding| Unmade { report: self, evaluator: Rc::clone(&evaluator), finding })
+        })
+    }
+}
+
+/// A finding that is not put into words yet.
+pub(super) struct Unmade<'r, 'a> {
+    report: &'r Report<'a>,
+    evaluator: Rc<Evaluator<'a>>,
+    pub(super) finding: Finding,
+}
+
+impl Unmade<'_, '_> {
+    /// Puts it into words, and notes what it lacks.
+    pub(super) fn made(&self, holes: &mut Holes) -> Option<FindingResult> {
+        self.report.writer.finding(&self.evaluator, &self.finding, self.report.detail, &mut holes.0)
+    }
+
+    /// Notes what it lacks.
+    pub(super) fn note(&self, holes: &mut Holes) {
+        let writer = &self.report.writer;
+        let Some(rule) = writer.scan.rule(writer.policies, &self.finding) else { return };
+        let explanation = explain(&self.evaluator, writer.scan, &self.finding, Detail::Brief);
+        writer.note_unread(&rule.id, &explanation.missing, &mut holes.0);
+    }
+
+    /// Calls `with` for each attestation it rests on, with the id of its rule.
+    pub(super) fn attested(&self, mut with: impl FnMut(&str, AttestedBy)) {
+        let writer = &self.report.writer;
+        let Some(rule) = writer.scan.rule(writer.policies, &self.finding) else { return };
+        self.finding.attested.iter().filter_map(|id| writer.attested(*id)).for_each(|attested| with(&rule.id, attested));
+    }
+}
+
+/// What findings wait for.
+#[derive(Default)]
+pub(super) struct Holes(BTreeMap<Hole, Waiting>);
+
+impl Holes {
+    /// Lists it, most wanted first.
+    pub(super) fn sorted(self) -> Vec<Unread> {
+        sorted_unread(self.0)
     }
 }
 
@@ -355,10 +437,12 @@ fn sorted_unread(unread: BTreeMap<Hole, Waiting>) -> Vec<Unread> {
     list
 }
 
-struct Writer<'a> {
+#[derive(Clone, Copy)]
+pub(super) struct Writer<'a> {
     policies: &'a Policies,
     snapshot: &'a Snapshot,
     scan: &'a Scan,
+    verdicts: &'a dyn Verdicts,
 }
 
 impl Writer<'_> {
@@ -466,13 +550,8 @@ impl Writer<'_> {
     }
 
     fn rules(&self) -> Vec<RuleResult> {
-        let mut counts: Vec<Counts> = vec![Counts::default(); self.scan.runs.len()];
-        for finding in &self.scan.findings {
-            if let Some(counts) = counts.get_mut(finding.run) {
-                counts.add(finding);
-            }
-        }
-        let results = self.scan.runs.iter().zip(counts).filter_map(|(run, verdicts)| {
+        let results = self.scan.runs.iter().enumerate().filter_map(|(at, run)| {
+            let verdicts = Counts::of(&self.verdicts.tally(at));
             let rule = self.policies.rules.get(run.rule.0 as usize)?;
             Some(RuleResult {
                 id: rule.id.clone(),
@@ -492,9 +571,10 @@ impl Writer<'_> {
 
     fn summary(&self, rules: &[RuleResult]) -> Summary {
         let mut summary = Summary { rules: rules.len(), ..Summary::default() };
-        for finding in &self.scan.findings {
-            summary.verdicts.add(finding);
-            summary.attested += usize::from(!finding.attested.is_empty());
+        for run in 0..self.scan.runs.len() {
+            let tally = self.verdicts.tally(run);
+            summary.verdicts.add(&Counts::of(&tally));
+            summary.attested += tally.attested;
         }
         summary.evaluated = summary.verdicts.decided();
         summary.of = summary.verdicts.assessed();

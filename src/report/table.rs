@@ -7,12 +7,16 @@ use comfy_table::presets::{NOTHING, UTF8_HORIZONTAL_ONLY};
 use comfy_table::{ContentArrangement, Table};
 
 use super::escape::{plain, shorten};
-use super::result::{Counts, FindingResult, Missing, ResultDocument};
+use super::result::{Counts, FindingResult, Holes, Missing, Report, ResultDocument, Unread};
+use crate::model::Verdict;
 
 /// Fails shown one by one; the rest is counted.
 const FAILS_MAX: usize = 40;
 /// Kinds of missing facts shown; the rest is counted.
 const UNREAD_MAX: usize = 20;
+
+/// Unknown verdicts asked what they lack; finding that out takes longer than deciding.
+const ASKED_MAX: usize = 100_000;
 
 /// How a table is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,19 +27,66 @@ pub struct TableStyle {
     pub width: u16,
 }
 
-/// Writes a result for people.
+/// Writes a result for people. Counts come from the head of the report; only what is shown is explained.
 #[must_use]
-pub fn render_table(document: &ResultDocument, style: TableStyle) -> String {
+pub fn render_table(report: &Report<'_>, style: TableStyle) -> String {
+    let shown = Shown::of(report);
+    let document = report.head();
     let mut out = String::new();
     heading(document, &mut out);
     rules(document, style, &mut out);
-    fails(document, &mut out);
-    pending(document, &mut out);
-    unread(document, &mut out);
-    attested(document, &mut out);
+    fails(document, &shown, &mut out);
+    pending(document, &shown, &mut out);
+    unread(document, &shown, &mut out);
+    attested(&shown, &mut out);
     waivers(document, &mut out);
     summary(document, &mut out);
     out
+}
+
+/// A register, who vouches, and until when.
+type Vouched = (String, String, Option<String>);
+
+/// What a table shows of the findings.
+#[derive(Default)]
+struct Shown {
+    fails: Vec<FindingResult>,
+    pending: Vec<FindingResult>,
+    unread: Vec<Unread>,
+    /// Unknown verdicts that were not asked what they lack.
+    n_unasked: usize,
+    /// The entries and the rules that rest on them.
+    attested: BTreeMap<Vouched, (BTreeSet<String>, BTreeSet<String>)>,
+}
+
+impl Shown {
+    fn of(report: &Report<'_>) -> Self {
+        let mut shown = Self::default();
+        let (mut holes, mut n_asked) = (Holes::default(), 0);
+        for finding in report.runs().flatten() {
+            let verdict = finding.finding.verdict;
+            match verdict {
+                Verdict::Fail if finding.finding.waiver.is_none() && shown.fails.len() < FAILS_MAX => {
+                    shown.fails.extend(finding.made(&mut holes));
+                }
+                Verdict::Pending if shown.pending.len() < FAILS_MAX => shown.pending.extend(finding.made(&mut holes)),
+                Verdict::Unknown if n_asked < ASKED_MAX => {
+                    finding.note(&mut holes);
+                    n_asked += 1;
+                }
+                Verdict::Unknown => shown.n_unasked += 1,
+                _ => {}
+            }
+            finding.attested(|rule, attested| {
+                let key = (register_of(&attested.source), attested.by, attested.review_due);
+                let (ids, rules) = shown.attested.entry(key).or_default();
+                ids.insert(attested.id);
+                rules.insert(rule.to_owned());
+            });
+        }
+        shown.unread = holes.sorted();
+        shown
+    }
 }
 
 fn heading(document: &ResultDocument, out: &mut String) {
@@ -79,13 +130,12 @@ fn subject_name(finding: &FindingResult) -> String {
     }
 }
 
-fn fails(document: &ResultDocument, out: &mut String) {
-    let fails: Vec<&FindingResult> = document.findings.iter().filter(|finding| finding.verdict == "fail" && !finding.waived).collect();
-    if fails.is_empty() {
+fn fails(document: &ResultDocument, shown: &Shown, out: &mut String) {
+    if shown.fails.is_empty() {
         return;
     }
     let _ = writeln!(out, "\nFAIL");
-    for finding in fails.iter().take(FAILS_MAX) {
+    for finding in &shown.fails {
         let requirement = finding.requirement.as_deref().unwrap_or("-");
         let _ = writeln!(out, "  {}.{requirement} [{}] {}", finding.rule, finding.severity, subject_name(finding));
         if let Some(message) = &finding.message {
@@ -95,28 +145,27 @@ fn fails(document: &ResultDocument, out: &mut String) {
             let _ = writeln!(out, "      → {}", plain(remedy));
         }
     }
-    more(fails.len(), FAILS_MAX, "fails", out);
+    more(document.summary.verdicts.fail, FAILS_MAX, "fails", out);
 }
 
-fn pending(document: &ResultDocument, out: &mut String) {
-    let pending: Vec<&FindingResult> = document.findings.iter().filter(|finding| finding.verdict == "pending").collect();
-    if pending.is_empty() {
+fn pending(document: &ResultDocument, shown: &Shown, out: &mut String) {
+    if shown.pending.is_empty() {
         return;
     }
     let _ = writeln!(out, "\nPENDING");
-    for finding in pending.iter().take(FAILS_MAX) {
+    for finding in &shown.pending {
         let due = finding.due.as_deref().unwrap_or("?");
         let _ = writeln!(out, "  {}.{} due {due} {}", finding.rule, finding.requirement.as_deref().unwrap_or("-"), subject_name(finding));
     }
-    more(pending.len(), FAILS_MAX, "pending", out);
+    more(document.summary.verdicts.pending, FAILS_MAX, "pending", out);
 }
 
-fn unread(document: &ResultDocument, out: &mut String) {
+fn unread(document: &ResultDocument, shown: &Shown, out: &mut String) {
     if document.summary.verdicts.unknown == 0 {
         return;
     }
     let _ = writeln!(out, "\nUNKNOWN, and what is missing");
-    for hole in document.unread.iter().take(UNREAD_MAX) {
+    for hole in shown.unread.iter().take(UNREAD_MAX) {
         let _ = writeln!(
             out,
             "  {} — {} for it",
@@ -129,7 +178,10 @@ fn unread(document: &ResultDocument, out: &mut String) {
         let _ = writeln!(out, "      get it by: {}", remedy_of(hole.api.as_deref(), hole.permission.as_deref(), hole.register.as_deref()));
         let _ = writeln!(out, "      rules: {}", shorten(&hole.rules.join(", "), 120));
     }
-    more(document.unread.len(), UNREAD_MAX, "kinds of missing facts", out);
+    more(shown.unread.len(), UNREAD_MAX, "kinds of missing facts", out);
+    if shown.n_unasked > 0 {
+        let _ = writeln!(out, "  … {} more unknown verdicts were not asked what they lack; `-f json` has it", shown.n_unasked);
+    }
 }
 
 /// Says how a missing fact can be got.
@@ -159,26 +211,15 @@ pub fn missing_line(missing: &Missing) -> String {
     format!("{}{as_of}: {}; get it by {remedy}", plain(&missing.what), plain(&missing.reason))
 }
 
-/// A register, who vouches, and until when.
-type Vouched<'a> = (String, &'a str, Option<&'a str>);
-
-fn attested(document: &ResultDocument, out: &mut String) {
-    let mut by_register: BTreeMap<Vouched<'_>, (BTreeSet<&str>, BTreeSet<&str>)> = BTreeMap::new();
-    for finding in &document.findings {
-        for attested in &finding.attested {
-            let key = (register_of(&attested.source), attested.by.as_str(), attested.review_due.as_deref());
-            let (ids, rules) = by_register.entry(key).or_default();
-            ids.insert(&attested.id);
-            rules.insert(&finding.rule);
-        }
-    }
+fn attested(shown: &Shown, out: &mut String) {
+    let by_register = &shown.attested;
     if by_register.is_empty() {
         return;
     }
     let _ = writeln!(out, "\nATTESTED: verdicts that rest on somebody's word");
     for ((register, by, due), (ids, rules)) in by_register.iter().take(UNREAD_MAX) {
-        let due = due.map_or_else(String::new, |due| format!(", review due {due}"));
-        let rules: Vec<&str> = rules.iter().copied().collect();
+        let due = due.as_ref().map_or_else(String::new, |due| format!(", review due {due}"));
+        let rules: Vec<&str> = rules.iter().map(String::as_str).collect();
         let _ = writeln!(out, "  {}: {} entries by {}{due}: {}", plain(register), ids.len(), plain(by), shorten(&rules.join(", "), 100));
     }
     more(by_register.len(), UNREAD_MAX, "attestations", out);

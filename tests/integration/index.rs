@@ -46,7 +46,7 @@ fn only(repo: &Path) -> PathBuf {
 }
 
 fn from_index(run: &Run) -> bool {
-    run.stderr.lines().any(|line| line.starts_with("read ") && line.contains(" files, "))
+    run.stderr.lines().any(|line| line.starts_with("read ") && line.contains(" of the index, "))
 }
 
 fn scan(repo: &Path, more: &[&str]) -> Run {
@@ -144,15 +144,19 @@ fn an_altered_index_ends_the_run() {
     let folder = repo("contoso");
     let expected = scan(folder.path(), &["--index"]).stdout;
     let files = only(folder.path());
-    let mut names: Vec<String> = fs::read_dir(&files).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    names.sort();
-    let mut n_refused = 0;
-    for name in names.iter().filter(|name| !name.contains("_sources")).step_by(4) {
-        let path = files.join(name);
-        let bytes = fs::read(&path).unwrap();
+    let path = files.join("columns");
+    let bytes = fs::read(&path).unwrap();
+    let contents: serde_json::Value = serde_json::from_slice(&fs::read(files.join("index.json")).unwrap()).unwrap();
+    let parts = contents["parts"].as_array().unwrap();
+    let (mut n_refused, mut end) = (0, 0);
+    for (nth, part) in parts.iter().enumerate() {
+        let name = part["name"].as_str().unwrap();
+        end += usize::try_from(part["bytes"].as_u64().unwrap()).unwrap();
+        if name.contains("_sources") || nth % 4 > 0 {
+            continue;
+        }
         let mut altered = bytes.clone();
-        let last = altered.len() - 1;
-        altered[last] ^= 4;
+        altered[end - 1] ^= 4;
         fs::write(&path, altered).unwrap();
         let run = tenet(folder.path(), &["scan", "-f", "json"]);
         assert!(!run.stderr.contains("panicked"), "{}", run.stderr);
@@ -162,10 +166,16 @@ fn an_altered_index_ends_the_run() {
         } else {
             assert!(run.stdout == expected, "{name} was not asked for, or its change was not seen: {}", run.stderr);
         }
-        fs::write(&path, bytes).unwrap();
     }
-    assert!(n_refused > 5, "{n_refused} of {}", names.len());
-    fs::remove_file(files.join(&names[0])).unwrap();
+    assert!(n_refused > 5, "{n_refused} of {}", parts.len());
+    assert_eq!(end, bytes.len());
+    // Cut, or longer, or gone.
+    for torn in [&bytes[..end - 1], &[&bytes[..], b"\0"].concat()] {
+        fs::write(&path, torn).unwrap();
+        tenet(folder.path(), &["scan"]).ends(5, "evidence");
+    }
+    fs::remove_file(&path).unwrap();
+    tenet(folder.path(), &["scan"]).ends(5, "evidence");
     assert!(tenet(folder.path(), &["scan", "-f", "json", "--no-index"]).stdout == expected);
     fs::remove_dir_all(index(folder.path())).unwrap();
     assert!(scan(folder.path(), &[]).stdout == expected);

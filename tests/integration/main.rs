@@ -25,8 +25,8 @@ mod layers;
 mod open_world;
 #[path = "../oracle/mod.rs"]
 mod oracle;
-mod previous;
 mod plans;
+mod previous;
 mod program;
 mod soundness;
 mod stories;

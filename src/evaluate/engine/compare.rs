@@ -246,9 +246,7 @@ impl<'a> Machine<'a> {
         let instants = self.columns.instants();
         let constant = |value: &Val| match value {
             Val::Known(Value::Instant(at)) => {
-                let before = instants.partition_point(|known| known < at);
-                let through = instants.partition_point(|known| known <= at);
-                Some((u32::try_from(before).unwrap_or(u32::MAX), u32::try_from(through).unwrap_or(u32::MAX)))
+                Some((instants.partition_point(|known| known < *at), instants.partition_point(|known| known <= *at)))
             }
             _ => None,
         };

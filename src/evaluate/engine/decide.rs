@@ -9,10 +9,12 @@ use thiserror::Error;
 
 use super::super::evaluator::Evaluator;
 use super::super::params::ParamError;
-use super::super::run::{Finding, Options, RuleRun, Scan, apply_waivers, attested_of, rule_runs};
+use super::super::run::{Options, RuleRun, Scan, rule_runs};
 use super::super::value::Val;
 use super::HashMap;
+use super::judged::judge_by;
 use super::machine::{Machine, Outcome, Overrun};
+use super::prefetch;
 use super::shape::Shapes;
 use super::vector::{DOUBT, FALSE, Rows, Sets, TRUE, Vector, is_known, is_unseen};
 use crate::check::{ParamId, Policies, Rule};
@@ -191,6 +193,10 @@ pub fn decide(
     witnesses: bool,
 ) -> Result<Decided, EngineError> {
     let columns = snapshot.columns();
+    // One subject needs little of most parts, and perhaps none of some.
+    if options.subject.is_none() {
+        columns.load_all(&prefetch::parts(plan, &policies.schema));
+    }
     let reference = Evaluator::new(policies, snapshot, options.now, Vec::new());
     let machine = Machine::new(&plan.query, &plan.shapes, columns, &policies.schema, &reference, &plan.params);
     let mut decisions = Vec::new();
@@ -221,7 +227,7 @@ pub(super) enum Only {
 }
 
 impl Only {
-    fn of(subject: Option<EntityId>) -> Self {
+    pub(super) fn of(subject: Option<EntityId>) -> Self {
         subject.map_or(Self::All, Self::One)
     }
 }
@@ -441,7 +447,8 @@ fn split(extent: &Sets<'_>, only: Option<EntityId>) -> Extent {
     (Subjects::Ids(ids), Some(levels), unseen)
 }
 
-/// Evaluates all selected rules, with the same outcome as the reference evaluator.
+/// Evaluates all selected rules, with the same outcome as the reference evaluator, and makes all findings; for a whole tenant
+/// that is much more than [`judge`](super::judge) keeps.
 ///
 /// # Errors
 /// [`EngineError`].
@@ -449,70 +456,16 @@ pub fn scan(policies: &Policies, snapshot: &Snapshot, options: &Options<'_>) -> 
     scan_by(&Plan::new(policies, options)?, policies, snapshot, options)
 }
 
-/// Evaluates the rules of a plan, which was made with the same options.
+/// Evaluates the rules of a plan, which was made with the same options, and makes all findings.
 ///
 /// # Errors
 /// [`EngineError`].
 pub fn scan_by(plan: &Plan, policies: &Policies, snapshot: &Snapshot, options: &Options<'_>) -> Result<Scan, EngineError> {
-    let decided = decide(plan, policies, snapshot, options, false)?;
-    Ok(scan_of(plan, policies, snapshot, options, &decided))
-}
-
-/// Makes a scan of what was decided: findings, the attestations they rest on, waivers.
-#[must_use]
-pub fn scan_of(plan: &Plan, policies: &Policies, snapshot: &Snapshot, options: &Options<'_>, decided: &Decided) -> Scan {
-    let attested = attested_properties(snapshot.columns());
-    let mut scan =
-        Scan { now: options.now, runs: plan.runs.iter().map(|(run, _)| run.clone()).collect(), findings: Vec::new(), waivers: Vec::new() };
-    for (at, decision) in decided.decisions.iter().enumerate() {
-        let findings = findings_of(at, decision, &mut scan);
-        let rests = plan.footprints.get(at).is_some_and(|read| reads_any(read, &attested));
-        scan.findings.extend(if rests { attested_of(policies, snapshot, &scan, at, findings) } else { findings });
-    }
-    apply_waivers(policies, snapshot, options, &mut scan);
-    scan
-}
-
-fn findings_of(run: usize, decision: &Decision, scan: &mut Scan) -> Vec<Finding> {
-    let finding = |requirement, subject, verdict, due| Finding {
-        run,
-        requirement,
-        subject,
-        verdict,
-        due,
-        waiver: None,
-        attested: Vec::new(),
-        exhausted: false,
-    };
-    let mut findings = Vec::new();
-    let mut n_assessed = 0;
-    for (at, applies) in decision.applies.iter().enumerate() {
-        let subject = decision.subjects.get(at).map(EntityId);
-        if *applies != Verdict::Pass {
-            n_assessed += usize::from(*applies == Verdict::Unknown);
-            findings.push(finding(None, subject, *applies, None));
-            continue;
-        }
-        n_assessed += 1;
-        for (requirement, verdicts) in decision.verdicts.iter().enumerate() {
-            let verdict = verdicts.get(at).copied().unwrap_or(Verdict::Unknown);
-            let due = decision.due.as_ref().and_then(|due| due.get(at).copied().flatten());
-            findings.push(finding(Some(requirement), subject, verdict, due));
-        }
-    }
-    if decision.unseen {
-        n_assessed += 1;
-        findings.push(finding(None, None, Verdict::Unknown, None));
-    }
-    if let Some(run) = scan.runs.get_mut(run) {
-        run.n_subjects = decision.subjects.len();
-        run.n_assessed = n_assessed;
-    }
-    findings
+    judge_by(plan, policies, snapshot, options).map(|judged| judged.to_scan())
 }
 
 /// What somebody vouches for in a snapshot.
-enum Attested {
+pub(super) enum Attested {
     /// Nothing.
     Nothing,
     /// These properties; the list of a whole type stands for all.
@@ -521,7 +474,7 @@ enum Attested {
     Everything,
 }
 
-fn attested_properties(columns: &Columns) -> Attested {
+pub(super) fn attested_properties(columns: &Columns) -> Attested {
     let register: BTreeSet<u32> =
         (0_u32..).zip(columns.sources()).filter(|(_, source)| source.kind == SourceKind::Register).map(|(at, _)| at).collect();
     if register.is_empty() {
@@ -546,7 +499,7 @@ fn attested_properties(columns: &Columns) -> Attested {
 }
 
 /// Tells whether a rule reads anything that somebody vouches for.
-fn reads_any(read: &Footprint, attested: &Attested) -> bool {
+pub(super) fn reads_any(read: &Footprint, attested: &Attested) -> bool {
     let vouched = match attested {
         Attested::Nothing => return false,
         Attested::Everything => return true,

@@ -4,6 +4,7 @@
 //! anew, by the reference evaluator where it is about the past.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::rc::Rc;
 
 use jiff::Timestamp;
@@ -12,7 +13,9 @@ use super::super::evaluator::Evaluator;
 use super::vector::{DOUBT, FALSE, Members, Sets, TRUE};
 use crate::model::{EntityId, EntityTypeId, Property, Schema, SourceId, Value};
 use crate::snapshot::CellState;
-use crate::snapshot::columns::{CodeClass, Codes, Columns, LifetimeColumn, ListColumn, MemberTimes, NO_SOURCE, NONE, UNBOUNDED, UNKNOWN};
+use crate::snapshot::columns::{
+    CodeClass, Codes, Columns, LifetimeColumn, LifetimeEnds, ListColumn, MemberTimes, NO_SOURCE, NONE, UNBOUNDED, UNKNOWN,
+};
 
 /// A single-valued property as it holds now.
 #[derive(Debug)]
@@ -110,14 +113,18 @@ pub(super) struct Facts<'a> {
     pub(super) columns: &'a Columns,
     pub(super) schema: &'a Schema,
     reference: &'a Evaluator<'a>,
-    /// How many of the snapshot's instants are not after now.
-    now_rank: u32,
+    /// How many of the snapshot's instants are not after now; counted when it is first asked for.
+    now_rank: OnceCell<u32>,
+    now: Timestamp,
 }
 
 impl<'a> Facts<'a> {
     pub(super) fn new(columns: &'a Columns, schema: &'a Schema, reference: &'a Evaluator<'a>, now: Timestamp) -> Self {
-        let now_rank = columns.instants().partition_point(|instant| *instant <= now);
-        Self { columns, schema, reference, now_rank: u32::try_from(now_rank).unwrap_or(u32::MAX) }
+        Self { columns, schema, reference, now_rank: OnceCell::new(), now }
+    }
+
+    fn now_rank(&self) -> u32 {
+        *self.now_rank.get_or_init(|| self.columns.rank(self.now))
     }
 
     pub(super) fn attribute(&self, property: &Property) -> Attribute<'a> {
@@ -221,31 +228,31 @@ impl<'a> Facts<'a> {
         }
         match &column.times {
             MemberTimes::Always => true,
-            MemberTimes::Lifetime => self.lifetimes_of(property).is_none_or(|lifetimes| self.all_alive(lifetimes)),
+            MemberTimes::Lifetime => {
+                self.root_of(property).and_then(|root| self.columns.lifetime_ends(root)).is_none_or(|ends| self.all_alive(ends))
+            }
             MemberTimes::Each { .. } => false,
         }
     }
 
-    fn lifetimes_of(&self, property: &Property) -> Option<&'a LifetimeColumn> {
+    /// Returns the topmost type of the members of a property.
+    fn root_of(&self, property: &Property) -> Option<EntityTypeId> {
         let member = property.ty.entity()?;
-        let root = self.schema.entity(member).map_or(member, |ty| ty.root);
-        self.columns.lifetimes(root)
+        Some(self.schema.entity(member).map_or(member, |ty| ty.root))
     }
 
-    fn all_alive(&self, lifetimes: &LifetimeColumn) -> bool {
-        lifetimes.from_max.is_none_or(|from| from < self.now_rank)
-            && lifetimes.to_min.is_none_or(|to| to >= self.now_rank)
-            && !lifetimes.to_unknown
+    fn all_alive(&self, ends: LifetimeEnds) -> bool {
+        ends.from_max.is_none_or(|from| from < self.now_rank()) && ends.to_min.is_none_or(|to| to >= self.now_rank()) && !ends.to_unknown
     }
 
     /// Decides whether half-open bounds hold now; what was read as current holds whenever it began.
     fn bounds_hold(&self, from: u32, to: u32) -> u8 {
-        let begun = from == UNBOUNDED || from == UNKNOWN || from < self.now_rank;
+        let begun = from == UNBOUNDED || from == UNKNOWN || from < self.now_rank();
         match to {
             _ if !begun => FALSE,
             UNBOUNDED => TRUE,
             UNKNOWN => DOUBT,
-            to if to >= self.now_rank => TRUE,
+            to if to >= self.now_rank() => TRUE,
             _ => FALSE,
         }
     }
@@ -265,6 +272,9 @@ impl<'a> Facts<'a> {
     /// Tells whether an entity's end was not stated.
     pub(super) fn lasts(&self, id: u32) -> bool {
         let Some(root) = self.columns.type_of(id).and_then(|ty| self.schema.entity(ty)).map(|ty| ty.root) else { return true };
+        if self.columns.lifetime_ends(root).is_none_or(|ends| ends.never()) {
+            return true;
+        }
         let Some(column) = self.columns.lifetimes(root) else { return true };
         let at = id.wrapping_sub(column.first);
         at >= column.len || column.to.get(at as usize) == Some(UNBOUNDED)
@@ -272,7 +282,7 @@ impl<'a> Facts<'a> {
 
     /// Keeps the members that are members now, with how sure that is.
     fn in_force(&self, property: &Property, column: &ListColumn) -> (Vec<u32>, Vec<u32>, Vec<u8>) {
-        let lifetimes = self.lifetimes_of(property);
+        let lifetimes = self.root_of(property).and_then(|root| self.columns.lifetimes(root));
         let sources = if self.reference.has_expired() { self.columns.list_sources(property.id) } else { None };
         let (mut offsets, mut members, mut levels) = (vec![0_u32], Vec::new(), Vec::new());
         for pair in column.offsets.windows(2) {
@@ -345,15 +355,15 @@ impl<'a> Facts<'a> {
     pub(super) fn extent(&self, ty: EntityTypeId) -> Sets<'a> {
         let domain = self.columns.domain(ty);
         let root = self.schema.entity(ty).map_or(ty, |entity| entity.root);
-        let lifetimes = self.columns.lifetimes(root);
         let past = self.reference.instant_before_capture().filter(|_| self.reference.is_fleeting(ty));
         let above = self.schema.entities.iter().filter(|above| above.id != ty && self.schema.is_subtype(ty, above.id));
         let possible: Vec<u32> = above.flat_map(|above| self.columns.own(above.id)).collect();
-        if past.is_none() && possible.is_empty() && lifetimes.is_none_or(|lifetimes| self.all_alive(lifetimes)) {
+        if past.is_none() && possible.is_empty() && self.columns.lifetime_ends(root).is_none_or(|ends| self.all_alive(ends)) {
             let n = domain.end - domain.start;
             let members = Members::Consecutive(domain.start);
             return Sets { class: CodeClass::Entity, spans: Rc::new(vec![(0, n)]), members, levels: None, distinct: true };
         }
+        let lifetimes = self.columns.lifetimes(root);
         let holds = |id: u32| match past {
             Some(at) => match self.reference.snapshot().lifetime(EntityId(id)).contains(at) {
                 Some(true) => TRUE,

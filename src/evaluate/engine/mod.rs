@@ -10,10 +10,12 @@
 //! - `facts`: columns as they hold now
 //! - `machine`, `compare`, `sets`, `derived`, `count`, `lookup`, `image`: terms over a batch
 //! - `memo`: functions computed once for each entity
+//! - `prefetch`: what is loaded beforehand
 //! - `shape`: what is told of terms beforehand
 //! - `decide`: verdicts
 //! - `delta`: what has to be decided again after something changed
 //! - `profile`, `shown`: plans with what was counted
+//! - `judged`: verdicts as columns, with waivers and attestations
 
 mod compare;
 mod count;
@@ -22,9 +24,11 @@ pub mod delta;
 mod derived;
 mod facts;
 mod image;
+mod judged;
 mod lookup;
 mod machine;
 mod memo;
+mod prefetch;
 mod profile;
 mod sets;
 mod shape;
@@ -35,5 +39,6 @@ mod vector;
 type HashMap<K, V> = std::collections::HashMap<K, V, foldhash::fast::FixedState>;
 type HashSet<K> = std::collections::HashSet<K, foldhash::fast::FixedState>;
 
-pub use decide::{Decided, Decision, EngineError, Plan, Subjects, decide, scan, scan_by, scan_of};
+pub use decide::{Decided, Decision, EngineError, Plan, Subjects, decide, scan, scan_by};
+pub use judged::{Judged, judge, judge_by};
 pub use machine::{MEMBERS_MAX, WORK_MAX};

@@ -2,7 +2,7 @@
 
 use super::super::evaluator::Evaluator;
 use super::super::run::Options;
-use super::decide::{Decider, EngineError, Plan, limit_of};
+use super::decide::{Decider, EngineError, Only, Plan, limit_of};
 use super::machine::Machine;
 use super::profile::Profile;
 use super::shape::counts;
@@ -56,7 +56,7 @@ impl Plan {
         let mut machine = Machine::new(&self.query, &self.shapes, columns, &policies.schema, &reference, &self.params);
         machine.profile = Some(Profile::default());
         let decider = Decider { machine: &machine, rule, functions, now: options.now, witnesses: false };
-        let decision = decider.decide(options.subject).map_err(|overrun| limit_of(rule, overrun))?;
+        let decision = decider.decide(Only::of(options.subject)).map_err(|overrun| limit_of(rule, overrun))?;
         if let Some(trouble) = columns.trouble() {
             return Err(EngineError::Unreadable(trouble.to_owned()));
         }

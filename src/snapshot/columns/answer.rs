@@ -38,7 +38,7 @@ impl Columns {
     fn bound(&self, code: Option<u32>) -> Bound {
         match code {
             Some(UNBOUNDED) => Bound::Unbounded,
-            Some(code) => self.instants().get(code as usize).map_or(Bound::Unknown, |instant| Bound::At(*instant)),
+            Some(code) => self.instants().get(code as usize).map_or(Bound::Unknown, Bound::At),
             None => Bound::Unknown,
         }
     }

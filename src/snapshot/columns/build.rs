@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use rayon::prelude::*;
 
 use super::{
-    AttributeColumn, CODES_MAX, Codes, Columns, Frame, HistoryColumn, Keys, LifetimeColumn, ListColumn, MemberTimes, Members, NO_SOURCE,
-    NONE, Part, PartData, Reasons, SourceColumn, Texts, UNBOUNDED, UNKNOWN,
+    AttributeColumn, CODES_MAX, Codes, Columns, Frame, HistoryColumn, Instants, Keys, LifetimeColumn, LifetimeEnds, ListColumn,
+    MemberTimes, Members, NO_SOURCE, NONE, Part, PartData, Reasons, SourceColumn, Texts, UNBOUNDED, UNKNOWN,
 };
 use crate::model::{Base, Bound, Completeness, EntityTypeId, Interval, Property, PropertyId, Schema, SourceId, Type, Value};
 use crate::snapshot::freeze::claim_of;
@@ -30,6 +30,7 @@ impl Columns {
             extents: snapshot.extents.clone(),
             claims: records.extents.clone(),
             unspoken: snapshot.open_nav.completeness.clone(),
+            capture_rank: None,
         };
         let mut columns = Self::new(Arc::clone(&schema), frame, None);
         let codes = Dictionary::of(&schema, records);
@@ -182,7 +183,7 @@ impl<'r> Dictionary<'r> {
         for (class, texts) in (0..).zip(self.texts).filter(|(_, texts)| !texts.is_empty()) {
             parts.push((Part::Texts(class), Texts::from_sorted(texts).map(PartData::Texts).ok_or_else(|| too_long("texts"))));
         }
-        parts.push((Part::Instants, Ok(PartData::Instants(self.instants))));
+        parts.push((Part::Instants, Ok(PartData::Instants(Instants::from_sorted(&self.instants)))));
         parts.push((Part::Integers, Ok(PartData::Integers(self.integers))));
         parts
     }
@@ -428,17 +429,27 @@ fn lifetimes(records: &Records, root: EntityTypeId, domain: Range<u32>, codes: &
     let (first, len) = covered(lives);
     let from: Vec<u32> = lives.iter().map(|(_, lifetime)| codes.bound(lifetime.from)).collect();
     let to: Vec<u32> = lives.iter().map(|(_, lifetime)| codes.bound(lifetime.to)).collect();
-    Some((Part::Lifetimes(root), Ok(PartData::Lifetimes(LifetimeColumn::new(first, len, Codes::compact(from), Codes::compact(to))))))
+    let column = LifetimeColumn { first, len, from: Codes::compact(from), to: Codes::compact(to) };
+    Some((Part::Lifetimes(root), Ok(PartData::Lifetimes(column))))
 }
 
 impl LifetimeColumn {
-    /// Makes a column and sums up what its bounds are.
+    /// Sums up what its bounds are.
     #[must_use]
-    pub fn new(first: u32, len: u32, from: Codes, to: Codes) -> Self {
+    pub fn ends(&self) -> LifetimeEnds {
+        let Self { from, to, .. } = self;
         let is_instant = |code: &u32| *code != UNBOUNDED && *code != UNKNOWN;
         let (from_max, from_unknown) = (from.iter().filter(is_instant).max(), from.iter().any(|code| code == UNKNOWN));
         let (to_min, to_unknown) = (to.iter().filter(is_instant).min(), to.iter().any(|code| code == UNKNOWN));
-        Self { first, len, from, to, from_max, to_min, from_unknown, to_unknown }
+        LifetimeEnds { from_max, to_min, from_unknown, to_unknown }
+    }
+}
+
+impl LifetimeEnds {
+    /// Tells whether no end is stated or unknown.
+    #[must_use]
+    pub fn never(&self) -> bool {
+        self.to_min.is_none() && !self.to_unknown
     }
 }
 

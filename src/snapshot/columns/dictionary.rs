@@ -219,7 +219,7 @@ impl Columns {
         match class {
             CodeClass::Bool => Some(Value::Bool(code != 0)),
             CodeClass::Enum(id) => Some(Value::Enum(id, code)),
-            CodeClass::Instant => self.instants().get(code as usize).copied().map(Value::Instant),
+            CodeClass::Instant => self.instants().get(code as usize).map(Value::Instant),
             CodeClass::Integer => self.integers().get(code as usize).copied().map(Value::Int),
             CodeClass::Text(class) => self.texts(class).get(code).map(Value::text),
             CodeClass::Entity => Some(Value::Entity(EntityId(code))),
@@ -247,7 +247,7 @@ impl Columns {
         match (class, value) {
             (CodeClass::Bool, Value::Bool(value)) => Some(u32::from(*value)),
             (CodeClass::Enum(id), Value::Enum(of, at)) => (id == *of).then_some(*at),
-            (CodeClass::Instant, Value::Instant(instant)) => place(self.instants().binary_search(instant)),
+            (CodeClass::Instant, Value::Instant(instant)) => self.instants().find(*instant),
             (CodeClass::Integer, Value::Int(number) | Value::Duration(number)) => place(self.integers().binary_search(number)),
             (CodeClass::Text(class), Value::Text(text)) => self.texts(class).find(text),
             (CodeClass::Entity, Value::Entity(id)) => (id.0 < self.n()).then_some(id.0),

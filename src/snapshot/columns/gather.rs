@@ -1,6 +1,7 @@
 //! Derived navigations, gathered when they are asked for.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use petgraph::algo::kosaraju_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
@@ -91,31 +92,56 @@ impl Columns {
         (seen, true)
     }
 
-    /// Returns where one step leads to: the value of a reference, or the present members of a list.
+    /// Returns the ids from which a step over a navigation may lead somewhere.
+    fn leading(&self, along: PropertyId) -> Range<u32> {
+        let range = match self.schema.property(along) {
+            Some(property) if property.derived.is_some() => None,
+            Some(property) if property.ty.set => {
+                let covered = |column: &super::ListColumn| {
+                    let n = u32::try_from(column.offsets.len().saturating_sub(1)).unwrap_or(u32::MAX);
+                    column.first..column.first.saturating_add(n)
+                };
+                Some(self.list(along).map_or(0..0, covered))
+            }
+            _ => Some(self.attribute(along).map_or(0..0, |column| column.first..column.first.saturating_add(column.len))),
+        };
+        range.unwrap_or(0..self.n)
+    }
+
+    /// Returns where one step leads to.
     fn targets(&self, id: u32, along: PropertyId, before: PropertyId) -> Vec<u32> {
-        let Some(property) = self.schema.property(along) else { return Vec::new() };
-        if property.ty.entity().is_none() {
-            return Vec::new();
-        }
+        let mut targets = Vec::new();
+        self.each_target(id, along, before, &mut |target| targets.push(target));
+        targets
+    }
+
+    /// Calls `visit` with where one step leads to: the value of a reference, or the present members of a list.
+    fn each_target(&self, id: u32, along: PropertyId, before: PropertyId, visit: &mut dyn FnMut(u32)) {
+        let Some(property) = self.schema.property(along) else { return };
+        let Some(entity) = property.ty.entity() else { return };
         if !property.ty.set {
             let column = self.attribute(along);
             let at = column.and_then(|column| Some((column, id.checked_sub(column.first).filter(|at| *at < column.len)?)));
             let code = at.and_then(|(column, at)| column.codes.get(at as usize));
-            return code.filter(|code| *code < self.n).into_iter().collect();
+            code.filter(|code| *code < self.n).into_iter().for_each(visit);
+            return;
         }
         if property.derived.is_some() {
             let nav = self.nav_before(id, along, before);
             let current = nav.members.iter().filter(|edge| edge.interval.to == Bound::Unbounded);
-            return current.filter_map(|edge| edge.member.entity()).map(|id| id.0).collect();
+            current.filter_map(|edge| edge.member.entity()).for_each(|id| visit(id.0));
+            return;
         }
-        let Some(column) = self.list(along) else { return Vec::new() };
+        let Some(column) = self.list(along) else { return };
+        let root = self.schema.entity(entity).map(|ty| ty.root);
+        let never_end = root.is_some_and(|root| self.lifetime_ends(root).is_none_or(|ends| ends.never()));
         let is_current = |at: usize, member: u32| match &column.times {
             MemberTimes::Always => true,
-            MemberTimes::Lifetime => self.lifetime(member).to == Bound::Unbounded,
+            MemberTimes::Lifetime => never_end || self.lifetime(member).to == Bound::Unbounded,
             MemberTimes::Each { to, .. } => to.get(at) == Some(UNBOUNDED),
         };
         let members = column.places(id).filter_map(|at| Some((at, column.members.get(at)?)));
-        members.filter(|(at, member)| *member < self.n && is_current(*at, *member)).map(|(_, member)| member).collect()
+        members.filter(|(at, member)| *member < self.n && is_current(*at, *member)).for_each(|(_, member)| visit(member));
     }
 
     /// Returns the entities that reach themselves over a navigation that is stored, sorted.
@@ -133,41 +159,31 @@ impl Columns {
     }
 
     fn find_circles(&self, along: PropertyId, before: PropertyId) -> Vec<u32> {
-        let mut waiting = vec![0_u32; self.n as usize];
-        let stepping = self.stepping(along);
-        for target in stepping.clone().flat_map(|id| self.targets(id, along, before)) {
-            if let Some(count) = waiting.get_mut(target as usize) {
-                *count = count.saturating_add(1);
-            }
+        // What leads nowhere lies on no circle, so only what the column covers is looked at.
+        let range = self.leading(along);
+        let place = |target: u32| target.checked_sub(range.start).map_or(usize::MAX, |at| at as usize);
+        let mut waiting = vec![0_u32; range.len()];
+        for id in range.clone() {
+            self.each_target(id, along, before, &mut |target| {
+                if let Some(count) = waiting.get_mut(place(target)) {
+                    *count = count.saturating_add(1);
+                }
+            });
         }
         // What nothing leads to lies on no circle; taken away step by step, it leaves circles and what follows from them.
-        let is_free = |id: &u32| waiting.get(*id as usize) == Some(&0);
-        let mut free: Vec<u32> = stepping.filter(is_free).collect();
+        let mut free: Vec<u32> = range.clone().zip(&waiting).filter(|(_, count)| **count == 0).map(|(id, _)| id).collect();
         while let Some(id) = free.pop() {
-            for target in self.targets(id, along, before) {
-                if let Some(count) = waiting.get_mut(target as usize) {
+            self.each_target(id, along, before, &mut |target| {
+                if let Some(count) = waiting.get_mut(place(target)) {
                     *count = count.saturating_sub(1);
                     if *count == 0 {
                         free.push(target);
                     }
                 }
-            }
+            });
         }
-        let left: Vec<u32> = (0..self.n).zip(&waiting).filter(|(_, count)| **count > 0).map(|(id, _)| id).collect();
+        let left: Vec<u32> = range.zip(&waiting).filter(|(_, count)| **count > 0).map(|(id, _)| id).collect();
         self.circles_among(&left, along, before)
-    }
-
-    /// Ids outside of these lead nowhere by a step.
-    fn stepping(&self, along: PropertyId) -> std::ops::Range<u32> {
-        let stored = self.schema.property(along).is_some_and(|property| property.derived.is_none());
-        let covered = |first: u32, len: usize| first..first.saturating_add(u32::try_from(len).unwrap_or(u32::MAX)).min(self.n);
-        if !stored {
-            return 0..self.n;
-        }
-        if self.schema.property(along).is_some_and(|property| property.ty.set) {
-            return self.list(along).map_or(0..0, |list| covered(list.first, list.offsets.len().saturating_sub(1)));
-        }
-        self.attribute(along).map_or(0..0, |column| covered(column.first, column.len as usize))
     }
 
     fn circles_among(&self, left: &[u32], along: PropertyId, before: PropertyId) -> Vec<u32> {

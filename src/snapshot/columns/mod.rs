@@ -10,6 +10,7 @@
 //! - `build`: columns of a snapshot that was frozen from records
 //! - `read`: parts, loaded when they are first asked for
 //! - `dictionary`: codes to values and back
+//! - `instants`: all instants, sorted
 //! - `answer`: what the reference evaluator asks, answered from columns
 //! - `gather`: derived navigations
 //! - `delta`: what differs between two snapshots
@@ -21,6 +22,7 @@ mod build;
 pub mod delta;
 mod dictionary;
 mod gather;
+mod instants;
 mod read;
 mod rebuild;
 mod statistics;
@@ -30,6 +32,7 @@ mod tests;
 pub(super) use gather::gathered_completeness;
 
 pub use dictionary::{format_guid, parse_guid};
+pub use instants::{Instants, Seconds};
 pub use read::Frame;
 pub use statistics::Statistics;
 
@@ -185,7 +188,12 @@ pub struct LifetimeColumn {
     pub from: Codes,
     /// Ends.
     pub to: Codes,
-    /// The largest `from` that is an instant, if any is: what begins not later than `now` for all is not looked at one by one.
+}
+
+/// What the lifetimes of a root type come to: where all of its entities exist at an instant, none is looked at one by one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LifetimeEnds {
+    /// The largest `from` that is an instant, if any is.
     pub from_max: Option<u32>,
     /// The smallest `to` that is an instant, if any is.
     pub to_min: Option<u32>,
@@ -243,6 +251,8 @@ pub enum Part {
     HistoryReasons(PropertyId),
     /// [`LifetimeColumn`] of a root type
     Lifetimes(EntityTypeId),
+    /// [`LifetimeEnds`] of a root type
+    LifetimeEnds(EntityTypeId),
     /// [`Keys`] of a concrete type, or of the entities of an abstract type whose concrete type is not known
     Keys(EntityTypeId),
     /// [`Texts`] of a text class
@@ -268,12 +278,14 @@ pub enum PartData {
     History(HistoryColumn),
     /// For [`Part::Lifetimes`].
     Lifetimes(LifetimeColumn),
+    /// For [`Part::LifetimeEnds`].
+    LifetimeEnds(LifetimeEnds),
     /// For [`Part::Keys`].
     Keys(Keys),
     /// For [`Part::Texts`].
     Texts(Texts),
     /// For [`Part::Instants`].
-    Instants(Vec<jiff::Timestamp>),
+    Instants(Instants),
     /// For [`Part::Integers`].
     Integers(Vec<i64>),
 }
@@ -291,6 +303,9 @@ pub trait PartStore: Send + Sync + std::fmt::Debug {
     fn digest(&self, _part: Part) -> Option<&str> {
         None
     }
+
+    /// Returns how many bytes loading a part reads; 0 if nothing is stored for it.
+    fn bytes(&self, part: Part) -> u64;
 }
 
 /// What became of a part that was asked for.
@@ -322,6 +337,7 @@ pub struct Columns {
     claims: Vec<Extent>,
     /// The completeness of a list nobody spoke of.
     unspoken: Completeness,
+    capture_rank: Option<u32>,
     parts: Vec<OnceLock<Slot>>,
     store: Option<Arc<dyn PartStore>>,
     /// Whether a part was put in, so that digests of the store may be of others.

@@ -7,16 +7,18 @@ use jiff::Timestamp;
 use rayon::prelude::*;
 
 use super::{
-    AttributeColumn, Columns, HistoryColumn, Keys, LifetimeColumn, ListColumn, Part, PartData, PartStore, Reasons, Slot, SourceColumn,
-    Texts,
+    AttributeColumn, Columns, HistoryColumn, Instants, Keys, LifetimeColumn, LifetimeEnds, ListColumn, Part, PartData, PartStore, Reasons,
+    Slot, SourceColumn, Texts,
 };
 use crate::model::{Completeness, EntityTypeId, FactSource, PropertyId, Schema, SourceKind};
 use crate::snapshot::records::{Extent, SnapshotMeta};
 
 /// How many parts belong to each property.
 const OF_PROPERTY: usize = 8;
+/// What is read by one thread: to wake others takes longer.
+const PARALLEL_BYTES_MIN: u64 = 1 << 20;
 /// How many parts belong to each entity type.
-const OF_TYPE: usize = 2;
+const OF_TYPE: usize = 3;
 
 /// What everything in a snapshot shares, and is always in memory.
 #[derive(Debug, Clone)]
@@ -33,13 +35,15 @@ pub struct Frame {
     pub claims: Vec<Extent>,
     /// The completeness of a list nobody spoke of.
     pub unspoken: Completeness,
+    /// How many instants are not after the end of the capture, if that was counted: most runs ask for no other place.
+    pub capture_rank: Option<u32>,
 }
 
 impl Columns {
     /// Makes columns whose parts come from `store`, or are put in by [`Columns::insert`].
     #[must_use]
     pub fn new(schema: Arc<Schema>, frame: Frame, store: Option<Arc<dyn PartStore>>) -> Self {
-        let Frame { meta, mut sources, mut own, extents, claims, unspoken } = frame;
+        let Frame { meta, mut sources, mut own, extents, claims, unspoken, capture_rank } = frame;
         own.resize(schema.entities.len(), 0..0);
         let ids = (0..).map(EntityTypeId);
         let mut types: Vec<(u32, EntityTypeId)> =
@@ -67,6 +71,7 @@ impl Columns {
             extents,
             claims,
             unspoken,
+            capture_rank,
             parts: (0..n_parts).map(|_| OnceLock::new()).collect(),
             store,
             replaced: false,
@@ -103,11 +108,15 @@ impl Columns {
             extents: self.extents.clone(),
             claims: self.claims.clone(),
             unspoken: self.unspoken.clone(),
+            capture_rank: self.capture_rank,
         }
     }
 
-    /// Puts a part in, in place of what was there.
+    /// Puts a part in, in place of what was there; with lifetimes goes what they come to.
     pub fn insert(&mut self, part: Part, data: PartData) {
+        if let (Part::Lifetimes(root), PartData::Lifetimes(column)) = (part, &data) {
+            self.insert(Part::LifetimeEnds(root), PartData::LifetimeEnds(column.ends()));
+        }
         let slot = self.slot(part).and_then(|at| self.parts.get_mut(at));
         self.replaced = true;
         match slot {
@@ -140,7 +149,9 @@ impl Columns {
             ]
         };
         let properties = count(self.schema.properties.len()).map(PropertyId).flat_map(of_property);
-        let types = count(self.schema.entities.len()).map(EntityTypeId).flat_map(|ty| [Part::Lifetimes(ty), Part::Keys(ty)]);
+        let types = count(self.schema.entities.len())
+            .map(EntityTypeId)
+            .flat_map(|ty| [Part::Lifetimes(ty), Part::Keys(ty), Part::LifetimeEnds(ty)]);
         let texts = count(self.schema.aliases.len() + 3).map(Part::Texts);
         properties.chain(types).chain(texts).chain([Part::Instants, Part::Integers])
     }
@@ -169,6 +180,7 @@ impl Columns {
             Part::HistoryReasons(id) => property(id, 7),
             Part::Lifetimes(id) => of_type(id, 0),
             Part::Keys(id) => of_type(id, 1),
+            Part::LifetimeEnds(id) => of_type(id, 2),
             Part::Texts(class) => ((class as usize) < n_classes).then_some(texts + class as usize),
             Part::Instants => Some(texts + n_classes),
             Part::Integers => Some(texts + n_classes + 1),
@@ -225,11 +237,29 @@ impl Columns {
         self.note(trouble);
     }
 
-    /// Loads parts on all cores.
+    /// Loads the parts that are not in memory yet, several at a time, the largest first.
+    ///
+    /// A part that somebody else asks for meanwhile may be read twice; nobody waits for another one's part here, so threads
+    /// that are lent to other work in between cannot wait for each other.
     pub fn load_all(&self, parts: &[Part]) {
-        parts.par_iter().for_each(|part| {
-            let _ = self.part(*part);
-        });
+        let Some(store) = &self.store else { return };
+        let mut wanted: Vec<(u64, Part, &OnceLock<Slot>)> = Vec::new();
+        for part in parts {
+            if let Some(slot) = self.slot(*part).and_then(|at| self.parts.get(at)).filter(|slot| slot.get().is_none()) {
+                wanted.push((store.bytes(*part), *part, slot));
+            }
+        }
+        wanted.sort_unstable_by(|(bytes, part, _), (other, next, _)| other.cmp(bytes).then(part.cmp(next)));
+        wanted.dedup_by_key(|(_, part, _)| *part);
+        let load = |(_, part, slot): (u64, Part, &OnceLock<Slot>)| {
+            // Somebody else was faster: what they loaded stays.
+            let _ = slot.set(self.load(part));
+        };
+        if wanted.iter().map(|(bytes, ..)| bytes).sum::<u64>() < PARALLEL_BYTES_MIN {
+            wanted.into_iter().for_each(load);
+        } else {
+            wanted.into_iter().par_bridge().for_each(load);
+        }
     }
 
     /// Returns the first thing that went wrong: a part that could not be read, ids out of order. Whoever decided something
@@ -374,6 +404,22 @@ impl Columns {
         }
     }
 
+    /// Returns what the lifetimes of a root type come to; `None` if all exist at all times.
+    #[must_use]
+    pub fn lifetime_ends(&self, root: EntityTypeId) -> Option<LifetimeEnds> {
+        match self.part(Part::LifetimeEnds(root))? {
+            PartData::LifetimeEnds(ends) => Some(*ends),
+            _ => None,
+        }
+    }
+
+    /// Returns how many instants are not after `at`.
+    #[must_use]
+    pub fn rank(&self, at: Timestamp) -> u32 {
+        let counted = self.capture_rank.filter(|_| self.meta.captured_to == Some(at));
+        counted.unwrap_or_else(|| self.instants().partition_point(|instant| instant <= at))
+    }
+
     /// Returns the keys of the entities of a type itself, in the order of their ids.
     #[must_use]
     pub fn keys(&self, ty: EntityTypeId) -> Option<&Keys> {
@@ -395,10 +441,10 @@ impl Columns {
 
     /// Returns all instants, sorted.
     #[must_use]
-    pub fn instants(&self) -> &[Timestamp] {
+    pub fn instants(&self) -> &Instants {
         match self.part(Part::Instants) {
             Some(PartData::Instants(instants)) => instants,
-            _ => &[],
+            _ => Instants::NONE,
         }
     }
 
@@ -443,6 +489,7 @@ impl Part {
             Self::List(_) => matches!(data, PartData::List(_)),
             Self::History(_) => matches!(data, PartData::History(_)),
             Self::Lifetimes(_) => matches!(data, PartData::Lifetimes(_)),
+            Self::LifetimeEnds(_) => matches!(data, PartData::LifetimeEnds(_)),
             Self::Keys(_) => matches!(data, PartData::Keys(_)),
             Self::Texts(_) => matches!(data, PartData::Texts(_)),
             Self::Instants => matches!(data, PartData::Instants(_)),

@@ -310,6 +310,11 @@ struct Shelf {
 }
 
 impl PartStore for Shelf {
+    fn bytes(&self, part: Part) -> u64 {
+        // Some more than others, some enough for several threads.
+        self.parts.keys().position(|known| *known == part).map_or(0, |at| at as u64 * 100_000)
+    }
+
     fn load(&self, part: Part) -> Result<Option<PartData>, String> {
         self.asked.lock().unwrap().push(part);
         if self.broken == Some(part) { Err(format!("{part:?} is damaged")) } else { Ok(self.parts.get(&part).cloned()) }

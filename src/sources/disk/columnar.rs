@@ -134,7 +134,7 @@ impl<'c> Kind<'c> {
                 code if code == follows(id) => texts.append_null(),
                 UNBOUNDED => texts.append_value("unbounded"),
                 UNKNOWN => texts.append_value("unknown"),
-                code => texts.append_option(self.columns.instants().get(code as usize).map(ToString::to_string)),
+                code => texts.append_option(self.columns.instants().get(code as usize).map(|at| at.to_string())),
             }
         }
         Arc::new(texts.finish())
@@ -157,7 +157,7 @@ impl<'c> Kind<'c> {
                 Arc::new(numbers.finish())
             }
             ColumnKind::Instant => {
-                let instant = |id: u32| self.columns.instants().get(code(id)? as usize).filter(|instant| is_exact(**instant));
+                let instant = |id: u32| self.columns.instants().get(code(id)? as usize).filter(|instant| is_exact(*instant));
                 let micros = ids.map(|id| instant(id).map(|instant| instant.as_microsecond()));
                 Arc::new(micros.collect::<TimestampMicrosecondArray>().with_timezone("UTC"))
             }
@@ -342,7 +342,7 @@ impl Kind<'_> {
         };
         let exact = |code: u32| -> Option<Datum> {
             let instant = self.columns.instants().get(code as usize).filter(|_| property.kind() == ColumnKind::Instant)?;
-            (!is_exact(*instant)).then(|| Datum::text(instant.to_string()))
+            (!is_exact(instant)).then(|| Datum::text(instant.to_string()))
         };
         let tally = self.tally(column, &source, &reason, &exact)?;
         let usual = tally.choose(self.own.len());
@@ -381,7 +381,7 @@ impl Kind<'_> {
     fn one_source(&self, property: &PropertyColumn, column: &AttributeColumn, sources: Option<&SourceColumn>) -> Option<SourceId> {
         let Codes::Constant(source) = sources?.0 else { return None };
         let covers = column.first <= self.own.start && self.own.end <= column.first.saturating_add(column.len);
-        let inexact = property.kind() == ColumnKind::Instant && !self.columns.instants().iter().all(|instant| is_exact(*instant));
+        let inexact = property.kind() == ColumnKind::Instant && !self.columns.instants().iter().all(is_exact);
         (covers && source != NO_SOURCE && column.n_none == 0 && column.n_unknown == 0 && !inexact).then_some(SourceId(source))
     }
 
@@ -574,7 +574,7 @@ impl<'c> Edges<'c> {
         let instant = |code: u32| match code {
             UNBOUNDED => Bound::Unbounded,
             UNKNOWN => Bound::Unknown,
-            code => self.columns.instants().get(code as usize).map_or(Bound::Unknown, |instant| Bound::At(*instant)),
+            code => self.columns.instants().get(code as usize).map_or(Bound::Unknown, Bound::At),
         };
         match &list.times {
             MemberTimes::Always => Interval::ALWAYS,

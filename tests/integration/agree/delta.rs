@@ -190,9 +190,9 @@ impl Case<'_> {
             if self.forgets {
                 delta.changed.clear();
             }
-            let (scan, found) = rescan(&plan, policies, snapshot, options, previous, &delta).map_err(said)?;
+            let (judged, found) = rescan(&plan, policies, snapshot, options, previous, &delta).map_err(said)?;
             *shares.lock().unwrap() = found;
-            Ok(scan)
+            Ok(judged.to_scan())
         };
         let store = if self.id.batch.is_multiple_of(2) { Store::Records } else { Store::Columns };
         let compared = compare(self.policies, &new_snapshot, &options, Pair { one: FAST, other: &again, store }, depth);

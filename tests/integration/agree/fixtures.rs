@@ -9,6 +9,7 @@ use tenet::snapshot::Snapshot;
 
 use super::compare::{Depth, compare};
 use super::engine::{Pair, REFERENCE, Store, fast_over, rewritten};
+use super::written::written_apart;
 use crate::stories::STORIES;
 use crate::tenant::Tenant;
 
@@ -26,6 +27,13 @@ fn differences(folder: &str) -> Vec<String> {
             let now = options.now + SignedDuration::from_hours(24 * days);
             let every_rule = Options { now, packs: None, ..*options };
             for options in [Options { now, ..*options }, every_rule] {
+                if days == 0 {
+                    found.extend(
+                        written_apart(policies, &snapshot, &options)
+                            .into_iter()
+                            .map(|difference| format!("{folder}, written: {difference}")),
+                    );
+                }
                 let depth = if days == 0 { Depth::Reasons } else { Depth::Attestations };
                 let slow_over_columns = Pair { one: REFERENCE, other: REFERENCE, store: Store::Columns };
                 let plain = rewritten(Rewrites::none());

@@ -17,6 +17,7 @@
 //! - `mutants`: engines that are wrong in one thing, to see that it is found
 //! - `rewrites`: what may be laid out differently
 //! - `delta`: what a change cannot touch is taken over
+//! - `written`: results that are written while they are made
 
 mod case;
 mod compare;
@@ -34,6 +35,7 @@ mod set;
 mod shrink;
 mod value;
 mod world;
+mod written;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};

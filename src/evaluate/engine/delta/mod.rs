@@ -22,8 +22,9 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::super::evaluator::Evaluator;
-use super::super::run::{Options, Scan};
-use super::decide::{Decided, Decider, Decision, EngineError, Only, Plan, Subjects, limit_of, scan_of};
+use super::super::run::Options;
+use super::decide::{Decided, Decider, Decision, EngineError, Only, Plan, Subjects, limit_of};
+use super::judged::Judged;
 use super::machine::Machine;
 use crate::check::Policies;
 use crate::model::{PropertyId, Schema, Verdict};
@@ -144,7 +145,7 @@ pub fn redecide(
     Ok((Decided { decisions }, shares))
 }
 
-/// Evaluates all selected rules, as [`super::scan`] does; what stands from before is taken over.
+/// Evaluates all selected rules, as [`super::judge`] does; what stands from before is taken over.
 ///
 /// # Errors
 /// [`EngineError`], as of a whole scan.
@@ -155,9 +156,9 @@ pub fn rescan(
     options: &Options<'_>,
     previous: Previous,
     delta: &Delta,
-) -> Result<(Scan, Vec<Share>), EngineError> {
+) -> Result<(Judged, Vec<Share>), EngineError> {
     let (decided, shares) = redecide(plan, policies, snapshot, options, previous, delta)?;
-    Ok((scan_of(plan, policies, snapshot, options, &decided), shares))
+    Ok((Judged::new(plan, policies, snapshot, options, decided), shares))
 }
 
 /// One rule.

@@ -8,7 +8,7 @@ use super::trace::Moved;
 use crate::model::{EntityTypeId, PropertyId, Schema};
 use crate::query::{Query, RuleQuery, footprint};
 use crate::snapshot::columns::delta::Delta;
-use crate::snapshot::columns::{Codes, Columns, LifetimeColumn, MemberTimes};
+use crate::snapshot::columns::{Codes, Columns, MemberTimes};
 
 /// The time between two runs.
 pub(super) struct Passed<'a> {
@@ -26,7 +26,7 @@ impl<'a> Passed<'a> {
         let captured = delta.captured;
         let moved = Moved { now: before != now, history: before != now || captured.0 != captured.1 };
         let (first, last) = (before.min(now), before.max(now));
-        let rank = |at: Timestamp| u32::try_from(columns.instants().partition_point(|known| *known <= at)).unwrap_or(u32::MAX);
+        let rank = |at: Timestamp| columns.instants().partition_point(|known| known <= at);
         let lapses = |due: Timestamp| first <= due && due < last;
         let lapsed = columns.sources().iter().filter_map(|source| source.attestation.as_ref()?.review_due_at).any(lapses);
         // At an instant before the end of the capture lists and values are read from their history.
@@ -71,10 +71,12 @@ impl<'a> Passed<'a> {
     }
 
     fn lives_cross(&self, root: EntityTypeId) -> bool {
-        let Some(column) = self.columns.lifetimes(root) else { return false };
-        let LifetimeColumn { from, to, from_max, to_min, .. } = column;
-        let begins = from_max.is_some_and(|last| last >= self.crossed.start) && self.any(from);
-        begins || (to_min.is_some_and(|first| first < self.crossed.end) && self.any(to))
+        let Some(ends) = self.columns.lifetime_ends(root) else { return false };
+        let begins = ends.from_max.is_some_and(|last| last >= self.crossed.start);
+        let ceases = ends.to_min.is_some_and(|first| first < self.crossed.end);
+        // Most types have no lifetimes at all, so the column is read only where its ends leave the question open.
+        (begins || ceases)
+            && self.columns.lifetimes(root).is_some_and(|column| (begins && self.any(&column.from)) || (ceases && self.any(&column.to)))
     }
 
     fn any(&self, codes: &Codes) -> bool {

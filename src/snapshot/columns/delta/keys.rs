@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use super::super::{CodeClass, Columns, Keys, Part, Texts};
+use super::super::{CodeClass, Columns, Instants, Keys, Part, Texts};
 use super::mapping::Mapping;
 use crate::model::EntityTypeId;
 
@@ -69,6 +69,15 @@ fn sorted<T: Ord>(old: &[T], new: &[T]) -> Mapping {
     Mapping::merged(len(old), len(new), order)
 }
 
+fn instants(old: &Instants, new: &Instants) -> Mapping {
+    let order = |x: u32, y: u32| old.get(x as usize).cmp(&new.get(y as usize));
+    Mapping::merged(n_instants(old), n_instants(new), order)
+}
+
+fn n_instants(instants: &Instants) -> u32 {
+    u32::try_from(instants.len()).unwrap_or(u32::MAX)
+}
+
 /// Finds the codes of a class; `None` where equal codes mean equal values.
 pub(super) fn codes(old: &Columns, new: &Columns, class: CodeClass, entities: Option<&Mapping>) -> Option<Mapping> {
     let part = match class {
@@ -83,7 +92,7 @@ pub(super) fn codes(old: &Columns, new: &Columns, class: CodeClass, entities: Op
     }
     let (mapping, n) = match class {
         CodeClass::Text(class) => (texts(old.texts(class), new.texts(class)), old.texts(class).len()),
-        CodeClass::Instant => (sorted(old.instants(), new.instants()), u32::try_from(old.instants().len()).unwrap_or(u32::MAX)),
+        CodeClass::Instant => (instants(old.instants(), new.instants()), n_instants(old.instants())),
         _ => (sorted(old.integers(), new.integers()), u32::try_from(old.integers().len()).unwrap_or(u32::MAX)),
     };
     (!mapping.keeps(n)).then_some(mapping)

@@ -1,4 +1,4 @@
-//! What is no part: what the snapshot says of itself, sources, ids of types, and claims about types.
+//! What goes with all parts: what the snapshot says of itself, sources, ids of types, and claims about types.
 
 use std::ops::Range;
 
@@ -33,6 +33,7 @@ pub(super) fn pack(columns: &Columns) -> Vec<u8> {
         out.completeness(&claim.completeness);
     }
     out.completeness(columns.unspoken());
+    out.option(columns.meta().captured_to.map(|at| columns.rank(at)), |out, rank| out.number(rank as usize));
     out.0
 }
 
@@ -61,8 +62,9 @@ pub(super) fn unpack(schema: &Schema, bytes: &[u8]) -> Result<Frame, String> {
         claims.push(Extent { entity_type, completeness: from.completeness(n_sources)? });
     }
     let unspoken = from.completeness(n_sources)?;
+    let capture_rank = from.option(Unpacker::number32)?;
     from.end()?;
-    Ok(Frame { meta, sources, own, extents, claims, unspoken })
+    Ok(Frame { meta, sources, own, extents, claims, unspoken, capture_rank })
 }
 
 type Types = (Vec<Range<u32>>, Vec<Completeness>);

@@ -48,6 +48,11 @@ fn every(codes: &[u32], test: impl Fn(u32) -> bool) -> bool {
     codes.chunks(BLOCK).all(|block| block.iter().fold(true, |fine, code| fine & test(*code)))
 }
 
+/// Counts two codes in one pass.
+pub(super) fn count(codes: &[u32], one: u32, other: u32) -> (u32, u32) {
+    codes.iter().fold((0, 0), |(ones, others), code| (ones + u32::from(*code == one), others + u32::from(*code == other)))
+}
+
 /// Checks that `n` places from `first` on lie below `limit`.
 pub(super) fn span(first: u32, n: u64, limit: u32) -> Result<(), String> {
     let end = u64::from(first) + n;

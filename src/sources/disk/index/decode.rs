@@ -1,25 +1,25 @@
-//! Files to parts. Nothing of a file is believed: offsets ascend and end where their array does, codes lie below the number
+//! Bytes to parts. Nothing of them is believed: offsets ascend and end where their array does, codes lie below the number
 //! of what they stand for, parallel arrays have one length, texts are UTF-8 and sorted.
 
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::check::{Allowed, below, check_codes, check_offsets, check_texts, span};
+use super::check::{Allowed, below, check_codes, check_offsets, check_texts, count, span};
 use super::frame::Loaded;
 use super::packed::Unpacker;
 use super::parts::{self, Limits};
 use crate::snapshot::columns::{
-    AttributeColumn, Codes, HistoryColumn, Keys, LifetimeColumn, ListColumn, MemberTimes, Members, NONE, Part, PartData, Reasons,
-    SourceColumn, Texts, UNKNOWN,
+    AttributeColumn, Codes, HistoryColumn, Instants, Keys, LifetimeColumn, LifetimeEnds, ListColumn, MemberTimes, Members, NONE, Part,
+    PartData, Reasons, Seconds, SourceColumn, Texts, UNKNOWN,
 };
 
 type Read<T> = Result<T, String>;
 
-/// Reads a part from its file.
+/// Reads a part from its arrays.
 pub(super) fn decode(part: Part, mut file: Loaded, limits: &Limits) -> Read<PartData> {
     if file.kind != parts::kind(part) {
-        return Err("it is the file of a part of another kind".to_owned());
+        return Err("it is a part of another kind".to_owned());
     }
     let from = &mut file;
     let data = match part {
@@ -33,6 +33,7 @@ pub(super) fn decode(part: Part, mut file: Loaded, limits: &Limits) -> Read<Part
         Part::List(_) => PartData::List(list(from, limits)?),
         Part::History(_) => PartData::History(history(from, limits)?),
         Part::Lifetimes(_) => PartData::Lifetimes(lifetimes(from, limits)?),
+        Part::LifetimeEnds(_) => PartData::LifetimeEnds(lifetime_ends(from, limits)?),
         Part::Keys(_) => PartData::Keys(keys(from)?),
         Part::Texts(_) => PartData::Texts(texts(from)?),
         Part::Instants => PartData::Instants(instants(from)?),
@@ -43,7 +44,7 @@ pub(super) fn decode(part: Part, mut file: Loaded, limits: &Limits) -> Read<Part
         }
     };
     file.end()?;
-    let parallel = matches!(data, PartData::Sources(_) | PartData::Reasons(_));
+    let parallel = matches!(data, PartData::Sources(_) | PartData::Reasons(_) | PartData::LifetimeEnds(_));
     if !parallel && parts::rows(&data) != limits.rows {
         return Err(format!("it has {} rows, and there should be {}", parts::rows(&data), limits.rows));
     }
@@ -66,12 +67,11 @@ fn attribute(file: &mut Loaded, limits: &Limits) -> Read<AttributeColumn> {
     span(first, u64::from(len), limits.entities)?;
     let codes = codes(file, u64::from(len))?;
     check_codes(&codes, limits.values, Allowed::NoneOrUnknown)?;
-    let count = |wanted: u32| match &codes {
-        Codes::Constant(code) if *code == wanted => u64::from(len),
-        Codes::Constant(_) => 0,
-        Codes::Each(each) => each.iter().map(|code| u64::from(*code == wanted)).sum(),
+    let (none, unknown) = match &codes {
+        Codes::Constant(code) => (u32::from(*code == NONE) * len, u32::from(*code == UNKNOWN) * len),
+        Codes::Each(each) => count(each, NONE, UNKNOWN),
     };
-    if count(NONE) != u64::from(n_none) || count(UNKNOWN) != u64::from(n_unknown) {
+    if none != n_none || unknown != n_unknown {
         return Err("it says how many places are none or unknown, and they are not as many".to_owned());
     }
     Ok(AttributeColumn { first, len, codes, n_none, n_unknown })
@@ -157,7 +157,22 @@ fn lifetimes(file: &mut Loaded, limits: &Limits) -> Read<LifetimeColumn> {
     let (from, to) = (codes(file, u64::from(len))?, codes(file, u64::from(len))?);
     check_codes(&from, limits.instants, Allowed::NoneOrUnknown)?;
     check_codes(&to, limits.instants, Allowed::NoneOrUnknown)?;
-    Ok(LifetimeColumn::new(first, len, from, to))
+    Ok(LifetimeColumn { first, len, from, to })
+}
+
+fn lifetime_ends(file: &mut Loaded, limits: &Limits) -> Read<LifetimeEnds> {
+    let mut flag = || match file.scalar()? {
+        0 => Ok(false),
+        1 => Ok(true),
+        other => Err(format!("{other} is neither 0 nor 1")),
+    };
+    let (has_from, has_to, from_unknown, to_unknown) = (flag()?, flag()?, flag()?, flag()?);
+    let mut instant = |is_there: bool| match file.scalar()? {
+        code if is_there && code < limits.instants => Ok(Some(code)),
+        0 if !is_there => Ok(None),
+        code => Err(format!("{code} stands for none of the {} instants there are", limits.instants)),
+    };
+    Ok(LifetimeEnds { from_max: instant(has_from)?, to_min: instant(has_to)?, from_unknown, to_unknown })
 }
 
 fn keys(file: &mut Loaded) -> Read<Keys> {
@@ -194,18 +209,38 @@ fn all_of(texts: &Texts) -> Read<Vec<&str>> {
     pairs.map(|(from, to)| whole.get(*from as usize..*to as usize).ok_or_else(|| "a text is not UTF-8".to_owned())).collect()
 }
 
-fn instants(file: &mut Loaded) -> Read<Vec<Timestamp>> {
-    let (seconds, nanos) = (file.i64s()?, file.u32s()?);
-    if seconds.len() != nanos.len() {
+/// The ends are looked at one by one only where there are fractions: seconds that ascend lie between the first and the last.
+fn instants(file: &mut Loaded) -> Read<Instants> {
+    let seconds = match (file.scalar()?, file.scalar()?, file.scalar()?) {
+        (0, low, high) => Seconds::After((i64::from(high.cast_signed()) << 32) | i64::from(low), file.u32s()?),
+        (1, 0, 0) => Seconds::Each(file.i64s()?),
+        _ => return Err("its seconds are of no known kind".to_owned()),
+    };
+    let nanos: Vec<i32> = file.u32s()?.into_iter().map(u32::cast_signed).collect();
+    let instants = Instants { seconds, nanos };
+    let n = instants.len();
+    if !instants.nanos.is_empty() && instants.nanos.len() != n {
         return Err("the instants have not as many seconds as fractions".to_owned());
     }
-    let instant = |(second, nano): (i64, u32)| {
-        let at = Timestamp::new(second, nano.cast_signed()).ok()?;
-        (at.as_second() == second && at.subsec_nanosecond() == nano.cast_signed()).then_some(at)
-    };
-    let instants: Option<Vec<Timestamp>> = seconds.into_iter().zip(nanos).map(instant).collect();
-    let instants = instants.ok_or("an instant is out of range")?;
-    ascending(&instants)?;
+    let range = "an instant is out of range";
+    if instants.nanos.is_empty() {
+        match &instants.seconds {
+            Seconds::After(_, after) => ascending(after)?,
+            Seconds::Each(seconds) => ascending(seconds)?,
+        }
+        for at in [0, n.saturating_sub(1)].into_iter().take(n) {
+            instants.get(at).ok_or(range)?;
+        }
+        return Ok(instants);
+    }
+    let mut before: Option<Timestamp> = None;
+    for (at, nano) in (0..n).zip(&instants.nanos) {
+        let instant = instants.get(at).filter(|instant| instant.subsec_nanosecond() == *nano).ok_or(range)?;
+        if before.is_some_and(|before| before >= instant) {
+            return Err("its values are not sorted".to_owned());
+        }
+        before = Some(instant);
+    }
     Ok(instants)
 }
 

@@ -1,4 +1,4 @@
-//! Parts to files.
+//! Parts to bytes.
 
 use std::borrow::Cow;
 
@@ -6,7 +6,8 @@ use super::frame::{Frame, Section};
 use super::packed::Packer;
 use super::parts;
 use crate::snapshot::columns::{
-    AttributeColumn, Codes, HistoryColumn, Keys, LifetimeColumn, ListColumn, MemberTimes, Members, Part, PartData, Reasons, Texts,
+    AttributeColumn, Codes, HistoryColumn, Keys, LifetimeColumn, LifetimeEnds, ListColumn, MemberTimes, Members, Part, PartData, Reasons,
+    Seconds, Texts,
 };
 
 /// Lays a part out; what is large is borrowed.
@@ -19,15 +20,37 @@ pub(super) fn encode(part: Part, data: &PartData) -> Frame<'_> {
         PartData::List(column) => list(&mut frame, column),
         PartData::History(column) => history(&mut frame, column),
         PartData::Lifetimes(column) => lifetimes(&mut frame, column),
+        PartData::LifetimeEnds(ends) => {
+            let LifetimeEnds { from_max, to_min, from_unknown, to_unknown } = *ends;
+            let flags = [from_max.is_some(), to_min.is_some(), from_unknown, to_unknown].map(u32::from);
+            frame.scalars.extend(flags);
+            frame.scalars.extend([from_max.unwrap_or(0), to_min.unwrap_or(0)]);
+        }
         PartData::Keys(column) => keys(&mut frame, column),
         PartData::Texts(column) => texts(&mut frame, column),
         PartData::Instants(instants) => {
-            frame.sections.push(Section::I64(instants.iter().map(|at| at.as_second()).collect()));
-            frame.sections.push(Section::U32(instants.iter().map(|at| at.subsec_nanosecond().cast_unsigned()).collect()));
+            match &instants.seconds {
+                Seconds::After(first, after) => {
+                    let [low, high] = halves(*first);
+                    frame.scalars.extend([0, low, high]);
+                    frame.sections.push(Section::U32(Cow::Borrowed(after)));
+                }
+                Seconds::Each(seconds) => {
+                    frame.scalars.push(1);
+                    frame.sections.push(Section::I64(Cow::Borrowed(seconds)));
+                }
+            }
+            frame.sections.push(Section::U32(Cow::Borrowed(bytemuck::cast_slice(&instants.nanos))));
         }
         PartData::Integers(integers) => frame.sections.push(Section::I64(Cow::Borrowed(integers))),
     }
     frame
+}
+
+fn halves(number: i64) -> [u32; 2] {
+    let bytes = number.to_le_bytes();
+    let half = |from: usize| bytes.get(from..from + 4).and_then(|half| half.try_into().ok()).map_or(0, u32::from_le_bytes);
+    [half(0), half(4)]
 }
 
 fn codes<'a>(frame: &mut Frame<'a>, codes: &'a Codes) {
@@ -95,7 +118,6 @@ fn history<'a>(frame: &mut Frame<'a>, column: &'a HistoryColumn) {
     codes(frame, &column.codes);
 }
 
-/// What is known of the ends as a whole follows from them and is not written.
 fn lifetimes<'a>(frame: &mut Frame<'a>, column: &'a LifetimeColumn) {
     frame.scalars.extend([column.first, column.len]);
     codes(frame, &column.from);

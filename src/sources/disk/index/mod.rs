@@ -1,15 +1,16 @@
 //! The derived index of a snapshot: its columns as files that are read as they lie on disk, part by part when they are asked for.
 //!
-//! In: [`Columns`](crate::snapshot::columns::Columns). Out: a folder `NAME.snapshot/index/KEY/` with one file a part, `about`,
-//! `index.json` with the digest of each file, and `index.sha256` with that of `index.json`; and from it columns again.
+//! In: [`Columns`](crate::snapshot::columns::Columns). Out: a folder `NAME.snapshot/index/KEY/` with all parts in the file
+//! `columns`, `index.json` with the place and digest of each, and `index.sha256` with that of `index.json`; and from it columns
+//! again. One file and not one a part: opening dozens of small files takes longer than reading them.
 //!
 //! Invariants: the tables stay the authority: an index says which manifest, schema and registers it was made from, and one
-//! that does not fit is not used; a byte is believed only after the digest of its file; no bytes, however made, give a code
+//! that does not fit is not used; a byte is believed only after the digest of its part; no bytes, however made, give a code
 //! of something that is not there; equal columns give equal bytes.
 //!
-//! - `frame`: one file, header and arrays
+//! - `frame`: one part, header and arrays
 //! - `parts`: names and limits of parts
-//! - `encode`, `decode`, `check`: parts to files and back
+//! - `encode`, `decode`, `check`: parts to bytes and back
 //! - `packed`, `about`: what is no array
 //! - `write`, `store`: the folder
 
@@ -36,21 +37,23 @@ pub use store::{IndexStore, OpenIndex, open_index};
 pub use write::{IndexWriter, write_index};
 
 /// The format this program writes; one more with every change of what columns hold or how it is laid out.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 /// The format as `index.json` says it.
-const FORMAT_NAME: &str = "tenet.index/v1";
+const FORMAT_NAME: &str = "tenet.index/v2";
 /// The folder of all indexes of a snapshot.
 pub(super) const FOLDER: &str = "index";
 /// What the index holds.
 const CONTENTS: &str = "index.json";
 /// The sha256 of `index.json`, as `sha256sum` writes it.
 const SEAL: &str = "index.sha256";
-/// The file of what is no part.
+/// The file of all parts, one after the other.
+const COLUMNS: &str = "columns";
+/// What goes with all parts, and comes last.
 const ABOUT: &str = "about";
 /// The largest `index.json` that is read.
 const CONTENTS_BYTES_MAX: u64 = 8 << 20;
-/// The most files of an index.
-const FILES_MAX: usize = 65_536;
+/// The most parts of an index.
+const PARTS_MAX: usize = 65_536;
 /// The most indexes kept beside one snapshot: one for each set of registers and schemas it is read with.
 const KEPT_MAX: usize = 4;
 
@@ -101,7 +104,7 @@ fn full_schema_digest(schema: &Schema) -> String {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Contents {
-    /// `tenet.index/v1`.
+    /// `tenet.index/v2`.
     format: String,
     /// The version of the program that wrote it.
     tool_version: String,
@@ -111,38 +114,45 @@ struct Contents {
     manifest: String,
     /// The digest of the registers that were merged in.
     registers: Option<String>,
-    /// The files, by name.
-    files: Vec<FileEntry>,
+    /// The parts, in the order in which they lie in their file, without a gap.
+    parts: Vec<PartEntry>,
 }
 
-/// One file of an index.
+/// One part of an index.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct FileEntry {
-    /// Its name, which is that of its part.
+struct PartEntry {
+    /// Its name.
     name: String,
-    /// How many rows its part has.
+    /// How many rows it has.
     rows: u64,
     /// How many bytes it has.
     bytes: u64,
-    /// Its digest: the sha256 over its header and the sha256 of each block of its arrays.
+    /// Its digest: the BLAKE3 over its header and the BLAKE3 of each block of its arrays.
     digest: String,
 }
 
+/// A part and where it begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Placed {
+    at: u64,
+    entry: PartEntry,
+}
+
 impl Contents {
-    fn new(key: &IndexKey, files: Vec<FileEntry>) -> Self {
+    fn new(key: &IndexKey, parts: Vec<PartEntry>) -> Self {
         Self {
             format: FORMAT_NAME.to_owned(),
             tool_version: env!("CARGO_PKG_VERSION").to_owned(),
             schema: key.schema.clone(),
             manifest: key.manifest.clone(),
             registers: key.registers.clone(),
-            files,
+            parts,
         }
     }
 
     fn is_of(&self, key: &IndexKey) -> bool {
-        let Self { format, tool_version, schema, manifest, registers, files: _ } = self;
+        let Self { format, tool_version, schema, manifest, registers, parts: _ } = self;
         format == FORMAT_NAME
             && tool_version == env!("CARGO_PKG_VERSION")
             && *schema == key.schema
@@ -150,8 +160,16 @@ impl Contents {
             && *registers == key.registers
     }
 
-    fn by_name(self) -> BTreeMap<String, FileEntry> {
-        self.files.into_iter().map(|file| (file.name.clone(), file)).collect()
+    /// Returns the parts by name, and how long their file is; `None` if that is more than a number holds.
+    fn by_name(self) -> Option<(BTreeMap<String, Placed>, u64)> {
+        let mut end = 0_u64;
+        let mut placed = BTreeMap::new();
+        for entry in self.parts {
+            let at = end;
+            end = end.checked_add(entry.bytes)?;
+            placed.insert(entry.name.clone(), Placed { at, entry });
+        }
+        Some((placed, end))
     }
 }
 

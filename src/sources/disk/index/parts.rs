@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::FileEntry;
+use super::Placed;
 use crate::model::{Base, PropertyId, Schema, Type};
 use crate::snapshot::columns::{Columns, Keys, Part, PartData};
 
-/// Returns the file name of a part: names of the schema, not numbers, which differ between runs.
+/// Returns the name of a part in an index: names of the schema, not numbers, which differ between runs.
 pub(super) fn name(schema: &Schema, part: Part) -> Option<String> {
     let of = |kind: &str, id: PropertyId| {
         let property = schema.property(id)?;
@@ -23,6 +23,7 @@ pub(super) fn name(schema: &Schema, part: Part) -> Option<String> {
         Part::HistorySources(id) => of("history_sources", id),
         Part::HistoryReasons(id) => of("history_reasons", id),
         Part::Lifetimes(id) => Some(format!("lifetimes.{}", schema.entity(id)?.name)),
+        Part::LifetimeEnds(id) => Some(format!("lifetime_ends.{}", schema.entity(id)?.name)),
         Part::Keys(id) => Some(format!("keys.{}", schema.entity(id)?.name)),
         Part::Texts(class) => Some(format!("texts.{}", class_name(schema, class)?)),
         Part::Instants => Some("instants".to_owned()),
@@ -38,7 +39,7 @@ fn class_name(schema: &Schema, class: u32) -> Option<&str> {
         .or_else(|| unnamed.into_iter().find(|(base, _)| Columns::text_class(schema, Type::of(*base)) == Some(class)).map(|(_, name)| name))
 }
 
-/// Returns the number that stands for a kind of part in a file.
+/// Returns the number that stands for a kind of part in its header.
 pub(super) fn kind(part: Part) -> u32 {
     match part {
         Part::Attribute(_) => 1,
@@ -51,6 +52,7 @@ pub(super) fn kind(part: Part) -> u32 {
         Part::Texts(_) => 8,
         Part::Instants => 9,
         Part::Integers => 10,
+        Part::LifetimeEnds(_) => 11,
     }
 }
 
@@ -59,7 +61,7 @@ pub(super) fn rows(data: &PartData) -> u64 {
     let n = match data {
         PartData::Attribute(column) => return u64::from(column.len),
         PartData::Lifetimes(column) => return u64::from(column.len),
-        PartData::Sources(_) => 0,
+        PartData::Sources(_) | PartData::LifetimeEnds(_) => 0,
         PartData::Reasons(reasons) => reasons.0.len(),
         PartData::List(column) => return u64::from(column.offsets.last().copied().unwrap_or(0)),
         PartData::History(column) => return u64::from(column.offsets.last().copied().unwrap_or(0)),
@@ -87,10 +89,10 @@ pub(super) struct Limits {
 }
 
 impl Limits {
-    /// Returns the limits of a part, whose rows are those of its file.
-    pub(super) fn of(schema: &Schema, files: &BTreeMap<String, FileEntry>, part: Part, own: &[Range<u32>], sources: u32) -> Self {
+    /// Returns the limits of a part.
+    pub(super) fn of(schema: &Schema, parts: &BTreeMap<String, Placed>, part: Part, own: &[Range<u32>], sources: u32) -> Self {
         let entities = own.iter().map(|own| own.end).max().unwrap_or(0);
-        let rows = |part: Part| name(schema, part).and_then(|name| files.get(&name)).map_or(0, |file| file.rows);
+        let rows = |part: Part| name(schema, part).and_then(|name| parts.get(&name)).map_or(0, |part| part.entry.rows);
         let count = |part: Part| u32::try_from(rows(part)).unwrap_or(0);
         let values = |id: PropertyId| {
             let Some(property) = schema.property(id) else { return 0 };

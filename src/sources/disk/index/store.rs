@@ -1,7 +1,7 @@
 //! Reads an index: what it holds at once, each part when it is first asked for.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use super::super::read::open_plain;
 use super::super::{DiskError, FILE_BYTES_MAX};
 use super::frame::Loaded;
 use super::parts::{self, Limits};
-use super::{ABOUT, CONTENTS, CONTENTS_BYTES_MAX, Contents, FILES_MAX, FORMAT, FileEntry, IndexKey, SEAL, about, decode, hex, seal};
+use super::{ABOUT, COLUMNS, CONTENTS, CONTENTS_BYTES_MAX, Contents, FORMAT, IndexKey, PARTS_MAX, Placed, SEAL, about, decode, hex, seal};
 use crate::model::Schema;
 use crate::snapshot::columns::{Columns, Part, PartData, PartStore};
 
@@ -27,15 +27,16 @@ pub struct OpenIndex {
     pub store: Arc<IndexStore>,
 }
 
-/// The files of an index.
+/// The parts of an index in their file.
 #[derive(Debug)]
 pub struct IndexStore {
     schema: Arc<Schema>,
-    folder: PathBuf,
-    files: BTreeMap<String, FileEntry>,
+    file: File,
+    path: PathBuf,
+    parts: BTreeMap<String, Placed>,
     own: Vec<Range<u32>>,
     sources: u32,
-    files_read: AtomicU64,
+    parts_read: AtomicU64,
     bytes_read: AtomicU64,
     trouble: OnceLock<DiskError>,
 }
@@ -53,14 +54,24 @@ pub fn open_index(schema: &Arc<Schema>, snapshot: &Path, key: &IndexKey) -> Resu
         Err(error) => return Err(DiskError::io(&folder, "look at")(error)),
     }
     let Some(contents) = read_contents(&folder, key)? else { return Ok(None) };
-    check_files(&folder, &contents)?;
+    let n_parts = contents.parts.len();
+    let placed = contents.by_name().filter(|(parts, bytes)| parts.len() == n_parts && *bytes <= FILE_BYTES_MAX);
+    let (parts, bytes) = placed.ok_or_else(|| altered(CONTENTS, "it names a part twice, or more bytes than are read"))?;
+    check_files(&folder)?;
+    let path = folder.join(COLUMNS);
+    let file = open_plain(&path).map_err(|error| missing(COLUMNS, &path, error))?;
+    let found = file.metadata().map_err(DiskError::io(&path, "look at"))?.len();
+    if found != bytes {
+        return Err(altered(COLUMNS, format!("it has {found} bytes, and {CONTENTS} says {bytes}")));
+    }
     let mut store = IndexStore {
         schema: Arc::clone(schema),
-        folder,
-        files: contents.by_name(),
+        file,
+        path,
+        parts,
         own: Vec::new(),
         sources: 0,
-        files_read: AtomicU64::new(0),
+        parts_read: AtomicU64::new(0),
         bytes_read: AtomicU64::new(0),
         trouble: OnceLock::new(),
     };
@@ -70,13 +81,24 @@ pub fn open_index(schema: &Arc<Schema>, snapshot: &Path, key: &IndexKey) -> Resu
     let store = Arc::new(store);
     let columns = Columns::new(Arc::clone(schema), frame, Some(Arc::<IndexStore>::clone(&store)));
     match columns.trouble() {
-        Some(trouble) => Err(altered(ABOUT, trouble)),
+        Some(trouble) => Err(part_altered(ABOUT, trouble)),
         None => Ok(Some(OpenIndex { columns, store })),
     }
 }
 
 fn altered(file: &str, message: impl Into<String>) -> DiskError {
     DiskError::Index { file: file.to_owned(), message: message.into() }
+}
+
+fn part_altered(part: &str, message: &str) -> DiskError {
+    altered(COLUMNS, format!("the part `{part}`: {message}"))
+}
+
+fn missing(name: &str, path: &Path, error: io::Error) -> DiskError {
+    match error.kind() {
+        io::ErrorKind::NotFound => altered(name, "it is missing"),
+        _ => DiskError::io(path, "read")(error),
+    }
 }
 
 /// Reads `index.json`; `None` if it is of another key.
@@ -86,18 +108,15 @@ fn read_contents(folder: &Path, key: &IndexKey) -> Result<Option<Contents>, Disk
         return Err(altered(CONTENTS, format!("it is cut or altered: its sha256 is not the one in {SEAL}")));
     }
     let contents: Contents = serde_json::from_slice(&text).map_err(|error| altered(CONTENTS, error.to_string()))?;
-    if contents.files.len() > FILES_MAX {
-        return Err(altered(CONTENTS, format!("it names {} files; at most {FILES_MAX} are read", contents.files.len())));
+    if contents.parts.len() > PARTS_MAX {
+        return Err(altered(CONTENTS, format!("it names {} parts; at most {PARTS_MAX} are read", contents.parts.len())));
     }
     Ok(contents.is_of(key).then_some(contents))
 }
 
 fn read_small(folder: &Path, name: &str) -> Result<Vec<u8>, DiskError> {
     let path = folder.join(name);
-    let file = open_plain(&path).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => altered(name, "it is missing"),
-        _ => DiskError::io(&path, "read")(error),
-    })?;
+    let file = open_plain(&path).map_err(|error| missing(name, &path, error))?;
     let mut bytes = Vec::new();
     file.take(CONTENTS_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(DiskError::io(&path, "read"))?;
     if bytes.len() as u64 > CONTENTS_BYTES_MAX {
@@ -106,64 +125,46 @@ fn read_small(folder: &Path, name: &str) -> Result<Vec<u8>, DiskError> {
     Ok(bytes)
 }
 
-/// Refuses files that are missing and files that are not named.
-fn check_files(folder: &Path, contents: &Contents) -> Result<(), DiskError> {
-    let mut missing: BTreeSet<&str> = contents.files.iter().map(|file| file.name.as_str()).chain([CONTENTS, SEAL]).collect();
-    if missing.len() != contents.files.len() + 2 {
-        return Err(altered(CONTENTS, "it names a file twice"));
-    }
+/// Refuses files that are no part of an index.
+fn check_files(folder: &Path) -> Result<(), DiskError> {
     let mut extra = BTreeSet::new();
     for entry in fs::read_dir(folder).map_err(DiskError::io(folder, "list"))? {
         let name = entry.map_err(DiskError::io(folder, "list"))?.file_name().to_string_lossy().into_owned();
-        if !missing.remove(name.as_str()) {
+        if ![CONTENTS, SEAL, COLUMNS].contains(&name.as_str()) {
             extra.insert(name);
         }
     }
-    match (missing.first(), extra.first()) {
-        (Some(file), _) => Err(altered(file, format!("{CONTENTS} names this file, and it is missing"))),
-        (None, Some(file)) => Err(altered(file, format!("{CONTENTS} does not name this file"))),
-        (None, None) => Ok(()),
-    }
+    extra.first().map_or(Ok(()), |file| Err(altered(file, "this file is no part of an index")))
 }
 
 impl IndexStore {
     fn about(&self) -> Result<crate::snapshot::columns::Frame, DiskError> {
-        let mut file = self.read(ABOUT)?.ok_or_else(|| altered(ABOUT, "it is missing"))?;
+        let mut file = self.read(ABOUT)?.ok_or_else(|| part_altered(ABOUT, "it is missing"))?;
         let bytes = file.u8s().and_then(|bytes| if file.kind == 0 { Ok(bytes) } else { Err("it is a part".to_owned()) });
-        bytes.and_then(|bytes| about::unpack(&self.schema, &bytes)).map_err(|message| altered(ABOUT, message))
+        bytes.and_then(|bytes| about::unpack(&self.schema, &bytes)).map_err(|message| part_altered(ABOUT, &message))
     }
 
-    /// Reads a file and checks its digest.
+    /// Reads a part and checks its digest.
     fn read(&self, name: &str) -> Result<Option<Loaded>, DiskError> {
-        let Some(entry) = self.files.get(name) else { return Ok(None) };
-        let path = self.folder.join(name);
+        let Some(Placed { at, entry }) = self.parts.get(name) else { return Ok(None) };
         let wrong = |error: io::Error| match error.kind() {
-            io::ErrorKind::NotFound => altered(name, format!("{CONTENTS} names this file, and it is missing")),
-            io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => altered(name, format!("it is cut or altered: {error}")),
-            _ => DiskError::io(&path, "read")(error),
+            io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => part_altered(name, &format!("it is cut or altered: {error}")),
+            _ => DiskError::io(&self.path, "read")(error),
         };
-        let file = open_plain(&path).map_err(wrong)?;
-        let bytes = file.metadata().map_err(wrong)?.len();
-        if bytes != entry.bytes || bytes > FILE_BYTES_MAX {
-            return Err(altered(
-                name,
-                format!("it has {bytes} bytes; {CONTENTS} says {}, and at most {FILE_BYTES_MAX} are read", entry.bytes),
-            ));
-        }
-        let loaded = Loaded::read(FORMAT, &file, bytes).map_err(wrong)?;
+        let loaded = Loaded::read(FORMAT, &self.file, *at, entry.bytes).map_err(wrong)?;
         if loaded.digest != entry.digest {
-            return Err(altered(name, format!("it is cut or altered: its digest is not the one in {CONTENTS}")));
+            return Err(part_altered(name, &format!("it is cut or altered: its digest is not the one in {CONTENTS}")));
         }
-        self.files_read.fetch_add(1, Ordering::Relaxed);
-        self.bytes_read.fetch_add(bytes, Ordering::Relaxed);
+        self.parts_read.fetch_add(1, Ordering::Relaxed);
+        self.bytes_read.fetch_add(entry.bytes, Ordering::Relaxed);
         Ok(Some(loaded))
     }
 
     fn load_part(&self, part: Part) -> Result<Option<PartData>, DiskError> {
         let Some(name) = parts::name(&self.schema, part) else { return Ok(None) };
         let Some(loaded) = self.read(&name)? else { return Ok(None) };
-        let limits = Limits::of(&self.schema, &self.files, part, &self.own, self.sources);
-        decode::decode(part, loaded, &limits).map(Some).map_err(|message| altered(&name, message))
+        let limits = Limits::of(&self.schema, &self.parts, part, &self.own, self.sources);
+        decode::decode(part, loaded, &limits).map(Some).map_err(|message| part_altered(&name, &message))
     }
 
     /// Returns the first thing that went wrong with a part.
@@ -172,20 +173,24 @@ impl IndexStore {
         self.trouble.get()
     }
 
-    /// Says how much was read: `read 12 files, 41 MB of 230 MB`.
+    /// Says how much was read: `read 12 parts of the index, 41 MB of 230 MB`.
     #[must_use]
     pub fn summary(&self) -> String {
         let size = |bytes: u64| match bytes {
             0..1_000_000 => format!("{} kB", bytes.div_ceil(1_000)),
             _ => format!("{} MB", bytes / 1_000_000),
         };
-        let (files, bytes) = (self.files_read.load(Ordering::Relaxed), self.bytes_read.load(Ordering::Relaxed));
-        let total: u64 = self.files.values().map(|file| file.bytes).sum();
-        format!("read {files} file{}, {} of {}", if files == 1 { "" } else { "s" }, size(bytes), size(total))
+        let (parts, bytes) = (self.parts_read.load(Ordering::Relaxed), self.bytes_read.load(Ordering::Relaxed));
+        let total: u64 = self.parts.values().map(|part| part.entry.bytes).sum();
+        format!("read {parts} part{} of the index, {} of {}", if parts == 1 { "" } else { "s" }, size(bytes), size(total))
     }
 }
 
 impl PartStore for IndexStore {
+    fn bytes(&self, part: Part) -> u64 {
+        parts::name(&self.schema, part).and_then(|name| self.parts.get(&name)).map_or(0, |part| part.entry.bytes)
+    }
+
     fn load(&self, part: Part) -> Result<Option<PartData>, String> {
         self.load_part(part).map_err(|error| {
             let text = error.to_string();
@@ -196,6 +201,6 @@ impl PartStore for IndexStore {
     }
     fn digest(&self, part: Part) -> Option<&str> {
         let name = parts::name(&self.schema, part)?;
-        Some(self.files.get(&name).map_or("", |file| &file.digest))
+        Some(self.parts.get(&name).map_or("", |part| &part.entry.digest))
     }
 }

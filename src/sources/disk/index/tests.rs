@@ -131,28 +131,25 @@ fn missing_extra_and_cut_files_are_named() {
     let columns = columns(5);
     let folder = store(&columns);
     let index = key(&columns).folder(folder.path());
-    let name = fs::read_dir(&index)
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .find(|name| name.starts_with("attribute."))
-        .unwrap();
-    let bytes = fs::read(index.join(&name)).unwrap();
-    fs::write(index.join(&name), &bytes[..bytes.len() - 1]).unwrap();
-    assert!(refused(&columns, folder.path()).starts_with(&format!("index/{name}: it has ")));
-    fs::remove_file(index.join(&name)).unwrap();
-    assert!(refused(&columns, folder.path()).contains(&format!("index/{name}: index.json names this file, and it is missing")));
+    let file = index.join(COLUMNS);
+    let bytes = fs::read(&file).unwrap();
+    fs::write(&file, &bytes[..bytes.len() - 1]).unwrap();
+    assert!(refused(&columns, folder.path()).starts_with("index/columns: it has "));
+    fs::write(&file, [&bytes[..], b"more"].concat()).unwrap();
+    assert!(refused(&columns, folder.path()).starts_with("index/columns: it has "));
+    fs::remove_file(&file).unwrap();
     #[cfg(unix)]
     {
-        std::os::unix::fs::symlink("/dev/zero", index.join(&name)).unwrap();
-        assert!(open(&columns, folder.path()).unwrap().unwrap().columns.all_parts().count() > 0);
-        fs::remove_file(index.join(&name)).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", &file).unwrap();
+        assert!(matches!(open(&columns, folder.path()), Err(DiskError::Io { .. })));
+        fs::remove_file(&file).unwrap();
     }
-    fs::write(index.join(&name), &bytes).unwrap();
+    fs::write(&file, &bytes).unwrap();
     fs::write(index.join("extra"), "").unwrap();
-    assert!(refused(&columns, folder.path()).starts_with("index/extra: index.json does not name this file"));
+    assert!(refused(&columns, folder.path()).starts_with("index/extra: this file is no part of an index"));
     fs::remove_file(index.join("extra")).unwrap();
     assert!(open(&columns, folder.path()).unwrap().is_some());
-    for file in [CONTENTS, SEAL, ABOUT] {
+    for file in [CONTENTS, SEAL, COLUMNS] {
         let bytes = fs::read(index.join(file)).unwrap();
         fs::remove_file(index.join(file)).unwrap();
         assert!(refused(&columns, folder.path()).contains("missing"), "{file}");
@@ -172,7 +169,8 @@ fn altered_bytes_are_found() {
     let mut dice = Dice(seed);
     for name in names {
         let bytes = fs::read(index.join(&name)).unwrap();
-        for _ in 0..6 {
+        let n = if name == COLUMNS { 300 } else { 6 };
+        for _ in 0..n {
             let (at, bit) = (dice.roll(bytes.len()), dice.roll(8));
             let mut altered = bytes.clone();
             altered[at] ^= 1 << bit;
@@ -188,6 +186,66 @@ fn altered_bytes_are_found() {
         }
         fs::write(index.join(&name), &bytes).unwrap();
     }
+}
+
+/// Parts whose places were exchanged, and one that is cut where the next begins, are not those the digests vouch for.
+#[test]
+fn parts_in_other_places_are_found() {
+    let columns = columns(11);
+    let folder = store(&columns);
+    let index = key(&columns).folder(folder.path());
+    let (contents, bytes) = (fs::read_to_string(index.join(CONTENTS)).unwrap(), fs::read(index.join(COLUMNS)).unwrap());
+    let parsed: Contents = serde_json::from_str(&contents).unwrap();
+    let sealed = |contents: &Contents| {
+        let text = serde_json::to_string_pretty(contents).unwrap() + "\n";
+        fs::write(index.join(SEAL), seal(&hex(&Sha256::digest(&text)))).unwrap();
+        fs::write(index.join(CONTENTS), text).unwrap();
+    };
+    for at in (0..parsed.parts.len() - 1).step_by(7) {
+        let mut swapped = parsed.clone();
+        let (name, next) = (swapped.parts[at].name.clone(), swapped.parts[at + 1].name.clone());
+        swapped.parts[at].name = next;
+        swapped.parts[at + 1].name = name;
+        sealed(&swapped);
+        if let Ok(Some(opened)) = open(&columns, folder.path()) {
+            assert!(difference(&columns, &opened.columns).is_some(), "part {at}");
+        }
+        let mut shifted = parsed.clone();
+        shifted.parts[at].bytes -= 1;
+        shifted.parts[at + 1].bytes += 1;
+        sealed(&shifted);
+        let found = refused(&columns, folder.path());
+        assert!(found.starts_with("index/columns: the part `"), "{found}");
+        let mut twice = parsed.clone();
+        twice.parts[at].name.clone_from(&parsed.parts[at + 1].name);
+        sealed(&twice);
+        assert!(refused(&columns, folder.path()).contains("it names a part twice"));
+        let mut huge = parsed.clone();
+        huge.parts[at].bytes = u64::MAX - 5;
+        sealed(&huge);
+        assert!(refused(&columns, folder.path()).contains("more bytes than are read"));
+    }
+    sealed(&parsed);
+    assert_eq!(fs::read(index.join(COLUMNS)).unwrap(), bytes);
+    assert_eq!(difference(&columns, &open(&columns, folder.path()).unwrap().unwrap().columns), None);
+}
+
+/// One thread or several, alone or among others: the same digest and the same values, and a changed byte is seen.
+#[test]
+fn large_arrays_are_read_by_several_threads() {
+    let values: Vec<u32> = (0..5_000_000_u32).map(|n| n.wrapping_mul(2_654_435_761)).collect();
+    let frame = Frame { kind: 9, scalars: Vec::new(), sections: vec![Section::U32(values.as_slice().into())] };
+    let mut bytes = vec![7_u8; 100];
+    let written = frame.write(FORMAT, &mut bytes).unwrap();
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
+    let read = |bytes: &[u8]| Loaded::read(FORMAT, bytes, 100, written.bytes).unwrap();
+    for mut loaded in [read(&bytes), pool.install(|| read(&bytes))] {
+        assert_eq!(loaded.digest, written.digest);
+        assert!(loaded.u32s().unwrap() == values);
+    }
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    assert_ne!(read(&bytes).digest, written.digest);
 }
 
 #[cfg(unix)]
@@ -230,7 +288,8 @@ fn files(columns: &Columns) -> Vec<(Part, Vec<u8>, Limits)> {
         let written = encode::encode(part, data).write(FORMAT, &mut bytes).unwrap();
         assert_eq!(written.bytes, bytes.len() as u64);
         let name = parts::name(columns.schema(), part).unwrap();
-        entries.insert(name.clone(), FileEntry { name, rows: parts::rows(data), bytes: written.bytes, digest: written.digest });
+        let entry = PartEntry { name: name.clone(), rows: parts::rows(data), bytes: written.bytes, digest: written.digest };
+        entries.insert(name, Placed { at: 0, entry });
         files.push((part, bytes));
     }
     let n_sources = u32::try_from(columns.sources().len()).unwrap();
@@ -239,7 +298,7 @@ fn files(columns: &Columns) -> Vec<(Part, Vec<u8>, Limits)> {
 }
 
 fn decode(part: Part, bytes: &[u8], limits: &Limits) -> Result<PartData, String> {
-    let loaded = Loaded::read(FORMAT, bytes, bytes.len() as u64).map_err(|error| error.to_string())?;
+    let loaded = Loaded::read(FORMAT, bytes, 0, bytes.len() as u64).map_err(|error| error.to_string())?;
     decode::decode(part, loaded, limits)
 }
 
@@ -304,6 +363,9 @@ fn assert_sound(data: &PartData, limits: &Limits) {
             let len = column.len as usize;
             each(&column.from, len).into_iter().chain(each(&column.to, len)).for_each(|code| value(code, limits.instants));
         }
+        PartData::LifetimeEnds(ends) => {
+            assert!(ends.from_max.into_iter().chain(ends.to_min).all(|code| code < limits.instants));
+        }
         PartData::Keys(Keys::Guids(_)) => {}
         PartData::Keys(Keys::Prefixed { prefixes, prefix, guid }) => {
             assert_eq!(prefix.len(), guid.len());
@@ -312,10 +374,12 @@ fn assert_sound(data: &PartData, limits: &Limits) {
         }
         PartData::Keys(Keys::Texts(keys)) => texts(keys),
         PartData::Texts(all) => texts(all),
-        PartData::Instants(instants) => assert!(instants.is_sorted()),
+        PartData::Instants(instants) => {
+            assert!(instants.iter().is_sorted_by(|one, next| one < next) && instants.iter().count() == instants.len());
+        }
         PartData::Integers(integers) => assert!(integers.is_sorted()),
     }
-    let parallel = matches!(data, PartData::Sources(_) | PartData::Reasons(_));
+    let parallel = matches!(data, PartData::Sources(_) | PartData::Reasons(_) | PartData::LifetimeEnds(_));
     assert!(parallel || parts::rows(data) == limits.rows);
 }
 
@@ -360,7 +424,7 @@ fn random_parts_are_errors_or_sound() {
     for seed in 1..=3_000_u64 {
         let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
         let (part, bytes, limits) = &some[dice.roll(some.len())];
-        let shape = Loaded::read(FORMAT, bytes.as_slice(), bytes.len() as u64).unwrap();
+        let shape = Loaded::read(FORMAT, bytes.as_slice(), 0, bytes.len() as u64).unwrap();
         let small = |dice: &mut Dice| match dice.roll(8) {
             0 => u32::MAX - dice.roll(3) as u32,
             1 => dice.roll(1 << 20) as u32,
@@ -417,14 +481,14 @@ fn huge_counts_are_refused_before_memory_is_asked_for() {
     for huge in [u64::MAX, u64::MAX - 255, 1 << 62, 1 << 40, 32, 16, 23] {
         let mut forged = bytes.clone();
         forged[at..at + 8].copy_from_slice(&huge.to_le_bytes());
-        let error = Loaded::read(FORMAT, forged.as_slice(), forged.len() as u64).unwrap_err();
+        let error = Loaded::read(FORMAT, forged.as_slice(), 0, forged.len() as u64).unwrap_err();
         assert_eq!(error.to_string(), "its length is not that of its arrays");
         // A file that says it is as long as that ends before.
         if huge < 1 << 40 {
             let longer = (end as u64) + huge;
-            let _ = Loaded::read(FORMAT, forged.as_slice(), longer);
+            let _ = Loaded::read(FORMAT, forged.as_slice(), 0, longer);
         }
     }
-    let error = Loaded::read(FORMAT + 1, bytes.as_slice(), bytes.len() as u64).unwrap_err();
+    let error = Loaded::read(FORMAT + 1, bytes.as_slice(), 0, bytes.len() as u64).unwrap_err();
     assert_eq!(error.to_string(), "it is of another format of the index");
 }

@@ -1,15 +1,15 @@
 //! Writes an index: beside its place, synced, and renamed when it is whole.
 
 use std::borrow::Cow;
-use std::fs;
-use std::io::{self, Write};
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
 use super::super::write::{HashedFile, create_private, private_folder, private_temporary, put_in_place, sync_folder};
 use super::frame::{Frame, Section};
-use super::{ABOUT, CONTENTS, Contents, FOLDER, FORMAT, FileEntry, IndexKey, KEPT_MAX, SEAL, about, encode, hex, parts, seal};
+use super::{ABOUT, COLUMNS, CONTENTS, Contents, FOLDER, FORMAT, IndexKey, KEPT_MAX, PartEntry, SEAL, about, encode, hex, parts, seal};
 use crate::model::Schema;
 use crate::snapshot::columns::{Columns, Part, PartData};
 use crate::sources::disk::DiskError;
@@ -22,41 +22,38 @@ pub fn write_index(columns: &Columns, snapshot: &Path, key: &IndexKey) -> Result
     if columns.meta().closed_world {
         return Err(DiskError::ClosedWorld);
     }
-    let mut writer = IndexWriter::create(columns.schema(), snapshot, key)?;
-    for part in columns.all_parts() {
-        if let Some(data) = columns.part(part) {
-            writer.part(part, data)?;
-        }
+    let mut writer = IndexWriter::create(columns.schema(), &index_folder(snapshot)?)?;
+    writer.all(columns)?;
+    writer.finish(snapshot, key)
+}
+
+/// Makes the folder of all indexes of a snapshot, if it is not there.
+fn index_folder(snapshot: &Path) -> Result<PathBuf, DiskError> {
+    let folder = snapshot.join(FOLDER);
+    match private_folder(&folder) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(DiskError::io(&folder, "make")(error)),
+        _ => Ok(folder),
     }
-    if let Some(trouble) = columns.trouble() {
-        return Err(DiskError::File { file: FOLDER.to_owned(), message: trouble.to_owned() });
-    }
-    writer.finish(columns)
 }
 
 /// Writes an index part by part, so that not all parts have to be in memory.
 #[derive(Debug)]
 pub struct IndexWriter<'s> {
     schema: &'s Schema,
-    key: IndexKey,
-    place: PathBuf,
     folder: tempfile::TempDir,
-    files: Vec<FileEntry>,
+    columns: BufWriter<File>,
+    parts: Vec<PartEntry>,
 }
 
 impl<'s> IndexWriter<'s> {
-    /// Begins an index of a snapshot folder, which may be one that is not in its place yet.
+    /// Begins an index in a folder of its own in `parent`, which need not be the one it will lie in, but of the same disk.
     ///
     /// # Errors
     /// What the system says.
-    pub fn create(schema: &'s Schema, snapshot: &Path, key: &IndexKey) -> Result<Self, DiskError> {
-        let parent = snapshot.join(FOLDER);
-        match private_folder(&parent) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(DiskError::io(&parent, "make")(error)),
-            _ => {}
-        }
-        let folder = private_temporary(&parent, ".partial")?;
-        Ok(Self { schema, key: key.clone(), place: key.folder(snapshot), folder, files: Vec::new() })
+    pub fn create(schema: &'s Schema, parent: &Path) -> Result<Self, DiskError> {
+        let folder = private_temporary(parent, ".partial")?;
+        let columns = BufWriter::with_capacity(1 << 20, create_private(&folder.path().join(COLUMNS))?);
+        Ok(Self { schema, folder, columns, parts: Vec::new() })
     }
 
     /// Writes a part; each once.
@@ -68,37 +65,51 @@ impl<'s> IndexWriter<'s> {
             file: FOLDER.to_owned(),
             message: format!("{part:?} is no part of the schema, or holds something else"),
         })?;
-        self.file(name, parts::rows(data), &encode::encode(part, data))
+        self.frame(name, parts::rows(data), &encode::encode(part, data))
     }
 
-    fn file(&mut self, name: String, rows: u64, frame: &Frame<'_>) -> Result<(), DiskError> {
-        let path = self.folder.path().join(&name);
-        let mut file = create_private(&path)?;
-        let written = frame.write(FORMAT, &mut file).and_then(|written| file.sync_all().map(|()| written));
-        let written = written.map_err(DiskError::io(&path, "write"))?;
-        self.files.push(FileEntry { name, rows, bytes: written.bytes, digest: written.digest });
+    fn frame(&mut self, name: String, rows: u64, frame: &Frame<'_>) -> Result<(), DiskError> {
+        let written = frame.write(FORMAT, &mut self.columns).map_err(DiskError::io(&self.folder.path().join(COLUMNS), "write"))?;
+        self.parts.push(PartEntry { name, rows, bytes: written.bytes, digest: written.digest });
         Ok(())
     }
 
-    /// Writes what `columns` say besides their parts, the digests, and puts the index in its place.
+    /// Writes all parts of columns, and what they say besides.
+    ///
+    /// # Errors
+    /// What the system says, or what is wrong with the columns.
+    pub fn all(&mut self, columns: &Columns) -> Result<(), DiskError> {
+        for part in columns.all_parts() {
+            if let Some(data) = columns.part(part) {
+                self.part(part, data)?;
+            }
+        }
+        if let Some(trouble) = columns.trouble() {
+            return Err(DiskError::File { file: FOLDER.to_owned(), message: trouble.to_owned() });
+        }
+        let bytes = about::pack(columns);
+        let frame = Frame { kind: 0, scalars: Vec::new(), sections: vec![Section::U8(Cow::Owned(bytes))] };
+        self.frame(ABOUT.to_owned(), 0, &frame)?;
+        let synced = self.columns.flush().and_then(|()| self.columns.get_ref().sync_all());
+        synced.map_err(DiskError::io(&self.folder.path().join(COLUMNS), "write"))
+    }
+
+    /// Writes the digests, and puts the index in its place.
     ///
     /// # Errors
     /// What the system says.
-    pub fn finish(mut self, columns: &Columns) -> Result<(), DiskError> {
-        let bytes = about::pack(columns);
-        let frame = Frame { kind: 0, scalars: Vec::new(), sections: vec![Section::U8(Cow::Owned(bytes))] };
-        self.file(ABOUT.to_owned(), 0, &frame)?;
-        self.files.sort_by(|one, other| one.name.cmp(&other.name));
-        let contents = Contents::new(&self.key, std::mem::take(&mut self.files));
+    pub fn finish(mut self, snapshot: &Path, key: &IndexKey) -> Result<(), DiskError> {
+        let parent = index_folder(snapshot)?;
+        let contents = Contents::new(key, std::mem::take(&mut self.parts));
         let wrong = |error: serde_json::Error| DiskError::File { file: CONTENTS.to_owned(), message: error.to_string() };
         let text = serde_json::to_string_pretty(&contents).map_err(wrong)? + "\n";
         self.text(CONTENTS, &text)?;
         self.text(SEAL, &seal(&hex(&Sha256::digest(&text))))?;
         sync_folder(self.folder.path())?;
-        let Some(parent) = self.place.parent() else { return Ok(()) };
-        let replaces = self.place.is_dir();
-        put_in_place(self.folder, &self.place, parent, replaces)?;
-        clear(parent, &self.place);
+        let place = key.folder(snapshot);
+        let replaces = place.is_dir();
+        put_in_place(self.folder, &place, &parent, replaces)?;
+        clear(&parent, &place);
         Ok(())
     }
 

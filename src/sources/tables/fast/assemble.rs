@@ -13,8 +13,8 @@ use super::take::{Chunk, ChunkCodes, FieldChunk, MemberChunk, NUMBER_NONE, NUMBE
 use super::{Chunks, NOTHING};
 use crate::model::{Base, Completeness, Property, PropertyId, Schema};
 use crate::snapshot::columns::{
-    AttributeColumn, CODES_MAX, Codes, Columns, LifetimeColumn, ListColumn, MemberTimes, Members, NO_SOURCE, NONE, Part, PartData, Reasons,
-    SourceColumn, Texts, UNBOUNDED, UNKNOWN,
+    AttributeColumn, CODES_MAX, Codes, Columns, Instants, LifetimeColumn, ListColumn, MemberTimes, Members, NO_SOURCE, NONE, Part,
+    PartData, Reasons, SourceColumn, Texts, UNBOUNDED, UNKNOWN,
 };
 
 /// Parts of a snapshot, in any order.
@@ -105,7 +105,8 @@ impl Values {
             parts.push((Part::Texts(class), PartData::Texts(texts)));
         }
         let instant = |nanos: i64| Timestamp::from_nanosecond(i128::from(nanos)).ok();
-        parts.push((Part::Instants, PartData::Instants(self.instants.into_iter().map(instant).collect::<Option<_>>()?)));
+        let instants: Option<Vec<Timestamp>> = self.instants.into_iter().map(instant).collect();
+        parts.push((Part::Instants, PartData::Instants(Instants::from_sorted(&instants?))));
         parts.push((Part::Integers, PartData::Integers(self.integers)));
         Some(parts)
     }
@@ -315,7 +316,7 @@ impl Lifetimes {
                 codes.map_or(Codes::Constant(otherwise), Codes::compact)
             };
             let (from, to) = (bound(|ty| ty.lifetime_from, UNKNOWN), bound(|ty| ty.lifetime_to, UNBOUNDED));
-            Some(LifetimeColumn::new(domain.start, u32::try_from(domain.len()).unwrap_or(0), from, to))
+            Some(LifetimeColumn { first: domain.start, len: u32::try_from(domain.len()).unwrap_or(0), from, to })
         };
         Self(schema.entities.iter().zip(domains).map(of_root).collect())
     }

@@ -257,7 +257,7 @@ fn make(
     let extents = settled.extents(&unspoken);
     let mut claims: Vec<Extent> = task.mapping.complete.iter().map(|ty| Extent { entity_type: *ty, completeness: claim.clone() }).collect();
     claims.sort();
-    let frame = Frame { meta, sources, own: numbering.own, extents, claims, unspoken };
+    let frame = Frame { meta, sources, own: numbering.own, extents, claims, unspoken, capture_rank: None };
     let mut columns = Columns::new(Arc::clone(task.schema), frame, None);
     let keys = numbering.keys.into_iter().map(|(ty, keys)| (Part::Keys(ty), PartData::Keys(keys)));
     let parts = attributes.drain(..).flat_map(Attribute::parts).chain(lists).chain(lifetimes.parts()).chain(values.parts()?).chain(keys);

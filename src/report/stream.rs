@@ -1,0 +1,142 @@
+//! The result as JSON, written finding by finding: as large as it may be, no more of it is in memory than one finding.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use serde::{Serialize, Serializer};
+
+use super::escape::plain_json;
+use super::result::{Captured, Holes, Report, ResultDocument, RuleResult, RunIdentity, Summary, WaiverResult};
+
+/// How much is made safe to show at a time.
+const CHUNK_BYTES: usize = 1 << 16;
+
+/// Writes a result as `tenet.result/v1`, in canonical order and with a line break at the end.
+///
+/// # Errors
+/// What `output` says.
+pub fn write_result(report: &Report<'_>, output: &mut dyn Write) -> io::Result<()> {
+    let mut output = Plain { output, held: Vec::new() };
+    serde_json::to_writer_pretty(&mut output, &Streamed::of(report)).map_err(io::Error::from)?;
+    output.write_all(b"\n")?;
+    output.finish()
+}
+
+/// A [`ResultDocument`] whose findings are made while they are written. The same fields in the same order.
+#[derive(Serialize)]
+struct Streamed<'r, 'a> {
+    format: &'static str,
+    run: &'r RunIdentity,
+    now: &'r str,
+    tenant: &'r Option<String>,
+    captured: &'r Captured,
+    parameters: &'r BTreeMap<String, String>,
+    summary: &'r Summary,
+    rules: &'r [RuleResult],
+    findings: Findings<'r, 'a>,
+    unread: Unread<'r, 'a>,
+    waivers: &'r [WaiverResult],
+    problems: &'r [String],
+}
+
+impl<'r, 'a> Streamed<'r, 'a> {
+    fn of(report: &'r Report<'a>) -> Self {
+        let ResultDocument { format, run, now, tenant, captured, parameters, summary, rules, waivers, problems, .. } = report.head();
+        let holes = std::rc::Rc::new(RefCell::new(Holes::default()));
+        let findings = Findings { report, holes: std::rc::Rc::clone(&holes) };
+        let unread = Unread(holes, std::marker::PhantomData);
+        Self { format, run, now, tenant, captured, parameters, summary, rules, findings, unread, waivers, problems }
+    }
+}
+
+type Shared = std::rc::Rc<RefCell<Holes>>;
+
+struct Findings<'r, 'a> {
+    report: &'r Report<'a>,
+    holes: Shared,
+}
+
+impl Serialize for Findings<'_, '_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let holes = &self.holes;
+        serializer.collect_seq(self.report.runs().flatten().filter_map(|finding| finding.made(&mut holes.borrow_mut())))
+    }
+}
+
+/// What could not be looked at; known once the findings are written, which stand before it.
+struct Unread<'r, 'a>(Shared, std::marker::PhantomData<&'r Report<'a>>);
+
+impl Serialize for Unread<'_, '_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.take().sorted().serialize(serializer)
+    }
+}
+
+/// Makes JSON safe to show while it is written.
+struct Plain<'o> {
+    output: &'o mut dyn Write,
+    held: Vec<u8>,
+}
+
+impl Plain<'_> {
+    /// Passes on what is held, but for a character that is not whole yet.
+    fn pass(&mut self) -> io::Result<()> {
+        let whole = match std::str::from_utf8(&self.held) {
+            Ok(text) => text,
+            Err(error) => self.held.get(..error.valid_up_to()).and_then(|whole| std::str::from_utf8(whole).ok()).unwrap_or(""),
+        };
+        let passed = whole.len();
+        if is_plain(whole) {
+            self.output.write_all(whole.as_bytes())?;
+        } else {
+            self.output.write_all(plain_json(whole).as_bytes())?;
+        }
+        self.held.drain(..passed);
+        Ok(())
+    }
+
+    fn finish(mut self) -> io::Result<()> {
+        self.pass()?;
+        if self.held.is_empty() { self.output.flush() } else { Err(io::Error::new(io::ErrorKind::InvalidData, "a text is not UTF-8")) }
+    }
+}
+
+/// Tells whether there are only characters that need no escape whatever they stand in.
+fn is_plain(text: &str) -> bool {
+    text.bytes().fold(true, |plain, byte| plain & matches!(byte, b' '..0x7f | b'\n'))
+}
+
+impl Write for Plain<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.held.extend_from_slice(bytes);
+        if self.held.len() >= CHUNK_BYTES {
+            self.pass()?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_split_of_a_text_is_made_safe_alike() {
+        let text = "{\n  \"a\u{9b}\u{e0041}\": \"b\u{202e}ü東\"}".repeat(3);
+        for at in 0..text.len() {
+            let mut out = Vec::new();
+            let mut plain = Plain { output: &mut out, held: Vec::new() };
+            for piece in [&text.as_bytes()[..at], &text.as_bytes()[at..]] {
+                plain.write_all(piece).unwrap();
+                plain.pass().unwrap();
+            }
+            plain.finish().unwrap();
+            assert_eq!(String::from_utf8(out).unwrap(), plain_json(&text), "split at {at}");
+        }
+    }
+}
