@@ -1,6 +1,6 @@
 //! Quantifiers and aggregates over the sets of a batch: at least so many members satisfy, at most so many do.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::super::value::{Range, Val};
 use super::machine::{Machine, Outcome};
@@ -22,18 +22,18 @@ pub(super) fn number(tally: Tally) -> Val {
 
 impl<'a> Machine<'a> {
     /// Evaluates a test for every member of every set, one row after the other.
-    pub(super) fn test(&self, sets: &Sets<'a>, test: &Lambda, rows: &Rows<'a>) -> Outcome<Rc<Vector<'a>>> {
+    pub(super) fn test(&self, sets: &Sets<'a>, test: &Lambda, rows: &Rows<'a>) -> Outcome<Arc<Vector<'a>>> {
         let total = sets.n_members();
         self.spend(total)?;
         let total = usize::try_from(total).unwrap_or(usize::MAX);
         let members = sets.flat();
         if test.captures.is_empty() {
-            return Ok(Rc::new(self.apply(test.function, &members, total)?));
+            return Ok(Arc::new(self.apply(test.function, &members, total)?));
         }
-        let Some(function) = self.query.get_function(test.function) else { return Ok(Rc::new(Vector::Same(Val::Unknown))) };
-        let mut arguments = vec![Rc::new(members)];
+        let Some(function) = self.query.get_function(test.function) else { return Ok(Arc::new(Vector::Same(Val::Unknown))) };
+        let mut arguments = vec![Arc::new(members)];
         for capture in &test.captures {
-            arguments.push(Rc::new(self.evaluate(*capture, rows)?.spread(&sets.spans, total)));
+            arguments.push(Arc::new(self.evaluate(*capture, rows)?.spread(&sets.spans, total)));
         }
         self.evaluate(function.body, &Rows::new(total, arguments))
     }

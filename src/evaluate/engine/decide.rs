@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ops::Range;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use thiserror::Error;
@@ -231,7 +231,7 @@ impl<'a> Decider<'_, 'a> {
             }
             Subjects::Ids(ids) => Vector::codes(CodeClass::Entity, ids.get(begin..end).unwrap_or(&[]).to_vec()),
         };
-        let rows = Rows::new(end - begin, vec![Rc::new(subject)]);
+        let rows = Rows::new(end - begin, vec![Arc::new(subject)]);
         let mut applies = match self.functions.applies.and_then(|applies| self.body(applies)) {
             Some(body) => self.machine.truth(body, &rows)?,
             None => vec![TRUE; rows.n],
@@ -333,7 +333,7 @@ impl<'a> Decider<'_, 'a> {
     /// Subjects that nobody has seen: in doubt, unless the rule cannot speak about them or must hold for them.
     fn unseen(&self, unseen: &[u32]) -> Outcome<bool> {
         for code in unseen {
-            let rows = Rows::new(1, vec![Rc::new(Vector::codes(CodeClass::Entity, vec![*code]))]);
+            let rows = Rows::new(1, vec![Arc::new(Vector::codes(CodeClass::Entity, vec![*code]))]);
             if let Some(body) = self.functions.applies.and_then(|applies| self.body(applies))
                 && self.machine.truth(body, &rows)?.first() == Some(&FALSE)
             {

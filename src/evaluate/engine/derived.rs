@@ -3,7 +3,7 @@
 //! Nothing is stored for them: each is gathered when it is asked for, from lists that were filtered beforehand where the
 //! filter looks at nothing but the member.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::super::value::Unseen;
 use super::HashSet;
@@ -294,19 +294,19 @@ impl<'a> Machine<'a> {
     }
 
     /// Returns the members of a property's lists that may pass a test of the member alone.
-    fn filtered_list(&self, property: PropertyId, test: FunctionId) -> Outcome<Option<Rc<List<'a>>>> {
+    fn filtered_list(&self, property: PropertyId, test: FunctionId) -> Outcome<Option<Arc<List<'a>>>> {
         let key = (property, test);
         if let Some(known) = self.filtered.borrow().get(&key) {
-            return Ok(Some(Rc::clone(known)));
+            return Ok(Some(Arc::clone(known)));
         }
         let Some(list) = self.list_as_read(property) else { return Ok(None) };
         let spans: Vec<(u32, u32)> = list.offsets.windows(2).filter_map(|pair| Some((*pair.first()?, *pair.get(1)?))).collect();
         let sets =
-            Sets { class: list.class, spans: Rc::new(spans), members: list.members.clone(), levels: list.levels.clone(), distinct: true };
+            Sets { class: list.class, spans: Arc::new(spans), members: list.members.clone(), levels: list.levels.clone(), distinct: true };
         let lambda = Lambda { function: test, captures: Vec::new() };
         let kept = self.filter_sets(&sets, &lambda, &Rows::new(sets.spans.len(), Vec::new()))?;
         let offsets: Vec<u32> = std::iter::once(0).chain(kept.spans.iter().map(|(_, to)| *to)).collect();
-        let kept = Rc::new(List {
+        let kept = Arc::new(List {
             class: list.class,
             first: list.first,
             offsets: offsets.into(),
@@ -315,7 +315,7 @@ impl<'a> Machine<'a> {
             whole: Whole::All,
             others_whole: true,
         });
-        self.filtered.borrow_mut().insert(key, Rc::clone(&kept));
+        self.filtered.borrow_mut().insert(key, Arc::clone(&kept));
         Ok(Some(kept))
     }
 }

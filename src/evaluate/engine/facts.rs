@@ -4,7 +4,7 @@
 //! anew, by the reference evaluator where it is about the past.
 
 use std::borrow::Cow;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -58,7 +58,7 @@ pub(super) struct List<'a> {
     pub(super) first: u32,
     pub(super) offsets: Cow<'a, [u32]>,
     pub(super) members: Members<'a>,
-    pub(super) levels: Option<Rc<Vec<u8>>>,
+    pub(super) levels: Option<Arc<Vec<u8>>>,
     pub(super) whole: Whole,
     /// Whether a list outside of what is covered lacks nothing.
     pub(super) others_whole: bool,
@@ -195,8 +195,8 @@ impl<'a> Facts<'a> {
             class,
             first,
             offsets: Cow::Owned(offsets),
-            members: Members::Made(Rc::new(members)),
-            levels: Some(Rc::new(levels)),
+            members: Members::Made(Arc::new(members)),
+            levels: Some(Arc::new(levels)),
             whole,
             others_whole,
         }
@@ -327,8 +327,8 @@ impl<'a> Facts<'a> {
             class,
             first: domain.start,
             offsets: Cow::Owned(offsets),
-            members: Members::Made(Rc::new(members)),
-            levels: Some(Rc::new(levels)),
+            members: Members::Made(Arc::new(members)),
+            levels: Some(Arc::new(levels)),
             whole: Whole::Each(whole),
             others_whole: false,
         }
@@ -352,7 +352,7 @@ impl<'a> Facts<'a> {
         if past.is_none() && possible.is_empty() && lifetimes.is_none_or(|lifetimes| self.all_alive(lifetimes)) {
             let n = domain.end - domain.start;
             let members = Members::Consecutive(domain.start);
-            return Sets { class: CodeClass::Entity, spans: Rc::new(vec![(0, n)]), members, levels: None, distinct: true };
+            return Sets { class: CodeClass::Entity, spans: Arc::new(vec![(0, n)]), members, levels: None, distinct: true };
         }
         let holds = |id: u32| match past {
             Some(at) => match self.reference.snapshot().lifetime(EntityId(id)).contains(at) {
@@ -370,9 +370,9 @@ impl<'a> Facts<'a> {
         let (members, levels): (Vec<u32>, Vec<u8>) = found.into_iter().unzip();
         Sets {
             class: CodeClass::Entity,
-            spans: Rc::new(vec![(0, n)]),
-            members: Members::Made(Rc::new(members)),
-            levels: Some(Rc::new(levels)),
+            spans: Arc::new(vec![(0, n)]),
+            members: Members::Made(Arc::new(members)),
+            levels: Some(Arc::new(levels)),
             distinct: true,
         }
     }

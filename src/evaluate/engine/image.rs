@@ -6,7 +6,7 @@
 //! it answers, for certain and perhaps; a list that may lack members answers perhaps whatever an unseen member may.
 
 use std::cell::RefCell;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::super::value::Unseen;
 use super::HashMap;
@@ -194,7 +194,7 @@ impl<'a> Machine<'a> {
             Some(holders) => holders,
             None => domain.collect(),
         };
-        let rows = Rows::new(ids.len(), vec![Rc::new(Vector::codes(CodeClass::Entity, ids.clone()))]);
+        let rows = Rows::new(ids.len(), vec![Arc::new(Vector::codes(CodeClass::Entity, ids.clone()))]);
         let upper = self.upper(function.body, &rows, 1)?;
         let ids: Vec<u32> = ids.into_iter().zip(upper).filter(|(_, truth)| *truth != FALSE).map(|(id, _)| id).collect();
         let mut entries: Vec<(u32, Bits)> = ids.iter().map(|id| (*id, Bits::default())).collect();
@@ -209,8 +209,8 @@ impl<'a> Machine<'a> {
 
     fn ask(&self, test: &Lambda, question: &[(CodeClass, u32)], members: Vector<'a>, n: usize) -> Outcome<Vec<u8>> {
         let Some(function) = self.query.get_function(test.function) else { return Ok(vec![DOUBT; n]) };
-        let captures = question.iter().map(|(class, code)| Rc::new(Vector::Same(self.decode(*class, *code))));
-        let arguments = std::iter::once(Rc::new(members)).chain(captures).collect();
+        let captures = question.iter().map(|(class, code)| Arc::new(Vector::Same(self.decode(*class, *code))));
+        let arguments = std::iter::once(Arc::new(members)).chain(captures).collect();
         self.truth(function.body, &Rows::new(n, arguments))
     }
 
@@ -305,7 +305,7 @@ impl<'a> Machine<'a> {
                     return Ok(None);
                 }
                 let Some(function) = self.query.get_function(*function) else { return Ok(None) };
-                let inner = Rows::new(distinct.len(), vec![Rc::new(Vector::codes(CodeClass::Entity, distinct.clone()))]);
+                let inner = Rows::new(distinct.len(), vec![Arc::new(Vector::codes(CodeClass::Entity, distinct.clone()))]);
                 let Some(answers) = self.pull(function.body, image, unseen, &inner)? else { return Ok(None) };
                 let of = |code: &u32| distinct.binary_search(code).ok().and_then(|at| answers.get(at)).copied().unwrap_or_default();
                 Ok(Some(codes.iter().map(of).collect()))
@@ -577,9 +577,9 @@ impl<'a> Machine<'a> {
     }
 
     /// Returns a property the other way round, as it holds now.
-    fn reverse_of(&self, declared: &Property) -> Rc<Reverse> {
+    fn reverse_of(&self, declared: &Property) -> Arc<Reverse> {
         if let Some(known) = self.reverses.borrow().get(&declared.id) {
-            return Rc::clone(known);
+            return Arc::clone(known);
         }
         let mut pairs: Vec<(u32, u32, u8)> = Vec::new();
         if declared.ty.set {
@@ -595,8 +595,8 @@ impl<'a> Machine<'a> {
         }
         pairs.retain(|(member, _, _)| *member <= CODES_MAX);
         pairs.sort_unstable();
-        let reverse = Rc::new(Reverse(pairs));
-        self.reverses.borrow_mut().insert(declared.id, Rc::clone(&reverse));
+        let reverse = Arc::new(Reverse(pairs));
+        self.reverses.borrow_mut().insert(declared.id, Arc::clone(&reverse));
         reverse
     }
 }

@@ -1,6 +1,6 @@
 //! Members of a constant set found by the value of an attribute or two, instead of testing them all for every row.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::machine::{Machine, Outcome};
 use super::sets::Gathered;
@@ -45,7 +45,7 @@ impl<'a> Machine<'a> {
         }
         let of_member: Vec<TermId> = equalities.iter().map(|(of_member, _)| *of_member).collect();
         let Some(lookup) = self.lookup(set, &sets, of_member)? else { return Ok(None) };
-        let mut arguments = vec![Rc::new(Vector::Same(super::super::value::Val::Unknown))];
+        let mut arguments = vec![Arc::new(Vector::Same(super::super::value::Val::Unknown))];
         for capture in &test.captures {
             arguments.push(self.evaluate(*capture, rows)?);
         }
@@ -104,13 +104,13 @@ impl<'a> Machine<'a> {
         (member, captures)
     }
 
-    fn lookup(&self, set: TermId, sets: &Sets<'a>, of_member: Vec<TermId>) -> Outcome<Option<Rc<Lookup>>> {
+    fn lookup(&self, set: TermId, sets: &Sets<'a>, of_member: Vec<TermId>) -> Outcome<Option<Arc<Lookup>>> {
         let name = (set, of_member);
         if let Some(known) = self.indexes.borrow().get(&name) {
-            return Ok(Some(Rc::clone(known)));
+            return Ok(Some(Arc::clone(known)));
         }
         let n = usize::try_from(sets.n_members()).unwrap_or(usize::MAX);
-        let rows = Rows::new(n, vec![Rc::new(sets.flat())]);
+        let rows = Rows::new(n, vec![Arc::new(sets.flat())]);
         let (mut classes, mut columns) = (Vec::new(), Vec::new());
         for term in &name.1 {
             let values = self.evaluate(*term, &rows)?;
@@ -131,8 +131,8 @@ impl<'a> Machine<'a> {
             }
         }
         known.sort_unstable();
-        let lookup = Rc::new(Lookup { classes, known, others });
-        self.indexes.borrow_mut().insert(name, Rc::clone(&lookup));
+        let lookup = Arc::new(Lookup { classes, known, others });
+        self.indexes.borrow_mut().insert(name, Arc::clone(&lookup));
         Ok(Some(lookup))
     }
 }

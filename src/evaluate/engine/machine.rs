@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::super::evaluator::Evaluator;
 use super::super::value::{Unseen, Val};
@@ -32,13 +32,13 @@ pub(super) struct Overrun {
 }
 
 pub(super) type Outcome<T> = Result<T, Overrun>;
-pub(super) type Shared<'a> = Rc<Vector<'a>>;
+pub(super) type Shared<'a> = Arc<Vector<'a>>;
 
 /// Values that a policy names and no fact has, and the place of each.
 type Foreign = (Vec<Value>, HashMap<(CodeClass, Value), u32>);
 
 /// Look-ups by the set they are over and the terms they go by.
-type Lookups = HashMap<(TermId, Vec<TermId>), Rc<super::lookup::Lookup>>;
+type Lookups = HashMap<(TermId, Vec<TermId>), Arc<super::lookup::Lookup>>;
 
 /// The key of an entity nobody has seen is not known.
 fn key_code(code: u32) -> u32 {
@@ -53,16 +53,16 @@ pub(super) struct Machine<'a> {
     pub(super) facts: Facts<'a>,
     pub(super) reference: &'a Evaluator<'a>,
     pub(super) params: &'a HashMap<ParamVersion, Val>,
-    attributes: RefCell<HashMap<PropertyId, Rc<Attribute<'a>>>>,
-    lists: RefCell<HashMap<PropertyId, Rc<List<'a>>>>,
-    lists_as_read: RefCell<HashMap<PropertyId, Rc<List<'a>>>>,
+    attributes: RefCell<HashMap<PropertyId, Arc<Attribute<'a>>>>,
+    lists: RefCell<HashMap<PropertyId, Arc<List<'a>>>>,
+    lists_as_read: RefCell<HashMap<PropertyId, Arc<List<'a>>>>,
     pub(super) memos: RefCell<HashMap<FunctionId, Memo<'a>>>,
     constants: RefCell<HashMap<TermId, Shared<'a>>>,
     pub(super) walks: RefCell<HashMap<PropertyId, super::derived::Walks>>,
     pub(super) visits: RefCell<super::sets::Visits>,
     pub(super) always_whole: RefCell<HashMap<PropertyId, bool>>,
-    pub(super) reverses: RefCell<HashMap<PropertyId, Rc<super::image::Reverse>>>,
-    pub(super) filtered: RefCell<HashMap<(PropertyId, FunctionId), Rc<List<'a>>>>,
+    pub(super) reverses: RefCell<HashMap<PropertyId, Arc<super::image::Reverse>>>,
+    pub(super) filtered: RefCell<HashMap<(PropertyId, FunctionId), Arc<List<'a>>>>,
     pub(super) indexes: RefCell<Lookups>,
     unseen: RefCell<(Vec<Unseen>, HashMap<Unseen, u32>)>,
     foreign: RefCell<Foreign>,
@@ -123,35 +123,35 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    pub(super) fn attribute(&self, property: PropertyId) -> Option<Rc<Attribute<'a>>> {
+    pub(super) fn attribute(&self, property: PropertyId) -> Option<Arc<Attribute<'a>>> {
         if let Some(known) = self.attributes.borrow().get(&property) {
-            return Some(Rc::clone(known));
+            return Some(Arc::clone(known));
         }
-        let made = Rc::new(self.facts.attribute(self.schema.property(property)?));
-        self.attributes.borrow_mut().insert(property, Rc::clone(&made));
+        let made = Arc::new(self.facts.attribute(self.schema.property(property)?));
+        self.attributes.borrow_mut().insert(property, Arc::clone(&made));
         Some(made)
     }
 
-    pub(super) fn list(&self, property: PropertyId) -> Option<Rc<List<'a>>> {
+    pub(super) fn list(&self, property: PropertyId) -> Option<Arc<List<'a>>> {
         if let Some(known) = self.lists.borrow().get(&property) {
-            return Some(Rc::clone(known));
+            return Some(Arc::clone(known));
         }
-        let made = Rc::new(self.facts.list(self.schema.property(property)?));
-        self.lists.borrow_mut().insert(property, Rc::clone(&made));
+        let made = Arc::new(self.facts.list(self.schema.property(property)?));
+        self.lists.borrow_mut().insert(property, Arc::clone(&made));
         Some(made)
     }
 
     /// Returns a set property as it was read, for lists that are gathered from it.
-    pub(super) fn list_as_read(&self, property: PropertyId) -> Option<Rc<List<'a>>> {
+    pub(super) fn list_as_read(&self, property: PropertyId) -> Option<Arc<List<'a>>> {
         let declared = self.schema.property(property)?;
         if self.reference.past(declared, None).is_none() {
             return self.list(property);
         }
         if let Some(known) = self.lists_as_read.borrow().get(&property) {
-            return Some(Rc::clone(known));
+            return Some(Arc::clone(known));
         }
-        let made = Rc::new(self.facts.list_as_read(declared));
-        self.lists_as_read.borrow_mut().insert(property, Rc::clone(&made));
+        let made = Arc::new(self.facts.list_as_read(declared));
+        self.lists_as_read.borrow_mut().insert(property, Arc::clone(&made));
         Some(made)
     }
 
@@ -232,7 +232,7 @@ impl<'a> Machine<'a> {
             Vector::Codes(class, codes) => self.decode(*class, codes.get(row).copied().unwrap_or(UNKNOWN)),
             Vector::Truth(truths) => Val::of_truth(super::vector::truth_of(truths.get(row).copied().unwrap_or(DOUBT))),
             Vector::Tally(tallies) => tallies.get(row).map_or(Val::Unknown, |tally| super::count::number(*tally)),
-            Vector::Sets(sets) => Val::Set(Rc::new(self.set_value(sets, row))),
+            Vector::Sets(sets) => Val::Set(Arc::new(self.set_value(sets, row))),
             Vector::Values(values) => values.get(row).cloned().unwrap_or(Val::Unknown),
         }
     }
@@ -264,7 +264,7 @@ impl<'a> Machine<'a> {
 
     pub(super) fn truth(&self, term: TermId, rows: &Rows<'a>) -> Outcome<Vec<u8>> {
         let vector = self.evaluate(term, rows)?;
-        Ok(match Rc::try_unwrap(vector) {
+        Ok(match Arc::try_unwrap(vector) {
             Ok(Vector::Truth(truths)) => truths,
             Ok(other) => self.truths(&other, rows.n),
             Err(shared) => self.truths(&shared, rows.n),
@@ -285,18 +285,18 @@ impl<'a> Machine<'a> {
             return self.constant(term, rows.n);
         }
         if let Term::Argument(at) = self.query.get(term) {
-            return Ok(rows.arguments.get(*at as usize).map_or_else(|| Rc::new(Vector::Same(Val::Unknown)), Rc::clone));
+            return Ok(rows.arguments.get(*at as usize).map_or_else(|| Arc::new(Vector::Same(Val::Unknown)), Arc::clone));
         }
         if let Some(known) = rows.known.borrow().get(&term) {
-            return Ok(Rc::clone(known));
+            return Ok(Arc::clone(known));
         }
-        let made = Rc::new(self.compute(term, rows)?);
-        rows.known.borrow_mut().insert(term, Rc::clone(&made));
+        let made = Arc::new(self.compute(term, rows)?);
+        rows.known.borrow_mut().insert(term, Arc::clone(&made));
         Ok(made)
     }
 
     fn constant(&self, term: TermId, n: usize) -> Outcome<Shared<'a>> {
-        let known = self.constants.borrow().get(&term).map(Rc::clone);
+        let known = self.constants.borrow().get(&term).map(Arc::clone);
         let vector = match known {
             Some(vector) => vector,
             None => {
@@ -305,15 +305,15 @@ impl<'a> Machine<'a> {
                     Vector::Sets(sets) => Vector::Sets(sets),
                     other => Vector::Same(self.value_at(&other, 0)),
                 };
-                let vector = Rc::new(vector);
-                self.constants.borrow_mut().insert(term, Rc::clone(&vector));
+                let vector = Arc::new(vector);
+                self.constants.borrow_mut().insert(term, Arc::clone(&vector));
                 vector
             }
         };
         match &*vector {
             Vector::Sets(sets) if n != 1 => {
                 let span = sets.spans.first().copied().unwrap_or((0, 0));
-                Ok(Rc::new(Vector::Sets(Sets { spans: Rc::new(vec![span; n]), ..sets.clone() })))
+                Ok(Arc::new(Vector::Sets(Sets { spans: Arc::new(vec![span; n]), ..sets.clone() })))
             }
             _ => Ok(vector),
         }

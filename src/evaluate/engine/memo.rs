@@ -1,7 +1,7 @@
 //! Functions of one entity or value, computed once for each.
 
 use std::ops::Range;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::super::value::Val;
 use super::HashMap;
@@ -15,7 +15,7 @@ use crate::snapshot::columns::{CODES_MAX, CodeClass, UNKNOWN};
 #[derive(Default)]
 pub(super) struct Memo<'a> {
     /// For the ids of one range, all of them.
-    dense: Option<(Range<u32>, Rc<Vector<'a>>)>,
+    dense: Option<(Range<u32>, Arc<Vector<'a>>)>,
     /// For single codes their place among `rows`, once any was asked for.
     places: Option<Places>,
     rows: Stored<'a>,
@@ -72,7 +72,7 @@ impl<'a> Machine<'a> {
         let Some(body) = self.query.get_function(function).map(|function| function.body) else { return Ok(Vector::Same(Val::Unknown)) };
         match argument {
             Vector::Same(_) | Vector::Sets(_) | Vector::Tally(_) | Vector::Values(_) | Vector::Truth(_) => {
-                let rows = Rows::new(n, vec![Rc::new(argument.clone())]);
+                let rows = Rows::new(n, vec![Arc::new(argument.clone())]);
                 Ok((*self.evaluate(body, &rows)?).clone())
             }
             Vector::Range(first, end) => self.apply_range(function, *first..*end),
@@ -85,11 +85,11 @@ impl<'a> Machine<'a> {
             return Ok(known);
         }
         let made = self.over_range(function, range.clone())?;
-        let shared = Rc::new(made);
+        let shared = Arc::new(made);
         let mut memos = self.memos.borrow_mut();
         let memo = memos.entry(function).or_default();
         if memo.dense.as_ref().is_none_or(|(known, _)| known.len() < range.len()) {
-            memo.dense = Some((range, Rc::clone(&shared)));
+            memo.dense = Some((range, Arc::clone(&shared)));
         }
         Ok((*shared).clone())
     }
@@ -97,7 +97,7 @@ impl<'a> Machine<'a> {
     fn over_range(&self, function: FunctionId, range: Range<u32>) -> Outcome<Vector<'a>> {
         let Some(body) = self.query.get_function(function).map(|function| function.body) else { return Ok(Vector::Same(Val::Unknown)) };
         let n = range.len();
-        let rows = Rows::new(n, vec![Rc::new(Vector::Range(range.start, range.end))]);
+        let rows = Rows::new(n, vec![Arc::new(Vector::Range(range.start, range.end))]);
         Ok((*self.evaluate(body, &rows)?).clone())
     }
 
@@ -144,7 +144,7 @@ impl<'a> Machine<'a> {
         if self.memos.borrow().get(&function).is_some_and(|memo| memo.dense.is_some()) {
             return Ok(());
         }
-        let made = Rc::new(self.over_range(function, domain.clone())?);
+        let made = Arc::new(self.over_range(function, domain.clone())?);
         self.memos.borrow_mut().entry(function).or_default().dense = Some((domain, made));
         Ok(())
     }
@@ -167,7 +167,7 @@ impl<'a> Machine<'a> {
             (Some(first), Some(last)) if consecutive => Vector::Range(*first, last + 1),
             _ => Vector::codes(class, wanted.clone()),
         };
-        let made = self.evaluate(body, &Rows::new(wanted.len(), vec![Rc::new(argument)]))?;
+        let made = self.evaluate(body, &Rows::new(wanted.len(), vec![Arc::new(argument)]))?;
         let range = self.codes_of(function, class);
         let mut memos = self.memos.borrow_mut();
         let memo = memos.entry(function).or_default();
@@ -303,9 +303,9 @@ pub(super) fn joined<'a>(a: &Sets<'a>, b: &Sets<'a>) -> Sets<'a> {
     }
     Sets {
         class: a.class,
-        spans: Rc::new(spans),
-        members: Members::Made(Rc::new(members)),
-        levels: Some(Rc::new(levels)),
+        spans: Arc::new(spans),
+        members: Members::Made(Arc::new(members)),
+        levels: Some(Arc::new(levels)),
         distinct: a.distinct && b.distinct,
     }
 }

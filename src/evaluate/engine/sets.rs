@@ -1,6 +1,6 @@
 //! Sets of a batch: steps, closures, extents, filters, unions.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::super::value::{Member, SetValue, Unseen, Val};
 use super::facts::List;
@@ -59,9 +59,9 @@ impl Gathered {
     pub(super) fn finish<'a>(self, distinct: bool) -> Sets<'a> {
         Sets {
             class: self.class,
-            spans: Rc::new(self.spans),
-            members: Members::Made(Rc::new(self.members)),
-            levels: self.doubtful.then(|| Rc::new(self.levels)),
+            spans: Arc::new(self.spans),
+            members: Members::Made(Arc::new(self.members)),
+            levels: self.doubtful.then(|| Arc::new(self.levels)),
             distinct,
         }
     }
@@ -287,7 +287,7 @@ impl<'a> Machine<'a> {
                 let spans = codes.iter().map(|code| list.span(*code)).collect();
                 return Ok(Sets {
                     class,
-                    spans: Rc::new(spans),
+                    spans: Arc::new(spans),
                     members: list.members.clone(),
                     levels: list.levels.clone(),
                     distinct: true,
@@ -450,7 +450,7 @@ impl<'a> Machine<'a> {
                 _ => {
                     let mut set = if reflexive { super::super::sets::starts(&start) } else { SetValue::default() };
                     set.unseen.push(Unseen { base: ty.base, origin: None });
-                    Rc::new(set.normalized())
+                    Arc::new(set.normalized())
                 }
             };
             self.push_set(&mut gathered, CodeClass::Entity, &set);
