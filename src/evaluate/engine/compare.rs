@@ -49,7 +49,7 @@ impl<'a> Machine<'a> {
                 let (a, b) = (self.evaluate(*a, rows)?, self.evaluate(*b, rows)?);
                 self.spend(rows.n as u64 * 8)?;
                 Vector::Truth(
-                    (0..rows.n).map(|row| truth_code(self.reference.covers(&self.value_at(&a, row), &self.value_at(&b, row)))).collect(),
+                    (0..rows.n).map(|row| truth_code(self.reference().covers(&self.value_at(&a, row), &self.value_at(&b, row)))).collect(),
                 )
             }
             Term::Overlaps(a, b) => {
@@ -191,7 +191,7 @@ impl<'a> Machine<'a> {
             Some(CodeClass::Instant) if is_native(a) && is_native(b) => self.compared_instants(op, a, b, n),
             // Keys are numbered type by type, which is not their order.
             Some(class) if both_codes(a, b) && !matches!(class, CodeClass::Key(_)) => self.compared_codes(op, class, a, b, n),
-            _ => (0..n).map(|row| truth_code(self.reference.compare(op, &self.value_at(a, row), &self.value_at(b, row)))).collect(),
+            _ => (0..n).map(|row| truth_code(self.reference().compare(op, &self.value_at(a, row), &self.value_at(b, row)))).collect(),
         }
     }
 
@@ -280,7 +280,7 @@ impl<'a> Machine<'a> {
         if !matches!(unseen.base, Base::Entity(_)) {
             return DOUBT;
         }
-        if self.reference.may_be(EntityId(id), unseen.base) { DOUBT } else { FALSE }
+        if self.reference().may_be(EntityId(id), unseen.base) { DOUBT } else { FALSE }
     }
 
     fn member_of(&self, item: TermId, set: TermId, rows: &Rows<'a>) -> Outcome<Vec<u8>> {
@@ -288,7 +288,7 @@ impl<'a> Machine<'a> {
         let sets = self.sets(set, rows)?;
         self.spend(sets.n_members())?;
         if matches!(&*item, Vector::Values(_) | Vector::Tally(_) | Vector::Same(Val::Range(_))) {
-            let each = |row| truth_code(self.reference.membership(&self.value_at(&item, row), &self.set_value(&sets, row)));
+            let each = |row| truth_code(self.reference().membership(&self.value_at(&item, row), &self.set_value(&sets, row)));
             return Ok((0..rows.n).map(each).collect());
         }
         let codes = self.codes(&item, sets.class, rows.n);
@@ -322,7 +322,7 @@ impl<'a> Machine<'a> {
         if !matches!(unseen.base, Base::Entity(_)) {
             return DOUBT;
         }
-        let possible = self.reference.may_be(EntityId(item), unseen.base) && self.reference.leads_back(EntityId(item), &unseen);
+        let possible = self.reference().may_be(EntityId(item), unseen.base) && self.reference().leads_back(EntityId(item), &unseen);
         if possible { DOUBT } else { FALSE }
     }
 }

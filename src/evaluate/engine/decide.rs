@@ -7,13 +7,13 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use thiserror::Error;
 
-use super::super::evaluator::Evaluator;
 use super::super::params::ParamError;
 use super::super::run::{Finding, Options, RuleRun, Scan, apply_waivers, attested_of, rule_runs};
 use super::super::value::Val;
 use super::HashMap;
 use super::machine::{Machine, Outcome, Overrun};
 use super::shape::Shapes;
+use super::shared::Shared;
 use super::vector::{DOUBT, FALSE, Rows, Sets, TRUE, Vector, is_known, is_unseen};
 use crate::check::{ParamId, Policies, Rule};
 use crate::model::{EntityId, PropertyId, SourceKind, Value, Verdict};
@@ -54,8 +54,8 @@ pub struct Plan {
     pub query: Query,
     /// The rules that run, with their functions.
     pub runs: Vec<(RuleRun, RuleQuery)>,
-    params: HashMap<ParamVersion, Val>,
-    shapes: Shapes,
+    pub(super) params: HashMap<ParamVersion, Val>,
+    pub(super) shapes: Shapes,
 }
 
 impl Plan {
@@ -169,8 +169,8 @@ pub fn decide(
     witnesses: bool,
 ) -> Result<Decided, EngineError> {
     let columns = snapshot.columns();
-    let reference = Evaluator::new(policies, snapshot, options.now, Vec::new());
-    let machine = Machine::new(&plan.query, &plan.shapes, columns, &policies.schema, &reference, &plan.params);
+    let shared = Shared::new(plan, policies, snapshot, options.now);
+    let machine = Machine::new(&shared);
     let mut decisions = Vec::new();
     for (run, functions) in &plan.runs {
         let Some(rule) = policies.rules.get(run.rule.0 as usize) else { continue };

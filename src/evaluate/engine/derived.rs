@@ -33,8 +33,8 @@ impl<'a> Machine<'a> {
     /// Gathers the members of a derived list; returns whether it lacks nothing.
     pub(super) fn step_derived(&self, id: u32, declared: &Property, level: u8, gathered: &mut Gathered) -> Outcome<bool> {
         let Some(rule) = declared.derived else { return Ok(false) };
-        if self.reference.past(declared, None).is_some() {
-            let set = self.reference.step(EntityId(id), declared, None);
+        if self.reference().past(declared, None).is_some() {
+            let set = self.reference().step(EntityId(id), declared, None);
             for member in &set.members {
                 let code = self.facts.code_of(CodeClass::Entity, &member.value);
                 gathered.push(code, if member.sure { level } else { DOUBT });
@@ -62,7 +62,7 @@ impl<'a> Machine<'a> {
         }
         let lists_lack = || walk.iter().filter(|step| **step != id).any(|step| !self.stated_completeness(rule.from, *step).complete);
         match self.spoken_of(declared.id, id) {
-            Some(claim) if claim.complete => !self.reference.is_expired(claim.source),
+            Some(claim) if claim.complete => !self.reference().is_expired(claim.source),
             Some(_) if self.columns.meta().closed_world => false,
             _ => !gap && !lists_lack(),
         }
@@ -242,7 +242,7 @@ impl<'a> Machine<'a> {
             Term::Navigate { base, property, at: None } if !self.query.type_of(*base).set => {
                 let Some(declared) = self.schema.property(*property) else { return Ok(None) };
                 let Some(rule) = declared.derived else { return Ok(None) };
-                if self.reference.past(declared, None).is_some() {
+                if self.reference().past(declared, None).is_some() {
                     return Ok(None);
                 }
                 let base = self.evaluate(*base, rows)?;

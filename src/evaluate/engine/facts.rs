@@ -109,13 +109,13 @@ impl List<'_> {
 pub(super) struct Facts<'a> {
     pub(super) columns: &'a Columns,
     pub(super) schema: &'a Schema,
-    reference: &'a Evaluator<'a>,
+    pub(super) reference: Evaluator<'a>,
     /// How many of the snapshot's instants are not after now.
     now_rank: u32,
 }
 
 impl<'a> Facts<'a> {
-    pub(super) fn new(columns: &'a Columns, schema: &'a Schema, reference: &'a Evaluator<'a>, now: Timestamp) -> Self {
+    pub(super) fn new(columns: &'a Columns, schema: &'a Schema, reference: Evaluator<'a>, now: Timestamp) -> Self {
         let now_rank = columns.instants().partition_point(|instant| *instant <= now);
         Self { columns, schema, reference, now_rank: u32::try_from(now_rank).unwrap_or(u32::MAX) }
     }

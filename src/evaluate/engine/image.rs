@@ -381,13 +381,13 @@ impl<'a> Machine<'a> {
     ) -> Outcome<Option<Vec<Bits>>> {
         let base = self.evaluate(base, rows)?;
         let codes = self.codes(&base, CodeClass::Entity, rows.n);
-        if !declared.ty.set || codes.iter().any(|code| *code > CODES_MAX && *code != NONE) || self.reference.past(declared, None).is_some()
+        if !declared.ty.set || codes.iter().any(|code| *code > CODES_MAX && *code != NONE) || self.reference().past(declared, None).is_some()
         {
             return Ok(None);
         }
         let (from, along) = match declared.derived {
             Some(rule) => match self.schema.property(rule.from) {
-                Some(from) if self.reference.past(from, None).is_none() => (Some(from), Some(rule.along)),
+                Some(from) if self.reference().past(from, None).is_none() => (Some(from), Some(rule.along)),
                 _ => return Ok(None),
             },
             None => (None, None),
@@ -440,7 +440,7 @@ impl<'a> Machine<'a> {
         unseen: OfUnseen<'_>,
         rows: &Rows<'a>,
     ) -> Outcome<Option<Vec<Bits>>> {
-        if declared.derived.is_some() || self.reference.past(declared, None).is_some() {
+        if declared.derived.is_some() || self.reference().past(declared, None).is_some() {
             return Ok(None);
         }
         let open = unseen(self.unseen_code(Unseen { base: declared.ty.base, origin: None }))?;
@@ -528,8 +528,9 @@ impl<'a> Machine<'a> {
                         }
                     }),
                     None => {
-                        let back = self.reverse_of(declared);
-                        back.each(*id, &mut |holder, _| entries.push((holder, *bits)));
+                        if let Some(back) = self.reverse_of(declared) {
+                            back.each(*id, &mut |holder, _| entries.push((holder, *bits)));
+                        }
                     }
                 }
             }
@@ -539,7 +540,7 @@ impl<'a> Machine<'a> {
         let Some(list) = self.list(declared.id) else { return Ok(Some(entries)) };
         let single =
             declared.inverse.and_then(|inverse| self.schema.property(inverse)).filter(|inverse| !inverse.ty.set && !inverse.history);
-        if let (Some(single), None, false) = (single, &list.levels, self.reference.has_expired())
+        if let (Some(single), None, false) = (single, &list.levels, self.reference().has_expired())
             && let Some(column) = self.attribute(single.id)
         {
             // Whoever refers to its holder by one lasting reference is in no other list.
@@ -548,14 +549,13 @@ impl<'a> Machine<'a> {
         }
         let other_side = declared.inverse.and_then(|inverse| self.schema.property(inverse)).filter(|inverse| inverse.ty.set);
         let other_side =
-            other_side.filter(|inverse| self.reference.past(inverse, None).is_none()).and_then(|inverse| self.list(inverse.id));
-        if let Some(other_side) = other_side.filter(|_| self.reference.past(declared, None).is_none()) {
+            other_side.filter(|inverse| self.reference().past(inverse, None).is_none()).and_then(|inverse| self.list(inverse.id));
+        if let Some(other_side) = other_side.filter(|_| self.reference().past(declared, None).is_none()) {
             // Both sides of a membership hold the same facts.
             for (id, bits) in &image.0 {
                 other_side.each(*id, &mut |holder, level| entries.push((holder, bits.at(level))));
             }
-        } else {
-            let back = self.reverse_of(declared);
+        } else if let Some(back) = self.reverse_of(declared) {
             for (id, bits) in &image.0 {
                 back.each(*id, &mut |holder, level| entries.push((holder, bits.at(level))));
             }
@@ -577,10 +577,11 @@ impl<'a> Machine<'a> {
     }
 
     /// Returns a property the other way round, as it holds now.
-    fn reverse_of(&self, declared: &Property) -> Arc<Reverse> {
-        if let Some(known) = self.reverses.borrow().get(&declared.id) {
-            return Arc::clone(known);
-        }
+    fn reverse_of(&self, declared: &Property) -> Option<&'a Reverse> {
+        self.shared.reverse(declared.id, || self.reversed(declared))
+    }
+
+    fn reversed(&self, declared: &Property) -> Reverse {
         let mut pairs: Vec<(u32, u32, u8)> = Vec::new();
         if declared.ty.set {
             if let Some(list) = self.list(declared.id) {
@@ -595,9 +596,7 @@ impl<'a> Machine<'a> {
         }
         pairs.retain(|(member, _, _)| *member <= CODES_MAX);
         pairs.sort_unstable();
-        let reverse = Arc::new(Reverse(pairs));
-        self.reverses.borrow_mut().insert(declared.id, Arc::clone(&reverse));
-        reverse
+        Reverse(pairs)
     }
 }
 

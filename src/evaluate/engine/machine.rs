@@ -9,10 +9,11 @@ use super::super::value::{Unseen, Val};
 use super::HashMap;
 use super::facts::{Attribute, Facts, List};
 use super::memo::Memo;
+use super::shared::Shared;
 use super::shape::Shapes;
 use super::vector::{DOUBT, FALSE, FOREIGN_FIRST, Rows, Sets, TRUE, UNSEEN_FIRST, Vector, is_unseen, truth_code};
 use crate::model::{Base, EntityId, Property, PropertyId, Schema, Type, Value};
-use crate::query::{FunctionId, ParamVersion, Query, Term, TermId};
+use crate::query::{FunctionId, Query, Term, TermId};
 use crate::snapshot::columns::{CODES_MAX, CodeClass, Codes, Columns, NONE, UNKNOWN};
 
 /// The work one rule may take: rows, members and combinations looked at.
@@ -32,7 +33,7 @@ pub(super) struct Overrun {
 }
 
 pub(super) type Outcome<T> = Result<T, Overrun>;
-pub(super) type Shared<'a> = Arc<Vector<'a>>;
+pub(super) type Lent<'a> = Arc<Vector<'a>>;
 
 /// Values that a policy names and no fact has, and the place of each.
 type Foreign = (Vec<Value>, HashMap<(CodeClass, Value), u32>);
@@ -46,22 +47,17 @@ fn key_code(code: u32) -> u32 {
 }
 
 pub(super) struct Machine<'a> {
+    pub(super) shared: &'a Shared<'a>,
     pub(super) query: &'a Query,
     pub(super) shapes: &'a Shapes,
     pub(super) columns: &'a Columns,
     pub(super) schema: &'a Schema,
     pub(super) facts: Facts<'a>,
-    pub(super) reference: &'a Evaluator<'a>,
-    pub(super) params: &'a HashMap<ParamVersion, Val>,
-    attributes: RefCell<HashMap<PropertyId, Arc<Attribute<'a>>>>,
-    lists: RefCell<HashMap<PropertyId, Arc<List<'a>>>>,
-    lists_as_read: RefCell<HashMap<PropertyId, Arc<List<'a>>>>,
     pub(super) memos: RefCell<HashMap<FunctionId, Memo<'a>>>,
-    constants: RefCell<HashMap<TermId, Shared<'a>>>,
+    constants: RefCell<HashMap<TermId, Lent<'a>>>,
     pub(super) walks: RefCell<HashMap<PropertyId, super::derived::Walks>>,
     pub(super) visits: RefCell<super::sets::Visits>,
     pub(super) always_whole: RefCell<HashMap<PropertyId, bool>>,
-    pub(super) reverses: RefCell<HashMap<PropertyId, Arc<super::image::Reverse>>>,
     pub(super) filtered: RefCell<HashMap<(PropertyId, FunctionId), Arc<List<'a>>>>,
     pub(super) indexes: RefCell<Lookups>,
     unseen: RefCell<(Vec<Unseen>, HashMap<Unseen, u32>)>,
@@ -71,31 +67,19 @@ pub(super) struct Machine<'a> {
 }
 
 impl<'a> Machine<'a> {
-    pub(super) fn new(
-        query: &'a Query,
-        shapes: &'a Shapes,
-        columns: &'a Columns,
-        schema: &'a Schema,
-        reference: &'a Evaluator<'a>,
-        params: &'a HashMap<ParamVersion, Val>,
-    ) -> Self {
+    pub(super) fn new(shared: &'a Shared<'a>) -> Self {
         Self {
-            query,
-            shapes,
-            columns,
-            schema,
-            facts: Facts::new(columns, schema, reference, reference.now),
-            reference,
-            params,
-            attributes: RefCell::default(),
-            lists: RefCell::default(),
-            lists_as_read: RefCell::default(),
+            shared,
+            query: shared.query,
+            shapes: shared.shapes,
+            columns: shared.columns,
+            schema: shared.schema,
+            facts: Facts::new(shared.columns, shared.schema, shared.evaluator(), shared.now),
             memos: RefCell::default(),
             constants: RefCell::default(),
             walks: RefCell::default(),
             visits: RefCell::default(),
             always_whole: RefCell::default(),
-            reverses: RefCell::default(),
             filtered: RefCell::default(),
             indexes: RefCell::default(),
             unseen: RefCell::default(),
@@ -103,6 +87,11 @@ impl<'a> Machine<'a> {
             translations: RefCell::default(),
             work: Cell::new(0),
         }
+    }
+
+    /// The evaluator that is asked for what is rare.
+    pub(super) fn reference(&self) -> &Evaluator<'a> {
+        &self.facts.reference
     }
 
     /// Starts counting the work of a rule.
@@ -123,36 +112,21 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    pub(super) fn attribute(&self, property: PropertyId) -> Option<Arc<Attribute<'a>>> {
-        if let Some(known) = self.attributes.borrow().get(&property) {
-            return Some(Arc::clone(known));
-        }
-        let made = Arc::new(self.facts.attribute(self.schema.property(property)?));
-        self.attributes.borrow_mut().insert(property, Arc::clone(&made));
-        Some(made)
+    pub(super) fn attribute(&self, property: PropertyId) -> Option<&'a Attribute<'a>> {
+        self.shared.attribute(self.schema.property(property)?, &self.facts)
     }
 
-    pub(super) fn list(&self, property: PropertyId) -> Option<Arc<List<'a>>> {
-        if let Some(known) = self.lists.borrow().get(&property) {
-            return Some(Arc::clone(known));
-        }
-        let made = Arc::new(self.facts.list(self.schema.property(property)?));
-        self.lists.borrow_mut().insert(property, Arc::clone(&made));
-        Some(made)
+    pub(super) fn list(&self, property: PropertyId) -> Option<&'a List<'a>> {
+        self.shared.list(self.schema.property(property)?, &self.facts)
     }
 
     /// Returns a set property as it was read, for lists that are gathered from it.
-    pub(super) fn list_as_read(&self, property: PropertyId) -> Option<Arc<List<'a>>> {
+    pub(super) fn list_as_read(&self, property: PropertyId) -> Option<&'a List<'a>> {
         let declared = self.schema.property(property)?;
-        if self.reference.past(declared, None).is_none() {
+        if self.reference().past(declared, None).is_none() {
             return self.list(property);
         }
-        if let Some(known) = self.lists_as_read.borrow().get(&property) {
-            return Some(Arc::clone(known));
-        }
-        let made = Arc::new(self.facts.list_as_read(declared));
-        self.lists_as_read.borrow_mut().insert(property, Arc::clone(&made));
-        Some(made)
+        self.shared.list_as_read(declared, &self.facts)
     }
 
     /// Returns the code of a member nobody has seen.
@@ -280,7 +254,7 @@ impl<'a> Machine<'a> {
     }
 
     /// Evaluates a term for all rows. What does not depend on the rows is evaluated once.
-    pub(super) fn evaluate(&self, term: TermId, rows: &Rows<'a>) -> Outcome<Shared<'a>> {
+    pub(super) fn evaluate(&self, term: TermId, rows: &Rows<'a>) -> Outcome<Lent<'a>> {
         if self.shapes.is_closed(term) {
             return self.constant(term, rows.n);
         }
@@ -295,7 +269,7 @@ impl<'a> Machine<'a> {
         Ok(made)
     }
 
-    fn constant(&self, term: TermId, n: usize) -> Outcome<Shared<'a>> {
+    fn constant(&self, term: TermId, n: usize) -> Outcome<Lent<'a>> {
         let known = self.constants.borrow().get(&term).map(Arc::clone);
         let vector = match known {
             Some(vector) => vector,
@@ -326,9 +300,9 @@ impl<'a> Machine<'a> {
             Term::Argument(_) | Term::Unknown => Vector::Same(Val::Unknown),
             Term::Value(value) => Vector::Same(Val::Known(value.clone())),
             Term::None => Vector::Same(Val::None),
-            Term::Now => Vector::Same(Val::Known(Value::Instant(self.reference.now))),
+            Term::Now => Vector::Same(Val::Known(Value::Instant(self.reference().now))),
             Term::Param(version) => {
-                let value = self.params.get(version).cloned().unwrap_or(Val::Unknown);
+                let value = self.shared.params.get(version).cloned().unwrap_or(Val::Unknown);
                 if ty.set { Vector::Sets(self.as_sets(&Vector::Same(value), ty, rows.n)) } else { Vector::Same(value) }
             }
             Term::Attribute { base, property, at } => self.read(*base, *property, *at, rows)?,
@@ -425,7 +399,7 @@ impl<'a> Machine<'a> {
     fn read_then(&self, base: &Vector<'a>, property: PropertyId, at: TermId, rows: &Rows<'a>) -> Outcome<Vector<'a>> {
         let at = self.evaluate(at, rows)?;
         let values = (0..rows.n).map(|row| match self.value_at(&at, row) {
-            Val::Known(Value::Instant(at)) => self.reference.attribute(&self.value_at(base, row), property, Some(at)),
+            Val::Known(Value::Instant(at)) => self.reference().attribute(&self.value_at(base, row), property, Some(at)),
             _ => Val::Unknown,
         });
         Ok(Vector::Values(values.collect()))

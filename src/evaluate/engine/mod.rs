@@ -24,6 +24,7 @@ mod machine;
 mod memo;
 mod sets;
 mod shape;
+mod shared;
 mod vector;
 
 /// Tables that are looked up very often, with a hash that is the same in every run.

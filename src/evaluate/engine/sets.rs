@@ -173,7 +173,7 @@ impl<'a> Machine<'a> {
 
     pub(super) fn extent(&self, ty: EntityTypeId) -> Sets<'a> {
         let known = self.facts.extent(ty);
-        if self.reference.is_whole(ty) {
+        if self.reference().is_whole(ty) {
             return known;
         }
         let mut gathered = Gathered::new(CodeClass::Entity, 1);
@@ -182,7 +182,7 @@ impl<'a> Machine<'a> {
                 gathered.push(known.member(at), known.level(at));
             }
         }
-        for unseen in self.reference.unseen_of(ty) {
+        for unseen in self.reference().unseen_of(ty) {
             gathered.push(self.unseen_code(unseen), DOUBT);
         }
         gathered.fold_row();
@@ -367,7 +367,7 @@ impl<'a> Machine<'a> {
         let mut gathered = Gathered::new(class, rows.n);
         for row in 0..rows.n {
             let set = match self.value_at(&at, row) {
-                Val::Known(Value::Instant(at)) => self.reference.navigate(&self.value_at(&base, row), property, Some(at)),
+                Val::Known(Value::Instant(at)) => self.reference().navigate(&self.value_at(&base, row), property, Some(at)),
                 _ => SetValue::open(ty),
             };
             self.push_set(&mut gathered, class, &set);
@@ -446,7 +446,7 @@ impl<'a> Machine<'a> {
         for row in 0..rows.n {
             let start = self.value_at(base, row);
             let set = match self.value_at(&at, row) {
-                Val::Known(Value::Instant(at)) => self.reference.closure(&start, property, reflexive, Some(at), ty.base),
+                Val::Known(Value::Instant(at)) => self.reference().closure(&start, property, reflexive, Some(at), ty.base),
                 _ => {
                     let mut set = if reflexive { super::super::sets::starts(&start) } else { SetValue::default() };
                     set.unseen.push(Unseen { base: ty.base, origin: None });
