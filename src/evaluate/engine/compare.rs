@@ -161,6 +161,9 @@ impl<'a> Machine<'a> {
         if let (Vector::Tally(tallies), Vector::Same(Val::Known(Value::Int(k)))) = (a, b) {
             return tallies.iter().map(|tally| compare_tally(op, *tally, *k)).collect();
         }
+        if let (Vector::Same(a), Vector::Same(b)) = (a, b) {
+            return vec![truth_code(self.reference().compare(op, a, b)); n];
+        }
         if let (Vector::Codes(class, codes), Vector::Codes(other, others)) = (a, b)
             && matches!(op, Comparison::Equal | Comparison::NotEqual)
         {

@@ -61,6 +61,9 @@ impl<'a> Machine<'a> {
 
     /// The greatest truth of a test over the members of each row's set.
     pub(super) fn exists(&self, set: TermId, test: &Lambda, rows: &Rows<'a>) -> Outcome<Vec<u8>> {
+        if let Some(repeated) = self.repeated(set, test, rows)? {
+            return Ok(repeated.spread(&self.exists(set, test, &repeated.rows)?));
+        }
         if let Some(sets) = self.candidates(set, test, rows)? {
             return self.exists_in(&sets, test, rows);
         }
@@ -77,7 +80,7 @@ impl<'a> Machine<'a> {
             result.extend(sets.spans.iter().map(|(from, to)| (*from..*to).map(|at| sets.level(at)).max().unwrap_or(FALSE)));
             return Ok(result);
         }
-        self.by_blocks(sets, rows, |this, sets, rows| {
+        self.by_blocks(sets, test, rows, |this, sets, rows| {
             let truths = this.test(sets, test, rows)?;
             let truths = this.truths(&truths, usize::try_from(sets.n_members()).unwrap_or(usize::MAX));
             let mut truths = truths.iter();
@@ -98,34 +101,47 @@ impl<'a> Machine<'a> {
         Ok(result)
     }
 
-    /// Runs over the rows in blocks, so that memory stays bounded.
+    /// Runs over the rows in blocks, so that what is worked on stays near and memory stays bounded.
     pub(super) fn by_blocks(
         &self,
         sets: &Sets<'a>,
+        test: &Lambda,
         rows: &Rows<'a>,
         mut run: impl FnMut(&Self, &Sets<'a>, &Rows<'a>) -> Outcome<()>,
     ) -> Outcome<()> {
         /// Members looked at together.
-        const BLOCK: u64 = 4_000_000;
+        const BLOCK: u64 = 1 << 16;
         let blocks = Self::blocks(sets, BLOCK);
         if blocks.len() == 1 {
             return run(self, sets, rows);
         }
+        let alone = test.captures.is_empty();
+        if alone {
+            self.prepare_range(test.function, sets.n_members())?;
+        }
         for (begin, end) in blocks {
-            let places: Vec<u32> = (begin..end).filter_map(|row| u32::try_from(row).ok()).collect();
-            run(self, &sets.gather(begin..end), &rows.gather(&places))?;
+            let rows = if alone {
+                Rows::new(end - begin, Vec::new())
+            } else {
+                let places: Vec<u32> = (begin..end).filter_map(|row| u32::try_from(row).ok()).collect();
+                rows.gather(&places)
+            };
+            run(self, &sets.slice(begin, end), &rows)?;
         }
         Ok(())
     }
 
     pub(super) fn tally(&self, set: TermId, test: &Lambda, rows: &Rows<'a>) -> Outcome<Vec<Tally>> {
+        if let Some(repeated) = self.repeated(set, test, rows)? {
+            return Ok(repeated.spread(&self.tally(set, test, &repeated.rows)?));
+        }
         let sets = match self.candidates(set, test, rows)? {
             Some(sets) => sets,
             None => self.sets(set, rows)?,
         };
         let sets = self.distinct(sets)?;
         let mut result = Vec::with_capacity(rows.n);
-        self.by_blocks(&sets, rows, |this, sets, rows| {
+        self.by_blocks(&sets, test, rows, |this, sets, rows| {
             let total = usize::try_from(sets.n_members()).unwrap_or(usize::MAX);
             let always = this.is_always(test);
             let counts: Vec<Tally> = if always {
@@ -188,7 +204,7 @@ impl<'a> Machine<'a> {
     pub(super) fn extreme(&self, largest: bool, nested: bool, set: TermId, value: &Lambda, rows: &Rows<'a>) -> Outcome<Vec<Val>> {
         let sets = self.distinct(self.sets(set, rows)?)?;
         let mut result = Vec::with_capacity(rows.n);
-        self.by_blocks(&sets, rows, |this, sets, rows| {
+        self.by_blocks(&sets, value, rows, |this, sets, rows| {
             let values = this.test(sets, value, rows)?;
             let mut place = 0;
             for (from, to) in sets.spans.iter() {

@@ -9,7 +9,7 @@ use super::super::value::Unseen;
 use super::HashSet;
 use super::facts::{List, Whole};
 use super::machine::{Machine, Outcome};
-use super::sets::{Gathered, push_list};
+use super::gathered::Gathered;
 use super::vector::{DOUBT, FALSE, Rows, Sets, TRUE, is_known};
 use crate::model::{Completeness, DerivedFrom, EntityId, Property, PropertyId};
 use crate::query::{FunctionId, Lambda, Term, TermId};
@@ -44,11 +44,11 @@ impl<'a> Machine<'a> {
         let mut walk = Vec::new();
         let gap = self.walk_into(id, rule.along, &mut walk)?;
         if let Some(stated) = self.list_as_read(declared.id) {
-            push_list(&stated, id, level, gathered);
+            gathered.extend_list(stated, id, level);
         }
         if let Some(from) = self.list_as_read(rule.from) {
             for step in walk.iter().filter(|step| **step != id) {
-                push_list(&from, *step, level, gathered);
+                gathered.extend_list(from, *step, level);
             }
         }
         self.spend(walk.len() as u64)?;
@@ -263,11 +263,11 @@ impl<'a> Machine<'a> {
                 id if is_known(id) => {
                     let gap = self.walk_into(id, rule.along, &mut walk)?;
                     if let Some(stated) = &stated {
-                        push_list(stated, id, TRUE, &mut gathered);
+                        gathered.extend_list(stated, id, TRUE);
                     }
                     if let Some(from) = &from {
                         for step in walk.iter().filter(|step| **step != id) {
-                            push_list(from, *step, TRUE, &mut gathered);
+                            gathered.extend_list(from, *step, TRUE);
                         }
                     }
                     self.spend(walk.len() as u64)?;

@@ -4,12 +4,12 @@
 //! anew, by the reference evaluator where it is about the past.
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
 
 use super::super::evaluator::Evaluator;
-use super::vector::{DOUBT, FALSE, Members, Sets, TRUE};
+use super::vector::{DOUBT, FALSE, Members, Sets, TRUE, truth_of_code};
 use crate::model::{EntityId, EntityTypeId, Property, Schema, SourceId, Value};
 use crate::snapshot::CellState;
 use crate::snapshot::columns::{CodeClass, Codes, Columns, LifetimeColumn, ListColumn, MemberTimes, NO_SOURCE, NONE, UNBOUNDED, UNKNOWN};
@@ -23,12 +23,20 @@ pub(super) struct Attribute<'a> {
     pub(super) codes: Cow<'a, Codes>,
     /// Whether nothing that is covered is unknown.
     pub(super) known: bool,
+    /// Of a Bool a byte for each entity.
+    truths: OnceLock<Vec<u8>>,
 }
 
 impl Attribute<'_> {
     /// Tells whether the value of each of these is known, or known to be absent.
     pub(super) fn all_known(&self, ids: &std::ops::Range<u32>) -> bool {
         self.known && (ids.is_empty() || (self.first <= ids.start && ids.end <= self.first + self.len))
+    }
+
+    /// Returns a truth for each entity that is covered, if values differ.
+    pub(super) fn truths(&self) -> Option<&[u8]> {
+        let Codes::Each(codes) = &*self.codes else { return None };
+        Some(self.truths.get_or_init(|| codes.iter().map(|code| truth_of_code(*code)).collect()))
     }
 
     pub(super) fn get(&self, id: u32) -> u32 {
@@ -126,7 +134,7 @@ impl<'a> Facts<'a> {
             return self.attribute_then(property, class);
         }
         let Some(column) = self.columns.attribute(property.id) else {
-            return Attribute { class, first: 0, len: 0, codes: Cow::Owned(Codes::Constant(UNKNOWN)), known: false };
+            return Attribute { class, first: 0, len: 0, codes: Cow::Owned(Codes::Constant(UNKNOWN)), known: false, truths: OnceLock::new() };
         };
         let mut codes = Cow::Borrowed(&column.codes);
         let mut known = column.n_unknown == 0;
@@ -140,7 +148,7 @@ impl<'a> Facts<'a> {
             codes = Cow::Owned(Codes::Each(valid.collect()));
             known = false;
         }
-        Attribute { class, first: column.first, len: column.len, codes, known }
+        Attribute { class, first: column.first, len: column.len, codes, known, truths: OnceLock::new() }
     }
 
     /// What an attribute with a history was at a `now` before the capture.
@@ -152,7 +160,7 @@ impl<'a> Facts<'a> {
             CellState::Unknown(_) => UNKNOWN,
         };
         let codes: Vec<u32> = domain.clone().map(code).collect();
-        Attribute { class, first: domain.start, len: domain.end - domain.start, codes: Cow::Owned(Codes::Each(codes)), known: false }
+        Attribute { class, first: domain.start, len: domain.end - domain.start, codes: Cow::Owned(Codes::Each(codes)), known: false, truths: OnceLock::new() }
     }
 
     /// Returns the ids of the topmost type a type inherits from: everything its properties may have been stated for.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::machine::{Machine, Outcome};
-use super::sets::Gathered;
+use super::gathered::Gathered;
 use super::vector::{Rows, Sets, Vector, is_known};
 use crate::check::Comparison;
 use crate::query::{Lambda, Term, TermId, parts};

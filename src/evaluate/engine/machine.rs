@@ -11,7 +11,7 @@ use super::facts::{Attribute, Facts, List};
 use super::memo::Memo;
 use super::shared::Shared;
 use super::shape::Shapes;
-use super::vector::{DOUBT, FALSE, FOREIGN_FIRST, Rows, Sets, TRUE, UNSEEN_FIRST, Vector, is_unseen, truth_code};
+use super::vector::{DOUBT, FALSE, FOREIGN_FIRST, Rows, Sets, TRUE, UNSEEN_FIRST, Vector, is_unseen, truth_code, truth_of_code};
 use crate::model::{Base, EntityId, Property, PropertyId, Schema, Type, Value};
 use crate::query::{FunctionId, Query, Term, TermId};
 use crate::snapshot::columns::{CODES_MAX, CodeClass, Codes, Columns, NONE, UNKNOWN};
@@ -41,6 +41,9 @@ type Foreign = (Vec<Value>, HashMap<(CodeClass, Value), u32>);
 /// Look-ups by the set they are over and the terms they go by.
 type Lookups = HashMap<(TermId, Vec<TermId>), Arc<super::lookup::Lookup>>;
 
+/// Rows from which a Bool is read from a byte for each entity.
+const TABLE_FROM: usize = 4096;
+
 /// The key of an entity nobody has seen is not known.
 fn key_code(code: u32) -> u32 {
     if is_unseen(code) { UNKNOWN } else { code }
@@ -56,7 +59,8 @@ pub(super) struct Machine<'a> {
     pub(super) memos: RefCell<HashMap<FunctionId, Memo<'a>>>,
     constants: RefCell<HashMap<TermId, Lent<'a>>>,
     pub(super) walks: RefCell<HashMap<PropertyId, super::derived::Walks>>,
-    pub(super) visits: RefCell<super::sets::Visits>,
+    pub(super) visits: RefCell<super::gathered::Visits>,
+    pub(super) closures: RefCell<HashMap<PropertyId, super::gathered::Closures>>,
     pub(super) always_whole: RefCell<HashMap<PropertyId, bool>>,
     pub(super) filtered: RefCell<HashMap<(PropertyId, FunctionId), Arc<List<'a>>>>,
     pub(super) indexes: RefCell<Lookups>,
@@ -79,6 +83,7 @@ impl<'a> Machine<'a> {
             constants: RefCell::default(),
             walks: RefCell::default(),
             visits: RefCell::default(),
+            closures: RefCell::default(),
             always_whole: RefCell::default(),
             filtered: RefCell::default(),
             indexes: RefCell::default(),
@@ -110,6 +115,17 @@ impl<'a> Machine<'a> {
             return Err(Overrun { limit: "members and combinations looked at", max: WORK_MAX, value: work });
         }
         Ok(())
+    }
+
+    /// Counts work that was done elsewhere.
+    pub(super) fn add_work(&self, n: u64) -> Outcome<()> {
+        self.work.set(self.work.get().saturating_add(n));
+        self.spend(0)
+    }
+
+    /// Returns the work counted since the last beginning.
+    pub(super) fn work(&self) -> u64 {
+        self.work.get()
     }
 
     pub(super) fn attribute(&self, property: PropertyId) -> Option<&'a Attribute<'a>> {
@@ -223,20 +239,18 @@ impl<'a> Machine<'a> {
 
     /// Returns truths for all rows.
     pub(super) fn truths(&self, vector: &Vector<'a>, n: usize) -> Vec<u8> {
-        let of_code = |code: u32| match code {
-            0 => FALSE,
-            1 => TRUE,
-            _ => DOUBT,
-        };
         match vector {
             Vector::Truth(truths) => truths.clone(),
             Vector::Same(value) => vec![truth_code(value.truth()); n],
-            Vector::Codes(CodeClass::Bool, codes) => codes.iter().map(|code| of_code(*code)).collect(),
+            Vector::Codes(CodeClass::Bool, codes) => codes.iter().map(|code| truth_of_code(*code)).collect(),
             other => (0..n).map(|row| truth_code(self.value_at(other, row).truth())).collect(),
         }
     }
 
     pub(super) fn truth(&self, term: TermId, rows: &Rows<'a>) -> Outcome<Vec<u8>> {
+        if let Some(truths) = self.read_truths(term, rows)? {
+            return Ok(truths);
+        }
         let vector = self.evaluate(term, rows)?;
         Ok(match Arc::try_unwrap(vector) {
             Ok(Vector::Truth(truths)) => truths,
@@ -353,7 +367,7 @@ impl<'a> Machine<'a> {
         if column.class == CodeClass::Integer {
             let codes = self.codes(&base, CodeClass::Entity, rows.n);
             return Ok(Vector::Values(
-                codes.iter().map(|code| self.number_of(declared.ty, self.read_one(&column, property, *code))).collect(),
+                codes.iter().map(|code| self.number_of(declared.ty, self.read_one(column, property, *code))).collect(),
             ));
         }
         if let Vector::Range(first, end) = *base
@@ -361,16 +375,51 @@ impl<'a> Machine<'a> {
             && end - column.first <= column.len
         {
             let (from, to) = ((first - column.first) as usize, (end - column.first) as usize);
-            return Ok(match &column.codes {
-                Cow::Borrowed(Codes::Each(lent)) => Vector::Codes(column.class, Cow::Borrowed(lent.get(from..to).unwrap_or(&[]))),
-                Cow::Owned(Codes::Each(made)) => Vector::codes(column.class, made.get(from..to).unwrap_or(&[]).to_vec()),
-                Cow::Borrowed(Codes::Constant(code)) | Cow::Owned(Codes::Constant(code)) => {
-                    Vector::codes(column.class, vec![*code; rows.n])
+            return Ok(match &*column.codes {
+                Codes::Each(lent) => Vector::Codes(column.class, Cow::Borrowed(lent.get(from..to).unwrap_or(&[]))),
+                // Values that need no dictionary.
+                Codes::Constant(code) if *code > CODES_MAX || !matches!(column.class, CodeClass::Text(_) | CodeClass::Instant) => {
+                    Vector::Same(self.decode(column.class, *code))
                 }
+                Codes::Constant(code) => Vector::codes(column.class, vec![*code; rows.n]),
             });
         }
         let base = self.codes(&base, CodeClass::Entity, rows.n);
-        Ok(Vector::codes(column.class, base.iter().map(|code| self.read_one(&column, property, *code)).collect()))
+        let read = |code: &u32| self.read_one(column, property, *code);
+        let codes = match &*column.codes {
+            Codes::Each(codes) => {
+                base.iter().map(|code| codes.get(code.wrapping_sub(column.first) as usize).copied().unwrap_or_else(|| read(code))).collect()
+            }
+            Codes::Constant(_) => base.iter().map(read).collect(),
+        };
+        Ok(Vector::codes(column.class, codes))
+    }
+
+    /// Reads a Bool as truths: from a byte for each entity.
+    fn read_truths(&self, term: TermId, rows: &Rows<'a>) -> Outcome<Option<Vec<u8>>> {
+        let Term::Attribute { base, property, at: None } = self.query.get(term) else { return Ok(None) };
+        if self.shapes.is_closed(term) || rows.n < TABLE_FROM || rows.known.borrow().contains_key(&term) {
+            return Ok(None);
+        }
+        let (Some(declared), Some(column)) = (self.schema.property(*property), self.attribute(*property)) else { return Ok(None) };
+        if declared.is_key || column.class != CodeClass::Bool {
+            return Ok(None);
+        }
+        let Some(table) = column.truths() else { return Ok(None) };
+        self.spend(rows.n as u64)?;
+        let base = self.evaluate(*base, rows)?;
+        if let Vector::Range(first, end) = *base {
+            let range = first.wrapping_sub(column.first) as usize..end.wrapping_sub(column.first) as usize;
+            if let Some(truths) = table.get(range) {
+                return Ok(Some(truths.to_vec()));
+            }
+        }
+        let base = self.codes(&base, CodeClass::Entity, rows.n);
+        let read = |code: &u32| match table.get(code.wrapping_sub(column.first) as usize) {
+            Some(truth) => *truth,
+            None => truth_of_code(self.read_one(column, *property, *code)),
+        };
+        Ok(Some(base.iter().map(read).collect()))
     }
 
     /// Whole numbers and durations share their codes; the type tells them apart.
@@ -405,30 +454,40 @@ impl<'a> Machine<'a> {
         Ok(Vector::Values(values.collect()))
     }
 
-    /// Conjunctions and disjunctions: plain parts first; parts with sets only for the rows that are not decided by then.
+    /// Conjunctions and disjunctions: plain parts first; what is decided by then is not looked at again.
     fn junction(&self, parts: &[TermId], deciding: u8, rows: &Rows<'a>) -> Outcome<Vec<u8>> {
-        let mut result = vec![TRUE - deciding; rows.n];
         let mut parts: Vec<TermId> = parts.to_vec();
         parts.sort_by_key(|part| self.shapes.weight(*part));
-        for part in parts {
+        let Some((first, others)) = parts.split_first() else { return Ok(vec![TRUE - deciding; rows.n]) };
+        let mut result = self.truth(*first, rows)?;
+        let mut narrowed: Option<(Vec<u32>, Rows<'a>)> = None;
+        let merge = |known: u8, new: u8| if deciding == FALSE { known.min(new) } else { known.max(new) };
+        for part in others {
             let n_open = result.iter().filter(|truth| **truth != deciding).count();
             if n_open == 0 {
                 break;
             }
-            let merge = |known: u8, new: u8| if deciding == FALSE { known.min(new) } else { known.max(new) };
-            if self.shapes.has_sets(part) && n_open * 4 < rows.n * 3 {
+            let n_now = narrowed.as_ref().map_or(rows.n, |(places, _)| places.len());
+            let worth = if self.shapes.has_sets(*part) { n_open * 4 < n_now * 3 } else { n_now >= NARROW_FROM && n_open * 8 < n_now };
+            if worth {
                 let open: Vec<u32> = (0_u32..).zip(&result).filter(|(_, truth)| **truth != deciding).map(|(row, _)| row).collect();
-                let truths = self.truth(part, &rows.gather(&open))?;
-                for (row, truth) in open.iter().zip(truths) {
-                    if let Some(slot) = result.get_mut(*row as usize) {
-                        *slot = merge(*slot, truth);
+                let inner = rows.gather(&open);
+                narrowed = Some((open, inner));
+            }
+            match &narrowed {
+                None => result.iter_mut().zip(self.truth(*part, rows)?).for_each(|(slot, truth)| *slot = merge(*slot, truth)),
+                Some((open, inner)) => {
+                    for (row, truth) in open.iter().zip(self.truth(*part, inner)?) {
+                        if let Some(slot) = result.get_mut(*row as usize) {
+                            *slot = merge(*slot, truth);
+                        }
                     }
                 }
-                continue;
             }
-            let truths = self.truth(part, rows)?;
-            result.iter_mut().zip(truths).for_each(|(slot, truth)| *slot = merge(*slot, truth));
         }
         Ok(result)
     }
 }
+
+/// Rows from which plain parts are evaluated for open rows only.
+const NARROW_FROM: usize = 512;

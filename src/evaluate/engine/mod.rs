@@ -18,12 +18,16 @@ mod count;
 mod decide;
 mod derived;
 mod facts;
+mod gathered;
 mod image;
 mod lookup;
 mod machine;
 mod memo;
 mod sets;
+mod parallel;
+mod repeated;
 mod shape;
+mod units;
 mod shared;
 mod vector;
 

@@ -8,6 +8,8 @@ struct Shape {
     closed: bool,
     /// Whether it looks at sets, itself or in a function it calls.
     has_sets: bool,
+    /// Whether it goes over a closure or from set to set, itself or in a function it calls.
+    goes_far: bool,
     /// How much one row costs, roughly.
     weight: u32,
 }
@@ -41,6 +43,11 @@ impl Shapes {
                 | Term::Extreme { .. }
                 | Term::Covers(..)
         );
+        let steps_far = match term {
+            Term::Closure { .. } => true,
+            Term::Navigate { base, .. } => query.type_of(*base).set,
+            _ => false,
+        };
         let own = match term {
             Term::Closure { .. } => 64,
             Term::Navigate { .. } => 8,
@@ -52,6 +59,7 @@ impl Shapes {
         let inner: u32 = parts(term).into_iter().chain(bodies()).map(|part| self.weight(part)).fold(0, u32::saturating_add);
         Shape {
             closed: !matches!(term, Term::Argument(_)) && parts(term).into_iter().all(|part| self.is_closed(part)),
+            goes_far: steps_far || parts(term).into_iter().chain(bodies()).any(|part| self.goes_far(part)),
             has_sets: looks_at_sets || parts(term).into_iter().chain(bodies()).any(|part| self.has_sets(part)),
             weight: own.max(1_u32).saturating_add(inner).saturating_mul(if looks_at_sets { 4 } else { 1 }),
         }
@@ -67,6 +75,10 @@ impl Shapes {
 
     pub(super) fn has_sets(&self, term: TermId) -> bool {
         self.get(term).has_sets
+    }
+
+    pub(super) fn goes_far(&self, term: TermId) -> bool {
+        self.get(term).goes_far
     }
 
     pub(super) fn weight(&self, term: TermId) -> u32 {

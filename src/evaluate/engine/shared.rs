@@ -22,6 +22,7 @@ type OfProperties<T> = Vec<OnceLock<T>>;
 
 /// The rules and the facts of a run.
 pub(super) struct Shared<'a> {
+    pub(super) plan: &'a Plan,
     pub(super) query: &'a Query,
     pub(super) shapes: &'a Shapes,
     pub(super) params: &'a HashMap<ParamVersion, Val>,
@@ -44,6 +45,7 @@ impl<'a> Shared<'a> {
     pub(super) fn new(plan: &'a Plan, policies: &'a Policies, snapshot: &'a Snapshot, now: Timestamp) -> Self {
         let schema = &*policies.schema;
         Self {
+            plan,
             query: &plan.query,
             shapes: &plan.shapes,
             params: &plan.params,

@@ -36,6 +36,15 @@ pub(super) fn truth_code(truth: Truth) -> u8 {
     }
 }
 
+/// Returns the truth that a code of a Bool stands for.
+pub(super) fn truth_of_code(code: u32) -> u8 {
+    match code {
+        0 => FALSE,
+        1 => TRUE,
+        _ => DOUBT,
+    }
+}
+
 pub(super) fn truth_of(code: u8) -> Truth {
     match code {
         FALSE => Truth::False,
@@ -135,6 +144,11 @@ impl<'a> Sets<'a> {
             }
         }
         Vector::Codes(self.class, Cow::Owned(flat))
+    }
+
+    /// Returns consecutive rows.
+    pub(super) fn slice(&self, begin: usize, end: usize) -> Self {
+        Self { spans: Arc::new(self.spans.get(begin..end).unwrap_or(&[]).to_vec()), ..self.clone() }
     }
 
     /// Returns the rows at these places.
