@@ -109,9 +109,7 @@ impl<'a> Machine<'a> {
         rows: &Rows<'a>,
         mut run: impl FnMut(&Self, &Sets<'a>, &Rows<'a>) -> Outcome<()>,
     ) -> Outcome<()> {
-        /// Members looked at together.
-        const BLOCK: u64 = 1 << 16;
-        let blocks = Self::blocks(sets, BLOCK);
+        let blocks = Self::blocks(sets, self.shared.sizes.block);
         if blocks.len() == 1 {
             return run(self, sets, rows);
         }

@@ -15,6 +15,7 @@ use super::HashMap;
 use super::machine::{Machine, Outcome, Overrun};
 use super::shape::Shapes;
 use super::shared::Shared;
+use super::sizes::Sizes;
 use super::units::units;
 use super::vector::{DOUBT, FALSE, Rows, Sets, TRUE, Vector, is_known, is_unseen};
 use crate::check::{ParamId, Policies, Rule};
@@ -58,6 +59,8 @@ pub struct Plan {
     pub runs: Vec<(RuleRun, RuleQuery)>,
     pub(super) params: HashMap<ParamVersion, Val>,
     pub(super) shapes: Shapes,
+    /// Where batches are cut.
+    pub sizes: Sizes,
 }
 
 impl Plan {
@@ -84,7 +87,7 @@ impl Plan {
             }
         }
         let shapes = Shapes::new(&query);
-        Ok(Self { query, runs: lowered, params, shapes })
+        Ok(Self { query, runs: lowered, params, shapes, sizes: Sizes::default() })
     }
 }
 
@@ -179,9 +182,6 @@ pub struct Decided {
     pub decisions: Vec<Decision>,
 }
 
-/// Subjects evaluated together.
-const CHUNK: usize = 1 << 16;
-
 /// Decides all rules of a plan.
 ///
 /// # Errors
@@ -264,11 +264,12 @@ impl<'a> Decider<'_, 'a> {
         let n = subjects.len();
         let mut decision = Decision { unseen: self.unseen(&unseen)?, subjects, ..Decision::empty(self.functions, n) };
         let subjects = decision.subjects.clone();
-        if n > CHUNK && rayon::current_num_threads() > 1 && self.is_plain() {
+        let chunk = self.machine.shared.sizes.chunk;
+        if n > chunk && rayon::current_num_threads() > 1 && self.is_plain() {
             self.side_by_side(&subjects, levels.as_deref(), &mut decision)?;
             return Ok(decision);
         }
-        for begin in (0..n).step_by(CHUNK) {
+        for begin in (0..n).step_by(chunk) {
             self.chunk(&subjects, begin, levels.as_deref(), &mut decision)?;
         }
         Ok(decision)
@@ -283,14 +284,14 @@ impl<'a> Decider<'_, 'a> {
     /// Decides chunks of subjects on all threads, and puts them together in their order.
     fn side_by_side(&self, subjects: &Subjects, levels: Option<&[u8]>, decision: &mut Decision) -> Outcome<()> {
         let (shared, rule, functions, now, witnesses) = (self.machine.shared, self.rule, self.functions, self.now, self.witnesses);
-        let begins: Vec<usize> = (0..subjects.len()).step_by(CHUNK).collect();
+        let begins: Vec<usize> = (0..subjects.len()).step_by(shared.sizes.chunk).collect();
         let parts: Vec<Outcome<(Decision, u64)>> = begins
             .into_par_iter()
             .map_init(
                 || Machine::new(shared),
                 |machine, begin| {
                     machine.begin();
-                    let mut part = Decision::empty(functions, CHUNK);
+                    let mut part = Decision::empty(functions, shared.sizes.chunk);
                     Decider { machine, rule, functions, now, witnesses }.chunk(subjects, begin, levels, &mut part)?;
                     Ok((part, machine.work()))
                 },
@@ -310,7 +311,7 @@ impl<'a> Decider<'_, 'a> {
 
     /// Decides a chunk of the subjects and adds it to `decision`.
     fn chunk(&self, subjects: &Subjects, begin: usize, levels: Option<&[u8]>, decision: &mut Decision) -> Outcome<()> {
-        let end = (begin + CHUNK).min(subjects.len());
+        let end = (begin + self.machine.shared.sizes.chunk).min(subjects.len());
         let subject = match subjects {
             Subjects::Range(range) => {
                 let place = |at: usize| range.start + u32::try_from(at).unwrap_or(0);
@@ -479,8 +480,15 @@ fn split(extent: &Sets<'_>, only: Option<EntityId>) -> (Subjects, Option<Vec<u8>
 /// # Errors
 /// [`EngineError`].
 pub fn scan(policies: &Policies, snapshot: &Snapshot, options: &Options<'_>) -> Result<Scan, EngineError> {
-    let plan = Plan::new(policies, options)?;
-    let decided = decide(&plan, policies, snapshot, options, false)?;
+    scan_by(&Plan::new(policies, options)?, policies, snapshot, options)
+}
+
+/// Evaluates the rules of a plan, which was made for the same policies and options.
+///
+/// # Errors
+/// [`EngineError`].
+pub fn scan_by(plan: &Plan, policies: &Policies, snapshot: &Snapshot, options: &Options<'_>) -> Result<Scan, EngineError> {
+    let decided = decide(plan, policies, snapshot, options, false)?;
     let attested = attested_properties(snapshot.columns());
     let mut scan =
         Scan { now: options.now, runs: plan.runs.iter().map(|(run, _)| run.clone()).collect(), findings: Vec::new(), waivers: Vec::new() };

@@ -98,17 +98,13 @@ type OfUnseen<'f> = &'f dyn Fn(u32) -> Outcome<u64>;
 
 /// Values of the captures asked about together.
 const QUESTIONS_MAX: usize = 64;
-/// Rows from which the other end is looked at.
-const ROWS_FROM: usize = 32;
 /// Rows whose sets are gathered to see how long they are.
 const SAMPLE: usize = 3;
-/// Sets shorter than this are gathered.
-const SHORT: u64 = 24;
 
 impl<'a> Machine<'a> {
     /// Decides an existence from the far end, if that promises to be less work; `None` if it does not or cannot be done.
     pub(super) fn exists_by_image(&self, set: TermId, test: &Lambda, rows: &Rows<'a>) -> Outcome<Option<Vec<u8>>> {
-        if rows.n < ROWS_FROM || self.shapes.is_closed(set) || !self.is_long(set) || !self.sample_is_long(set, rows)? {
+        if rows.n < self.shared.sizes.image_from || self.shapes.is_closed(set) || !self.is_long(set) || !self.sample_is_long(set, rows)? {
             return Ok(None);
         }
         let Some(questions) = self.questions(test, rows)? else { return Ok(None) };
@@ -151,7 +147,7 @@ impl<'a> Machine<'a> {
     fn sample_is_long(&self, set: TermId, rows: &Rows<'a>) -> Outcome<bool> {
         let sample: Vec<u32> = (0..SAMPLE).filter_map(|at| u32::try_from(at * rows.n / SAMPLE).ok()).collect();
         let sets = self.sets(set, &rows.gather(&sample))?;
-        Ok(sets.n_members() > SHORT * sample.len() as u64)
+        Ok(sets.n_members() > self.shared.sizes.image_short * sample.len() as u64)
     }
 
     /// Finds the different values of the captures, and which of them each row asks about.

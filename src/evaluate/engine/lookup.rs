@@ -26,9 +26,6 @@ fn joined(codes: impl Iterator<Item = u32>) -> Option<u64> {
 /// Equalities used together.
 const TOGETHER: usize = 2;
 
-/// Sets smaller than this are not worth a lookup.
-const WORTH_FROM: u64 = 8;
-
 impl<'a> Machine<'a> {
     /// Returns for each row the members of a constant set that an equality in the test does not rule out.
     pub(super) fn candidates(&self, set: TermId, test: &Lambda, rows: &Rows<'a>) -> Outcome<Option<Sets<'a>>> {
@@ -40,7 +37,7 @@ impl<'a> Machine<'a> {
             return Ok(None);
         }
         let sets = self.sets(set, &Rows::new(1, Vec::new()))?;
-        if sets.n_members() < WORTH_FROM {
+        if sets.n_members() < self.shared.sizes.lookup_from {
             return Ok(None);
         }
         let of_member: Vec<TermId> = equalities.iter().map(|(of_member, _)| *of_member).collect();

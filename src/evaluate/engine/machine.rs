@@ -41,9 +41,6 @@ type Foreign = (Vec<Value>, HashMap<(CodeClass, Value), u32>);
 /// Look-ups by the set they are over and the terms they go by.
 type Lookups = HashMap<(TermId, Vec<TermId>), Arc<super::lookup::Lookup>>;
 
-/// Rows from which a Bool is read from a byte for each entity.
-const TABLE_FROM: usize = 4096;
-
 /// The key of an entity nobody has seen is not known.
 fn key_code(code: u32) -> u32 {
     if is_unseen(code) { UNKNOWN } else { code }
@@ -398,7 +395,7 @@ impl<'a> Machine<'a> {
     /// Reads a Bool as truths: from a byte for each entity.
     fn read_truths(&self, term: TermId, rows: &Rows<'a>) -> Outcome<Option<Vec<u8>>> {
         let Term::Attribute { base, property, at: None } = self.query.get(term) else { return Ok(None) };
-        if self.shapes.is_closed(term) || rows.n < TABLE_FROM || rows.known.borrow().contains_key(&term) {
+        if self.shapes.is_closed(term) || rows.n < self.shared.sizes.table_from || rows.known.borrow().contains_key(&term) {
             return Ok(None);
         }
         let (Some(declared), Some(column)) = (self.schema.property(*property), self.attribute(*property)) else { return Ok(None) };
@@ -468,7 +465,7 @@ impl<'a> Machine<'a> {
                 break;
             }
             let n_now = narrowed.as_ref().map_or(rows.n, |(places, _)| places.len());
-            let worth = if self.shapes.has_sets(*part) { n_open * 4 < n_now * 3 } else { n_now >= NARROW_FROM && n_open * 8 < n_now };
+            let worth = if self.shapes.has_sets(*part) { n_open * 4 < n_now * 3 } else { n_now >= self.shared.sizes.narrow_from && n_open * 8 < n_now };
             if worth {
                 let open: Vec<u32> = (0_u32..).zip(&result).filter(|(_, truth)| **truth != deciding).map(|(row, _)| row).collect();
                 let inner = rows.gather(&open);
@@ -488,6 +485,3 @@ impl<'a> Machine<'a> {
         Ok(result)
     }
 }
-
-/// Rows from which plain parts are evaluated for open rows only.
-const NARROW_FROM: usize = 512;

@@ -27,6 +27,7 @@ mod sets;
 mod parallel;
 mod repeated;
 mod shape;
+mod sizes;
 mod units;
 mod shared;
 mod vector;
@@ -35,5 +36,6 @@ mod vector;
 type HashMap<K, V> = std::collections::HashMap<K, V, foldhash::fast::FixedState>;
 type HashSet<K> = std::collections::HashSet<K, foldhash::fast::FixedState>;
 
-pub use decide::{Decided, Decision, EngineError, Plan, decide, scan};
+pub use decide::{Decided, Decision, EngineError, Plan, decide, scan, scan_by};
+pub use sizes::Sizes;
 pub use machine::{MEMBERS_MAX, WORK_MAX};

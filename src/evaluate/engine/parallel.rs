@@ -13,31 +13,27 @@ use super::vector::{Rows, Vector};
 use crate::model::Base;
 use crate::query::TermId;
 
-/// Entities whose truths are computed together.
-const STRIP: u32 = 1 << 14;
-/// Entities one thread takes at a time.
-const SHARE: u32 = 1 << 16;
-
 impl<'a> Machine<'a> {
     /// Evaluates a plain condition of one argument for consecutive entities; `None` if it is not plain or they are few.
     pub(super) fn truths_of_range(&self, body: TermId, range: Range<u32>) -> Outcome<Option<Vec<u8>>> {
         let ty = self.query.type_of(body);
         let n = range.end - range.start;
-        if n <= STRIP || ty.set || ty.base != Base::Bool || ty.optional || self.shapes.has_sets(body) {
+        let (strip, share) = (self.shared.sizes.strip, self.shared.sizes.share);
+        if n <= strip || ty.set || ty.base != Base::Bool || ty.optional || self.shapes.has_sets(body) {
             return Ok(None);
         }
-        if n <= SHARE || rayon::current_num_threads() == 1 {
+        if n <= share || rayon::current_num_threads() == 1 {
             return self.strips(body, range).map(Some);
         }
         let shared = self.shared;
-        let starts: Vec<u32> = range.clone().step_by(SHARE as usize).collect();
+        let starts: Vec<u32> = range.clone().step_by(share as usize).collect();
         let shares: Vec<Outcome<(Vec<u8>, u64)>> = starts
             .into_par_iter()
             .map_init(
                 || Machine::new(shared),
                 |machine, start| {
                     machine.begin();
-                    let truths = machine.strips(body, start..range.end.min(start + SHARE))?;
+                    let truths = machine.strips(body, start..range.end.min(start + share))?;
                     Ok((truths, machine.work()))
                 },
             )
@@ -53,9 +49,9 @@ impl<'a> Machine<'a> {
 
     fn strips(&self, body: TermId, range: Range<u32>) -> Outcome<Vec<u8>> {
         let mut truths = Vec::with_capacity(range.len());
-        let mut start = range.start;
+        let (mut start, strip) = (range.start, self.shared.sizes.strip);
         while start < range.end {
-            let end = range.end.min(start.saturating_add(STRIP));
+            let end = range.end.min(start.saturating_add(strip));
             let rows = Rows::new((end - start) as usize, vec![Arc::new(Vector::Range(start, end))]);
             truths.extend(self.truth(body, &rows)?);
             start = end;

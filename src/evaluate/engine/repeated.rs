@@ -8,8 +8,6 @@ use super::machine::{Machine, Outcome};
 use super::vector::{Rows, Vector};
 use crate::query::{Lambda, TermId};
 
-/// Rows from which it is looked at.
-const ROWS_FROM: usize = 256;
 /// Rows after which it is given up if most of them differ.
 const TRIAL: usize = 1024;
 /// Captures that are put together.
@@ -31,7 +29,7 @@ impl Repeated<'_> {
 impl<'a> Machine<'a> {
     /// Finds rows that agree in everything a test of a constant set takes from them; `None` if most differ.
     pub(super) fn repeated(&self, set: TermId, test: &Lambda, rows: &Rows<'a>) -> Outcome<Option<Repeated<'a>>> {
-        if rows.n < ROWS_FROM || test.captures.is_empty() || test.captures.len() > CAPTURES_MAX || !self.shapes.is_closed(set) {
+        if rows.n < self.shared.sizes.repeated_from || test.captures.is_empty() || test.captures.len() > CAPTURES_MAX || !self.shapes.is_closed(set) {
             return Ok(None);
         }
         let mut columns = Vec::new();

@@ -9,6 +9,7 @@ use super::decide::Plan;
 use super::facts::{Attribute, Facts, List};
 use super::image::Reverse;
 use super::shape::Shapes;
+use super::sizes::Sizes;
 use crate::check::Policies;
 use super::super::evaluator::Evaluator;
 use super::super::value::Val;
@@ -31,6 +32,7 @@ pub(super) struct Shared<'a> {
     pub(super) snapshot: &'a Snapshot,
     pub(super) columns: &'a Columns,
     pub(super) now: Timestamp,
+    pub(super) sizes: Sizes,
     attributes: OfProperties<Attribute<'a>>,
     lists: OfProperties<List<'a>>,
     lists_as_read: OfProperties<List<'a>>,
@@ -54,6 +56,7 @@ impl<'a> Shared<'a> {
             snapshot,
             columns: snapshot.columns(),
             now,
+            sizes: plan.sizes,
             attributes: none_yet(schema),
             lists: none_yet(schema),
             lists_as_read: none_yet(schema),
