@@ -41,8 +41,7 @@ impl<'a> Machine<'a> {
             }
             Term::IsType(inner, entity) => {
                 let inner = self.evaluate(*inner, rows)?;
-                let codes = self.codes(&inner, CodeClass::Entity, rows.n);
-                Vector::Truth(codes.iter().map(|code| self.code_is_of_type(*code, *entity)).collect())
+                Vector::Truth(self.are_of_type(&inner, *entity, rows.n))
             }
             Term::Known(inner) => self.knows(*inner, rows)?,
             Term::Covers(a, b) => {
@@ -111,6 +110,22 @@ impl<'a> Machine<'a> {
         };
         let mut known = HashMap::default();
         codes.iter().map(|code| *known.entry(*code).or_insert_with(|| holds(&self.decode(*class, *code)))).collect()
+    }
+
+    fn are_of_type(&self, vector: &Vector<'a>, entity: EntityTypeId, n: usize) -> Vec<u8> {
+        let domain = self.columns.domain(entity);
+        let above = self.schema.entities.iter().filter(|above| above.id != entity && self.schema.is_subtype(entity, above.id));
+        let untyped: Vec<std::ops::Range<u32>> = above.map(|above| self.columns.own(above.id)).filter(|own| !own.is_empty()).collect();
+        let of_code = |code: u32| {
+            if code > CODES_MAX {
+                return self.code_is_of_type(code, entity);
+            }
+            if domain.contains(&code) {
+                return TRUE;
+            }
+            if untyped.iter().any(|own| own.contains(&code)) { DOUBT } else { FALSE }
+        };
+        self.codes(vector, CodeClass::Entity, n).iter().map(|code| of_code(*code)).collect()
     }
 
     fn code_is_of_type(&self, code: u32, entity: EntityTypeId) -> u8 {

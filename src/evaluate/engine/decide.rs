@@ -320,6 +320,10 @@ impl<'a> Decider<'_, 'a> {
             Subjects::Ids(ids) => Vector::codes(CodeClass::Entity, ids.get(begin..end).unwrap_or(&[]).to_vec()),
         };
         let rows = Rows::new(end - begin, vec![Arc::new(subject)]);
+        if self.functions.applies.is_none() && levels.is_none() {
+            decision.applies.resize(decision.applies.len() + rows.n, Verdict::Pass);
+            return self.requirements(&rows, None, begin, decision);
+        }
         let mut applies = match self.functions.applies.and_then(|applies| self.body(applies)) {
             Some(body) => self.machine.truth(body, &rows)?,
             None => vec![TRUE; rows.n],
@@ -357,11 +361,12 @@ impl<'a> Decider<'_, 'a> {
         for (at, function) in self.functions.requirements.iter().enumerate() {
             let Some(body) = self.body(*function) else { continue };
             let truths = if rows.n > 0 { self.machine.truth(body, rows)? } else { Vec::new() };
-            let verdicts: Vec<Verdict> = truths
-                .iter()
-                .enumerate()
-                .map(|(row, truth)| self.verdict(*truth, due.as_ref().map(|due| due.get(row).copied().flatten())))
-                .collect();
+            let verdicts: Vec<Verdict> = match &due {
+                None => truths.iter().map(|truth| self.verdict(*truth, None)).collect(),
+                Some(due) => {
+                    truths.iter().enumerate().map(|(row, truth)| self.verdict(*truth, Some(due.get(row).copied().flatten()))).collect()
+                }
+            };
             if self.witnesses {
                 self.witness(body, rows, among, begin, &verdicts, decision.witnesses.get_mut(at))?;
             }

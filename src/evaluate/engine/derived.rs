@@ -8,8 +8,8 @@ use std::sync::Arc;
 use super::super::value::Unseen;
 use super::HashSet;
 use super::facts::{List, Whole};
-use super::machine::{Machine, Outcome};
 use super::gathered::Gathered;
+use super::machine::{Machine, Outcome};
 use super::vector::{DOUBT, FALSE, Rows, Sets, TRUE, is_known};
 use crate::model::{Completeness, DerivedFrom, EntityId, Property, PropertyId};
 use crate::query::{FunctionId, Lambda, Term, TermId};
@@ -131,20 +131,26 @@ impl<'a> Machine<'a> {
     fn walk_anew(&self, id: u32, along: PropertyId, reached: &mut Vec<u32>) -> Outcome<bool> {
         let is_set = self.schema.property(along).is_some_and(|property| property.ty.set);
         let more = if is_set { self.walk_lists(id, along, reached)? } else { self.walk_chain(id, along, reached) };
+        if more {
+            reached.sort_unstable();
+            return Ok(true);
+        }
         let circles = self.columns.circles_along(along);
         reached.sort_unstable();
         let on_circle = || std::iter::once(&id).chain(reached.iter()).any(|step| circles.binary_search(step).is_ok());
-        let lacks = || std::iter::once(&id).chain(reached.iter()).any(|step| self.step_lacks(*step, along));
-        Ok(more || (!circles.is_empty() && on_circle()) || lacks())
+        let lacks = || is_set && std::iter::once(&id).chain(reached.iter()).any(|step| self.step_lacks(*step, along));
+        Ok((!circles.is_empty() && on_circle()) || lacks())
     }
 
-    /// Follows single references; tells whether there is more beyond the longest walk.
+    /// Follows single references; tells whether there is or may be more than what was reached.
     fn walk_chain(&self, id: u32, along: PropertyId, reached: &mut Vec<u32>) -> bool {
+        let Some(column) = self.columns.attribute(along) else { return true };
         let mut at = id;
         for _ in 0..WALK_STEPS_MAX {
-            let next = self.stored(along, at);
+            let place = at.wrapping_sub(column.first);
+            let next = if place < column.len { column.codes.get(place as usize).unwrap_or(UNKNOWN) } else { UNKNOWN };
             if next == NONE || !is_known(next) || reached.contains(&next) {
-                return false;
+                return next == UNKNOWN;
             }
             reached.push(next);
             at = next;

@@ -134,7 +134,14 @@ impl<'a> Facts<'a> {
             return self.attribute_then(property, class);
         }
         let Some(column) = self.columns.attribute(property.id) else {
-            return Attribute { class, first: 0, len: 0, codes: Cow::Owned(Codes::Constant(UNKNOWN)), known: false, truths: OnceLock::new() };
+            return Attribute {
+                class,
+                first: 0,
+                len: 0,
+                codes: Cow::Owned(Codes::Constant(UNKNOWN)),
+                known: false,
+                truths: OnceLock::new(),
+            };
         };
         let mut codes = Cow::Borrowed(&column.codes);
         let mut known = column.n_unknown == 0;
@@ -160,7 +167,14 @@ impl<'a> Facts<'a> {
             CellState::Unknown(_) => UNKNOWN,
         };
         let codes: Vec<u32> = domain.clone().map(code).collect();
-        Attribute { class, first: domain.start, len: domain.end - domain.start, codes: Cow::Owned(Codes::Each(codes)), known: false, truths: OnceLock::new() }
+        Attribute {
+            class,
+            first: domain.start,
+            len: domain.end - domain.start,
+            codes: Cow::Owned(Codes::Each(codes)),
+            known: false,
+            truths: OnceLock::new(),
+        }
     }
 
     /// Returns the ids of the topmost type a type inherits from: everything its properties may have been stated for.

@@ -377,7 +377,9 @@ impl<'a> Machine<'a> {
     ) -> Outcome<Option<Vec<Bits>>> {
         let base = self.evaluate(base, rows)?;
         let codes = self.codes(&base, CodeClass::Entity, rows.n);
-        if !declared.ty.set || codes.iter().any(|code| *code > CODES_MAX && *code != NONE) || self.reference().past(declared, None).is_some()
+        if !declared.ty.set
+            || codes.iter().any(|code| *code > CODES_MAX && *code != NONE)
+            || self.reference().past(declared, None).is_some()
         {
             return Ok(None);
         }

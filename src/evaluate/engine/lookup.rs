@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::machine::{Machine, Outcome};
 use super::gathered::Gathered;
+use super::machine::{Machine, Outcome};
 use super::vector::{Rows, Sets, Vector, is_known};
 use crate::check::Comparison;
 use crate::query::{Lambda, Term, TermId, parts};

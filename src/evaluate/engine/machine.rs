@@ -9,8 +9,8 @@ use super::super::value::{Unseen, Val};
 use super::HashMap;
 use super::facts::{Attribute, Facts, List};
 use super::memo::Memo;
-use super::shared::Shared;
 use super::shape::Shapes;
+use super::shared::Shared;
 use super::vector::{DOUBT, FALSE, FOREIGN_FIRST, Rows, Sets, TRUE, UNSEEN_FIRST, Vector, is_unseen, truth_code, truth_of_code};
 use crate::model::{Base, EntityId, Property, PropertyId, Schema, Type, Value};
 use crate::query::{FunctionId, Query, Term, TermId};
@@ -465,7 +465,11 @@ impl<'a> Machine<'a> {
                 break;
             }
             let n_now = narrowed.as_ref().map_or(rows.n, |(places, _)| places.len());
-            let worth = if self.shapes.has_sets(*part) { n_open * 4 < n_now * 3 } else { n_now >= self.shared.sizes.narrow_from && n_open * 8 < n_now };
+            let worth = if self.shapes.has_sets(*part) {
+                n_open * 4 < n_now * 3
+            } else {
+                n_now >= self.shared.sizes.narrow_from && n_open * 8 < n_now
+            };
             if worth {
                 let open: Vec<u32> = (0_u32..).zip(&result).filter(|(_, truth)| **truth != deciding).map(|(row, _)| row).collect();
                 let inner = rows.gather(&open);

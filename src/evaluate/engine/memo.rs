@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use super::super::value::Val;
 use super::HashMap;
-use super::machine::{Machine, Outcome};
 use super::gathered::Gathered;
+use super::machine::{Machine, Outcome};
 use super::vector::{DOUBT, Rows, Sets, Tally, Vector};
-use crate::model::Base;
-use crate::query::FunctionId;
+use crate::model::{Base, Value};
+use crate::query::{FunctionId, TermId};
 use crate::snapshot::columns::{CODES_MAX, CodeClass, UNKNOWN};
 
 /// What was computed of a function.
@@ -197,18 +197,38 @@ impl<'a> Machine<'a> {
             return Ok(());
         }
         let Some(body) = self.query.get_function(function).map(|function| function.body) else { return Ok(()) };
-        let consecutive = class == CodeClass::Entity && is_run(&wanted);
-        let argument = match (wanted.first(), wanted.last()) {
-            (Some(first), Some(last)) if consecutive => Vector::Range(*first, last + 1),
-            _ => Vector::codes(class, wanted.clone()),
+        if self.query.type_of(body).set && self.shapes.goes_far(body) && wanted.len() > self.shared.sizes.sets {
+            return self.by_slices(function, body, class, &wanted);
+        }
+        let made = self.evaluate(body, &Rows::new(wanted.len(), vec![Arc::new(argument_of(class, &wanted))]))?;
+        self.keep(function, &made, &wanted)
+    }
+
+    /// Computes sets for some codes at a time, so that what is gathered on the way stays near.
+    fn by_slices(&self, function: FunctionId, body: TermId, class: CodeClass, wanted: &[u32]) -> Outcome<()> {
+        for slice in wanted.chunks(self.shared.sizes.sets.max(1)) {
+            let made = self.evaluate(body, &Rows::new(slice.len(), vec![Arc::new(argument_of(class, slice))]))?;
+            self.keep(function, &made, slice)?;
+        }
+        Ok(())
+    }
+
+    /// Keeps what was computed for some codes; sets are folded once, for all who ask.
+    fn keep(&self, function: FunctionId, made: &Vector<'a>, wanted: &[u32]) -> Outcome<()> {
+        let folded;
+        let made = match made {
+            Vector::Sets(sets) if !sets.distinct => {
+                folded = Vector::Sets(self.distinct(sets.clone())?);
+                &folded
+            }
+            other => other,
         };
-        let made = self.evaluate(body, &Rows::new(wanted.len(), vec![Arc::new(argument)]))?;
         let mut memos = self.memos.borrow_mut();
         let memo = memos.entry(function).or_default();
         let places = memo.places.get_or_insert_with(|| Places::new(0..0));
-        let begin = memo.rows.append(self, &made, wanted.len());
-        for (code, place) in wanted.into_iter().zip(begin..) {
-            places.set(code, place);
+        let begin = memo.rows.append(self, made, wanted.len());
+        for (code, place) in wanted.iter().zip(begin..) {
+            places.set(*code, place);
         }
         Ok(())
     }
@@ -223,6 +243,14 @@ impl<'a> Machine<'a> {
             CodeClass::Text(class) => 0..self.columns.texts(class).len(),
             _ => 0..0,
         }
+    }
+}
+
+/// Sorted codes as an argument: consecutive entities as a range, for which columns are lent.
+fn argument_of<'a>(class: CodeClass, wanted: &[u32]) -> Vector<'a> {
+    match (wanted.first(), wanted.last()) {
+        (Some(first), Some(last)) if class == CodeClass::Entity && is_run(wanted) => Vector::Range(*first, last + 1),
+        _ => Vector::codes(class, wanted.to_vec()),
     }
 }
 
@@ -261,6 +289,10 @@ impl<'a> Stored<'a> {
                 Vector::Range(..) => Self::Codes(CodeClass::Entity, Vec::new()),
                 Vector::Tally(_) => Self::Tally(Vec::new()),
                 Vector::Sets(sets) => Self::Sets(Sets::empty(sets.class, 0)),
+                // Others may differ, so what has codes is kept as codes.
+                Vector::Same(Val::Known(Value::Bool(_))) => Self::Codes(CodeClass::Bool, Vec::new()),
+                Vector::Same(Val::Known(Value::Enum(of, _))) => Self::Codes(CodeClass::Enum(*of), Vec::new()),
+                Vector::Same(Val::Known(Value::Entity(_))) => Self::Codes(CodeClass::Entity, Vec::new()),
                 Vector::Same(_) | Vector::Values(_) => Self::Values(Vec::new()),
             };
         }

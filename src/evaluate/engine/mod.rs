@@ -8,9 +8,14 @@
 //!
 //! - `vector`: values, truths and sets of a batch
 //! - `facts`: columns as they hold now
-//! - `machine`, `compare`, `sets`, `derived`, `count`, `lookup`, `image`: terms over a batch
+//! - `shared`: what all threads share
+//! - `machine`, `compare`, `sets`, `derived`, `count`, `lookup`, `repeated`, `image`: terms over a batch
+//! - `gathered`: sets under construction, walks and closures
 //! - `memo`: functions computed once for each entity
+//! - `parallel`: plain conditions on all threads
 //! - `shape`: what is told of terms beforehand
+//! - `sizes`: where batches are cut
+//! - `units`: rules that are decided together
 //! - `decide`: verdicts
 
 mod compare;
@@ -23,13 +28,13 @@ mod image;
 mod lookup;
 mod machine;
 mod memo;
-mod sets;
 mod parallel;
 mod repeated;
+mod sets;
 mod shape;
+mod shared;
 mod sizes;
 mod units;
-mod shared;
 mod vector;
 
 /// Tables that are looked up very often, with a hash that is the same in every run.
@@ -37,5 +42,5 @@ type HashMap<K, V> = std::collections::HashMap<K, V, foldhash::fast::FixedState>
 type HashSet<K> = std::collections::HashSet<K, foldhash::fast::FixedState>;
 
 pub use decide::{Decided, Decision, EngineError, Plan, decide, scan, scan_by};
-pub use sizes::Sizes;
 pub use machine::{MEMBERS_MAX, WORK_MAX};
+pub use sizes::Sizes;

@@ -13,7 +13,7 @@ use super::vector::{Rows, Vector};
 use crate::model::Base;
 use crate::query::TermId;
 
-impl<'a> Machine<'a> {
+impl Machine<'_> {
     /// Evaluates a plain condition of one argument for consecutive entities; `None` if it is not plain or they are few.
     pub(super) fn truths_of_range(&self, body: TermId, range: Range<u32>) -> Outcome<Option<Vec<u8>>> {
         let ty = self.query.type_of(body);

@@ -29,7 +29,11 @@ impl Repeated<'_> {
 impl<'a> Machine<'a> {
     /// Finds rows that agree in everything a test of a constant set takes from them; `None` if most differ.
     pub(super) fn repeated(&self, set: TermId, test: &Lambda, rows: &Rows<'a>) -> Outcome<Option<Repeated<'a>>> {
-        if rows.n < self.shared.sizes.repeated_from || test.captures.is_empty() || test.captures.len() > CAPTURES_MAX || !self.shapes.is_closed(set) {
+        if rows.n < self.shared.sizes.repeated_from
+            || test.captures.is_empty()
+            || test.captures.len() > CAPTURES_MAX
+            || !self.shapes.is_closed(set)
+        {
             return Ok(None);
         }
         let mut columns = Vec::new();

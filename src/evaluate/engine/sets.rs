@@ -202,10 +202,19 @@ impl<'a> Machine<'a> {
     fn step_sets(&self, sets: &Sets<'a>, declared: &Property) -> Outcome<Sets<'a>> {
         let beyond = self.unseen_code(Unseen { base: declared.ty.base, origin: None });
         let mut gathered = Gathered::new(self.step_class(declared), sets.spans.len());
+        let plain = !declared.is_key && declared.derived.is_none() && gathered.class != CodeClass::Integer;
+        let column = if plain && !declared.ty.set { self.attribute(declared.id) } else { None };
+        let list = if plain && declared.ty.set { self.list(declared.id).filter(|list| list.all_whole()) } else { None };
+        self.spend(sets.n_members())?;
         for (from, to) in sets.spans.iter() {
             for at in *from..*to {
                 let member = sets.member(at);
-                if is_known(member) {
+                // The common cases first: a known value, a whole list.
+                if let Some(code) = column.filter(|_| is_known(member)).map(|column| column.get(member)).filter(|code| is_known(*code)) {
+                    gathered.push(code, sets.level(at));
+                } else if let Some(list) = list.filter(|_| is_known(member)) {
+                    gathered.extend_list(list, member, sets.level(at));
+                } else if is_known(member) {
                     self.step(member, declared, sets.level(at), &mut gathered)?;
                 } else {
                     gathered.push(beyond, DOUBT);
@@ -394,7 +403,9 @@ impl<'a> Machine<'a> {
             }
         }
         let reached = visit.reached().to_vec();
-        reached.iter().for_each(|id| gathered.push(*id, visit.level(*id).min(level)));
+        for id in &reached {
+            gathered.push(*id, visit.level(*id).min(level));
+        }
         known.remember(start, reached.iter().map(|id| (*id, visit.level(*id))), open);
         self.visits.replace(visit);
         Ok(open)

@@ -4,6 +4,8 @@ use std::sync::OnceLock;
 
 use jiff::Timestamp;
 
+use super::super::evaluator::Evaluator;
+use super::super::value::Val;
 use super::HashMap;
 use super::decide::Plan;
 use super::facts::{Attribute, Facts, List};
@@ -11,8 +13,6 @@ use super::image::Reverse;
 use super::shape::Shapes;
 use super::sizes::Sizes;
 use crate::check::Policies;
-use super::super::evaluator::Evaluator;
-use super::super::value::Val;
 use crate::model::{Property, PropertyId, Schema};
 use crate::query::{ParamVersion, Query};
 use crate::snapshot::Snapshot;

@@ -11,6 +11,8 @@ pub struct Sizes {
     pub strip: u32,
     /// Entities one thread takes at a time.
     pub share: u32,
+    /// Rows for which sets are computed together.
+    pub sets: usize,
     /// Rows from which plain parts of a condition are evaluated for open rows only.
     pub narrow_from: usize,
     /// Rows from which a Bool is read from a table of bytes.
@@ -32,6 +34,7 @@ impl Default for Sizes {
             block: 1 << 16,
             strip: 1 << 14,
             share: 1 << 16,
+            sets: 4096,
             narrow_from: 512,
             table_from: 4096,
             repeated_from: 256,
@@ -49,6 +52,7 @@ impl Sizes {
         block: 4,
         strip: 1,
         share: 2,
+        sets: 2,
         narrow_from: 1,
         table_from: 0,
         repeated_from: 2,

@@ -40,10 +40,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tenet::snapshot::Snapshot;
 
+use self::batches::in_small_batches;
 use self::case::{CaseId, Files, Kind, asked, judge, policy_of, world_of};
 use self::compare::Depth;
 use self::coverage::Coverage;
-use self::batches::in_small_batches;
 use self::engine::{Pair, REFERENCE, Store, fast_over};
 use self::shrink::Shrinker;
 use self::world::World;
