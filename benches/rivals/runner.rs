@@ -170,19 +170,18 @@ impl Run<'_> {
             let rule = number(&self.policies.rules[run.rule.0 as usize].id);
             outcome.n_undecided +=
                 usize::from(decision.unseen) + decision.applies.iter().filter(|verdict| **verdict == Verdict::Unknown).count();
-            let mut failing = BTreeSet::new();
+            let mut failing = vec![false; decision.applies.len()];
             for verdicts in &decision.verdicts {
                 let undecided = |verdict: &&Verdict| matches!(verdict, Verdict::Unknown);
                 outcome.n_undecided += verdicts.iter().filter(undecided).count();
-                let fails = verdicts.iter().enumerate().filter(|(_, verdict)| **verdict == Verdict::Fail).map(|(at, _)| at);
-                failing.extend(fails);
+                failing.iter_mut().zip(verdicts).for_each(|(fails, verdict)| *fails |= *verdict == Verdict::Fail);
             }
             let subject = |at: usize| EntityId(decision.subjects.get(at).expect("a subject"));
             let keys = if rule == 9 {
                 let pairs = decision.witnesses.iter().flatten();
                 pairs.map(|(at, member)| self.pair(subject(*at as usize), EntityId(*member))).collect()
             } else {
-                self.keys(&failing.into_iter().map(subject).collect::<Vec<_>>())
+                self.keys(&failing.iter().enumerate().filter(|(_, fails)| **fails).map(|(at, _)| subject(at)).collect::<Vec<_>>())
             };
             outcome.found.insert(rule, keys);
         }
@@ -243,7 +242,10 @@ impl Run<'_> {
 /// A subscription is named by its GUID, everything else by its key.
 fn key(snapshot: &Snapshot, id: EntityId) -> String {
     let key = snapshot.key(id);
-    key.strip_prefix("/subscriptions/").filter(|rest| !rest.contains('/')).unwrap_or(&key).to_owned()
+    match key.strip_prefix("/subscriptions/").filter(|rest| !rest.contains('/')) {
+        Some(rest) => rest.to_owned(),
+        None => key.into_owned(),
+    }
 }
 
 fn witnesses(evaluator: &Evaluator<'_>, condition: &tenet::check::Expr, frame: &mut Frame) -> Vec<EntityId> {

@@ -37,7 +37,8 @@ pub fn run() -> u8 {
         Err(error) => return refuse(&error),
     };
     let quiet = cli.global.quiet;
-    let exit = match dispatch(cli) {
+    let threads = cli.global.jobs.map_or(Ok(()), use_threads);
+    let exit = match threads.and_then(|()| dispatch(cli)) {
         Ok(exit) => exit,
         Err(error) => {
             output::error(&error);
@@ -48,6 +49,14 @@ pub fn run() -> u8 {
         let _ = writeln!(std::io::stderr(), "{}", exit.name());
     }
     exit.code()
+}
+
+/// Sets how many threads all work together uses.
+fn use_threads(n: usize) -> anyhow::Result<()> {
+    /// Threads that can be asked for.
+    const THREADS_MAX: usize = 1024;
+    anyhow::ensure!((1..=THREADS_MAX).contains(&n), "--jobs is {n}, and must be from 1 to {THREADS_MAX}");
+    rayon::ThreadPoolBuilder::new().num_threads(n).build_global().map_err(|error| anyhow::anyhow!("{n} threads cannot be used: {error}"))
 }
 
 /// Help and version are answers; anything else clap refuses is a usage error.

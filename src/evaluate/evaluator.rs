@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, HashMap};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -28,7 +28,7 @@ pub struct Evaluator<'a> {
     /// Sources whose attestation is past its review date at `now`.
     expired: BTreeSet<SourceId>,
     pub(super) has_attested: bool,
-    pub(super) closures: RefCell<HashMap<ClosureKey, Rc<SetValue>>>,
+    pub(super) closures: RefCell<HashMap<ClosureKey, Arc<SetValue>>>,
     steps: Cell<u64>,
     attested: RefCell<BTreeSet<SourceId>>,
 }

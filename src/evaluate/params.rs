@@ -99,7 +99,7 @@ pub fn parse_parameter(policies: &Policies, name: &str, text: &str) -> Result<(P
     for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
         set.members.push(Member { value: read(part)?, sure: true });
     }
-    Ok((id, Val::Set(std::rc::Rc::new(set.normalized()))))
+    Ok((id, Val::Set(std::sync::Arc::new(set.normalized()))))
 }
 
 /// Returns the first parameter that a rule needs and that has no value.

@@ -1,7 +1,7 @@
 //! Sets: navigations, closures, extents, filters.
 
 use std::collections::BTreeMap;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -13,13 +13,13 @@ use crate::snapshot::{CellState, Edge};
 
 impl Evaluator<'_> {
     /// Evaluates a set.
-    pub fn set(&self, expr: &Expr, frame: &mut Frame) -> Rc<SetValue> {
+    pub fn set(&self, expr: &Expr, frame: &mut Frame) -> Arc<SetValue> {
         match &expr.kind {
             ExprKind::Navigation { base, property, at } => {
                 let base_value = self.value(base, frame);
                 match self.instant_of(at.as_deref(), frame) {
-                    Ok(at) => Rc::new(self.navigate(&base_value, *property, at)),
-                    Err(()) => Rc::new(SetValue::open(expr.ty.base)),
+                    Ok(at) => Arc::new(self.navigate(&base_value, *property, at)),
+                    Err(()) => Arc::new(SetValue::open(expr.ty.base)),
                 }
             }
             ExprKind::Closure { base, property, reflexive, at } => {
@@ -29,18 +29,18 @@ impl Evaluator<'_> {
                     Err(()) => {
                         let mut set = if *reflexive { starts(&base_value) } else { SetValue::default() };
                         set.unseen.push(Unseen { base: expr.ty.base, origin: None });
-                        Rc::new(set.normalized())
+                        Arc::new(set.normalized())
                     }
                 }
             }
-            ExprKind::Extent(ty) => Rc::new(self.extent(*ty)),
-            ExprKind::Filter(binder) => Rc::new(self.filtered(binder, frame)),
+            ExprKind::Extent(ty) => Arc::new(self.extent(*ty)),
+            ExprKind::Filter(binder) => Arc::new(self.filtered(binder, frame)),
             ExprKind::Union(left, right) => {
                 let (left, right) = (self.set(left, frame), self.set(right, frame));
                 let mut union = (*left).clone();
                 union.members.extend(right.members.iter().cloned());
                 union.unseen.extend(right.unseen.iter().cloned());
-                Rc::new(union.normalized())
+                Arc::new(union.normalized())
             }
             ExprKind::Set(items) => {
                 let mut set = SetValue::default();
@@ -51,11 +51,11 @@ impl Evaluator<'_> {
                         _ => set.unseen.push(Unseen { base: item.ty.base, origin: None }),
                     }
                 }
-                Rc::new(set.normalized())
+                Arc::new(set.normalized())
             }
             _ => match self.value(expr, frame) {
                 Val::Set(set) => set,
-                _ => Rc::new(SetValue::open(expr.ty.base)),
+                _ => Arc::new(SetValue::open(expr.ty.base)),
             },
         }
     }
@@ -203,7 +203,7 @@ impl Evaluator<'_> {
         kept
     }
 
-    pub(super) fn closure(&self, base: &Val, property: PropertyId, reflexive: bool, at: Option<Timestamp>, result: Base) -> Rc<SetValue> {
+    pub(super) fn closure(&self, base: &Val, property: PropertyId, reflexive: bool, at: Option<Timestamp>, result: Base) -> Arc<SetValue> {
         if let (Val::Known(Value::Entity(id)), false) = (base, reflexive) {
             return self.closure_of(*id, property, at);
         }
@@ -218,21 +218,21 @@ impl Evaluator<'_> {
         if !start.unseen.is_empty() {
             gathered.unseen.push(Unseen { base: result, origin: None });
         }
-        Rc::new(gathered.normalized())
+        Arc::new(gathered.normalized())
     }
 
     /// Everything reached from one entity by one or more steps. Circles end the walk; each entity is visited at most twice,
     /// once unsurely and once surely.
-    pub(super) fn closure_of(&self, start: EntityId, property: PropertyId, at: Option<Timestamp>) -> Rc<SetValue> {
+    pub(super) fn closure_of(&self, start: EntityId, property: PropertyId, at: Option<Timestamp>) -> Arc<SetValue> {
         let key = (start, property, at);
         // Where facts are attested the walk is done again: its sources are noted for the verdict that rests on them.
         if !self.has_attested
             && let Some(known) = self.closures.borrow().get(&key)
         {
-            return Rc::clone(known);
+            return Arc::clone(known);
         }
-        let result = Rc::new(self.walk(start, property, at));
-        self.closures.borrow_mut().insert(key, Rc::clone(&result));
+        let result = Arc::new(self.walk(start, property, at));
+        self.closures.borrow_mut().insert(key, Arc::clone(&result));
         result
     }
 

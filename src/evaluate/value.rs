@@ -1,6 +1,6 @@
 //! Values during evaluation: what is known, what is not, and sets that may have more members.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::model::{Base, EntityId, PropertyId, Value};
 
@@ -109,7 +109,7 @@ pub enum Val {
     /// Known to lie between bounds.
     Range(Range),
     /// A set.
-    Set(Rc<SetValue>),
+    Set(Arc<SetValue>),
 }
 
 impl Val {

@@ -41,15 +41,14 @@ impl<'a> Machine<'a> {
             }
             Term::IsType(inner, entity) => {
                 let inner = self.evaluate(*inner, rows)?;
-                let codes = self.codes(&inner, CodeClass::Entity, rows.n);
-                Vector::Truth(codes.iter().map(|code| self.code_is_of_type(*code, *entity)).collect())
+                Vector::Truth(self.are_of_type(&inner, *entity, rows.n))
             }
             Term::Known(inner) => self.knows(*inner, rows)?,
             Term::Covers(a, b) => {
                 let (a, b) = (self.evaluate(*a, rows)?, self.evaluate(*b, rows)?);
                 self.spend(rows.n as u64 * 8)?;
                 Vector::Truth(
-                    (0..rows.n).map(|row| truth_code(self.reference.covers(&self.value_at(&a, row), &self.value_at(&b, row)))).collect(),
+                    (0..rows.n).map(|row| truth_code(self.reference().covers(&self.value_at(&a, row), &self.value_at(&b, row)))).collect(),
                 )
             }
             Term::Overlaps(a, b) => {
@@ -113,6 +112,22 @@ impl<'a> Machine<'a> {
         codes.iter().map(|code| *known.entry(*code).or_insert_with(|| holds(&self.decode(*class, *code)))).collect()
     }
 
+    fn are_of_type(&self, vector: &Vector<'a>, entity: EntityTypeId, n: usize) -> Vec<u8> {
+        let domain = self.columns.domain(entity);
+        let above = self.schema.entities.iter().filter(|above| above.id != entity && self.schema.is_subtype(entity, above.id));
+        let untyped: Vec<std::ops::Range<u32>> = above.map(|above| self.columns.own(above.id)).filter(|own| !own.is_empty()).collect();
+        let of_code = |code: u32| {
+            if code > CODES_MAX {
+                return self.code_is_of_type(code, entity);
+            }
+            if domain.contains(&code) {
+                return TRUE;
+            }
+            if untyped.iter().any(|own| own.contains(&code)) { DOUBT } else { FALSE }
+        };
+        self.codes(vector, CodeClass::Entity, n).iter().map(|code| of_code(*code)).collect()
+    }
+
     fn code_is_of_type(&self, code: u32, entity: EntityTypeId) -> u8 {
         if code <= CODES_MAX {
             return self.is_of_type(code, entity);
@@ -161,6 +176,9 @@ impl<'a> Machine<'a> {
         if let (Vector::Tally(tallies), Vector::Same(Val::Known(Value::Int(k)))) = (a, b) {
             return tallies.iter().map(|tally| compare_tally(op, *tally, *k)).collect();
         }
+        if let (Vector::Same(a), Vector::Same(b)) = (a, b) {
+            return vec![truth_code(self.reference().compare(op, a, b)); n];
+        }
         if let (Vector::Codes(class, codes), Vector::Codes(other, others)) = (a, b)
             && matches!(op, Comparison::Equal | Comparison::NotEqual)
         {
@@ -191,7 +209,7 @@ impl<'a> Machine<'a> {
             Some(CodeClass::Instant) if is_native(a) && is_native(b) => self.compared_instants(op, a, b, n),
             // Keys are numbered type by type, which is not their order.
             Some(class) if both_codes(a, b) && !matches!(class, CodeClass::Key(_)) => self.compared_codes(op, class, a, b, n),
-            _ => (0..n).map(|row| truth_code(self.reference.compare(op, &self.value_at(a, row), &self.value_at(b, row)))).collect(),
+            _ => (0..n).map(|row| truth_code(self.reference().compare(op, &self.value_at(a, row), &self.value_at(b, row)))).collect(),
         }
     }
 
@@ -278,7 +296,7 @@ impl<'a> Machine<'a> {
         if !matches!(unseen.base, Base::Entity(_)) {
             return DOUBT;
         }
-        if self.reference.may_be(EntityId(id), unseen.base) { DOUBT } else { FALSE }
+        if self.reference().may_be(EntityId(id), unseen.base) { DOUBT } else { FALSE }
     }
 
     fn member_of(&self, item: TermId, set: TermId, rows: &Rows<'a>) -> Outcome<Vec<u8>> {
@@ -286,7 +304,7 @@ impl<'a> Machine<'a> {
         let sets = self.sets(set, rows)?;
         self.spend(sets.n_members())?;
         if matches!(&*item, Vector::Values(_) | Vector::Tally(_) | Vector::Same(Val::Range(_))) {
-            let each = |row| truth_code(self.reference.membership(&self.value_at(&item, row), &self.set_value(&sets, row)));
+            let each = |row| truth_code(self.reference().membership(&self.value_at(&item, row), &self.set_value(&sets, row)));
             return Ok((0..rows.n).map(each).collect());
         }
         let codes = self.codes(&item, sets.class, rows.n);
@@ -320,7 +338,7 @@ impl<'a> Machine<'a> {
         if !matches!(unseen.base, Base::Entity(_)) {
             return DOUBT;
         }
-        let possible = self.reference.may_be(EntityId(item), unseen.base) && self.reference.leads_back(EntityId(item), &unseen);
+        let possible = self.reference().may_be(EntityId(item), unseen.base) && self.reference().leads_back(EntityId(item), &unseen);
         if possible { DOUBT } else { FALSE }
     }
 }

@@ -1,6 +1,6 @@
 //! Quantifiers and aggregates over the sets of a batch: at least so many members satisfy, at most so many do.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::super::value::{Range, Val};
 use super::machine::{Machine, Outcome};
@@ -22,18 +22,18 @@ pub(super) fn number(tally: Tally) -> Val {
 
 impl<'a> Machine<'a> {
     /// Evaluates a test for every member of every set, one row after the other.
-    pub(super) fn test(&self, sets: &Sets<'a>, test: &Lambda, rows: &Rows<'a>) -> Outcome<Rc<Vector<'a>>> {
+    pub(super) fn test(&self, sets: &Sets<'a>, test: &Lambda, rows: &Rows<'a>) -> Outcome<Arc<Vector<'a>>> {
         let total = sets.n_members();
         self.spend(total)?;
         let total = usize::try_from(total).unwrap_or(usize::MAX);
         let members = sets.flat();
         if test.captures.is_empty() {
-            return Ok(Rc::new(self.apply(test.function, &members, total)?));
+            return Ok(Arc::new(self.apply(test.function, &members, total)?));
         }
-        let Some(function) = self.query.get_function(test.function) else { return Ok(Rc::new(Vector::Same(Val::Unknown))) };
-        let mut arguments = vec![Rc::new(members)];
+        let Some(function) = self.query.get_function(test.function) else { return Ok(Arc::new(Vector::Same(Val::Unknown))) };
+        let mut arguments = vec![Arc::new(members)];
         for capture in &test.captures {
-            arguments.push(Rc::new(self.evaluate(*capture, rows)?.spread(&sets.spans, total)));
+            arguments.push(Arc::new(self.evaluate(*capture, rows)?.spread(&sets.spans, total)));
         }
         self.evaluate(function.body, &Rows::new(total, arguments))
     }
@@ -61,6 +61,9 @@ impl<'a> Machine<'a> {
 
     /// The greatest truth of a test over the members of each row's set.
     pub(super) fn exists(&self, set: TermId, test: &Lambda, rows: &Rows<'a>) -> Outcome<Vec<u8>> {
+        if let Some(repeated) = self.repeated(set, test, rows)? {
+            return Ok(repeated.spread(&self.exists(set, test, &repeated.rows)?));
+        }
         if let Some(sets) = self.candidates(set, test, rows)? {
             self.took("by look-up", set, test, rows.n);
             return self.exists_in(&sets, test, rows);
@@ -86,7 +89,7 @@ impl<'a> Machine<'a> {
             return Ok(surest(sets));
         }
         let mut result = Vec::with_capacity(rows.n);
-        self.by_blocks(sets, rows, |this, sets, rows| {
+        self.by_blocks(sets, test, rows, |this, sets, rows| {
             let truths = this.test(sets, test, rows)?;
             let truths = this.truths(&truths, usize::try_from(sets.n_members()).unwrap_or(usize::MAX));
             let mut truths = truths.iter();
@@ -107,27 +110,38 @@ impl<'a> Machine<'a> {
         Ok(result)
     }
 
-    /// Runs over the rows in blocks, so that memory stays bounded.
+    /// Runs over the rows in blocks, so that what is worked on stays near and memory stays bounded.
     pub(super) fn by_blocks(
         &self,
         sets: &Sets<'a>,
+        test: &Lambda,
         rows: &Rows<'a>,
         mut run: impl FnMut(&Self, &Sets<'a>, &Rows<'a>) -> Outcome<()>,
     ) -> Outcome<()> {
-        /// Members looked at together.
-        const BLOCK: u64 = 4_000_000;
-        let blocks = Self::blocks(sets, BLOCK);
+        let blocks = Self::blocks(sets, self.shared.sizes.block);
         if blocks.len() == 1 {
             return run(self, sets, rows);
         }
+        let alone = test.captures.is_empty();
+        if alone {
+            self.prepare_range(test.function, sets.n_members())?;
+        }
         for (begin, end) in blocks {
-            let places: Vec<u32> = (begin..end).filter_map(|row| u32::try_from(row).ok()).collect();
-            run(self, &sets.gather(begin..end), &rows.gather(&places))?;
+            let rows = if alone {
+                Rows::new(end - begin, Vec::new())
+            } else {
+                let places: Vec<u32> = (begin..end).filter_map(|row| u32::try_from(row).ok()).collect();
+                rows.gather(&places)
+            };
+            run(self, &sets.slice(begin, end), &rows)?;
         }
         Ok(())
     }
 
     pub(super) fn tally(&self, set: TermId, test: &Lambda, rows: &Rows<'a>) -> Outcome<Vec<Tally>> {
+        if let Some(repeated) = self.repeated(set, test, rows)? {
+            return Ok(repeated.spread(&self.tally(set, test, &repeated.rows)?));
+        }
         let body = self.query.get_function(test.function).map(|function| self.query.get(function.body));
         let passing = match self.candidates(set, test, rows)? {
             Some(sets) => (sets, false),
@@ -140,7 +154,7 @@ impl<'a> Machine<'a> {
         self.took(if passing.1 { "over lists filtered beforehand" } else { "through the members" }, set, test, rows.n);
         let sets = self.distinct(passing.0)?;
         let mut result = Vec::with_capacity(rows.n);
-        self.by_blocks(&sets, rows, |this, sets, rows| {
+        self.by_blocks(&sets, test, rows, |this, sets, rows| {
             let total = usize::try_from(sets.n_members()).unwrap_or(usize::MAX);
             let always = passing.1 || this.is_always(test);
             let counts: Vec<Tally> = if always {
@@ -203,7 +217,7 @@ impl<'a> Machine<'a> {
     pub(super) fn extreme(&self, largest: bool, nested: bool, set: TermId, value: &Lambda, rows: &Rows<'a>) -> Outcome<Vec<Val>> {
         let sets = self.distinct(self.sets(set, rows)?)?;
         let mut result = Vec::with_capacity(rows.n);
-        self.by_blocks(&sets, rows, |this, sets, rows| {
+        self.by_blocks(&sets, value, rows, |this, sets, rows| {
             let values = this.test(sets, value, rows)?;
             let mut place = 0;
             for (from, to) in sets.spans.iter() {

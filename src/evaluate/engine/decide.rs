@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::ops::Range;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use jiff::Timestamp;
+use rayon::prelude::*;
 use thiserror::Error;
 
-use super::super::evaluator::Evaluator;
 use super::super::params::ParamError;
 use super::super::run::{Options, RuleRun, Scan, rule_runs};
 use super::super::value::Val;
@@ -16,6 +16,9 @@ use super::judged::judge_by;
 use super::machine::{Machine, Outcome, Overrun};
 use super::prefetch;
 use super::shape::Shapes;
+use super::shared::Shared;
+use super::sizes::Sizes;
+use super::units::units;
 use super::vector::{DOUBT, FALSE, Rows, Sets, TRUE, Vector, is_known, is_unseen};
 use crate::check::{ParamId, Policies, Rule};
 use crate::model::{EntityId, PropertyId, SourceKind, Value, Verdict};
@@ -60,6 +63,8 @@ pub struct Plan {
     pub footprints: Vec<Footprint>,
     pub(super) params: HashMap<ParamVersion, Val>,
     pub(super) shapes: Shapes,
+    /// Where batches are cut.
+    pub sizes: Sizes,
 }
 
 impl Plan {
@@ -97,7 +102,8 @@ impl Plan {
         let footprints = lowered.iter().map(|functions| footprint(&query, &policies.schema, functions)).collect();
         let (query, functions) = rewrite(&query, &policies.schema, &lowered, on);
         let shapes = Shapes::new(&query);
-        Ok(Self { query, runs: running.into_iter().zip(functions).collect(), footprints, params, shapes })
+        let runs = running.into_iter().zip(functions).collect();
+        Ok(Self { query, runs, footprints, params, shapes, sizes: Sizes::default() })
     }
 }
 
@@ -123,7 +129,7 @@ impl Subjects {
     #[must_use]
     pub fn get(&self, at: usize) -> Option<u32> {
         match self {
-            Self::Range(range) => u32::try_from(at).ok().and_then(|at| range.start.checked_add(at)).filter(|id| *id < range.end),
+            Self::Range(range) => u32::try_from(at).ok().and_then(|at| range.start.checked_add(at)).filter(|id| range.contains(id)),
             Self::Ids(ids) => ids.get(at).copied(),
         }
     }
@@ -171,15 +177,35 @@ pub struct Decision {
     pub witnesses: Vec<Vec<(u32, u32)>>,
 }
 
+impl Decision {
+    fn empty(functions: &RuleQuery, n: usize) -> Self {
+        Self {
+            subjects: Subjects::Range(0..0),
+            applies: Vec::with_capacity(n),
+            verdicts: functions.requirements.iter().map(|_| Vec::with_capacity(n)).collect(),
+            due: functions.due.map(|_| Vec::with_capacity(n)),
+            unseen: false,
+            witnesses: vec![Vec::new(); functions.requirements.len()],
+        }
+    }
+
+    /// Adds what became of further subjects.
+    fn add(&mut self, part: Self) {
+        self.applies.extend(part.applies);
+        self.verdicts.iter_mut().zip(part.verdicts).for_each(|(all, part)| all.extend(part));
+        if let (Some(all), Some(part)) = (&mut self.due, part.due) {
+            all.extend(part);
+        }
+        self.witnesses.iter_mut().zip(part.witnesses).for_each(|(all, part)| all.extend(part));
+    }
+}
+
 /// What became of all rules of a plan, in its order.
 #[derive(Debug, Clone)]
 pub struct Decided {
     /// One for each run.
     pub decisions: Vec<Decision>,
 }
-
-/// Subjects evaluated together.
-const CHUNK: usize = 1 << 16;
 
 /// Decides all rules of a plan.
 ///
@@ -197,20 +223,55 @@ pub fn decide(
     if options.subject.is_none() {
         columns.load_all(&prefetch::parts(plan, &policies.schema));
     }
-    let reference = Evaluator::new(policies, snapshot, options.now, Vec::new());
-    let machine = Machine::new(&plan.query, &plan.shapes, columns, &policies.schema, &reference, &plan.params);
-    let mut decisions = Vec::new();
-    for (run, functions) in &plan.runs {
-        let Some(rule) = policies.rules.get(run.rule.0 as usize) else { continue };
-        machine.begin();
-        let decider = Decider { machine: &machine, rule, functions, now: options.now, witnesses };
-        let decision = decider.decide(Only::of(options.subject)).map_err(|overrun| limit_of(rule, overrun))?;
-        if let Some(trouble) = columns.trouble() {
-            return Err(EngineError::Unreadable(trouble.to_owned()));
-        }
-        decisions.push(decision);
-    }
+    let shared = Shared::new(plan, policies, snapshot, options.now);
+    let run = Run { shared: &shared, subject: options.subject, witnesses };
+    let entity_of = |at: usize| run.rule(at).map(|rule| rule.entity);
+    let units = units(plan, columns, entity_of);
+    let threads = rayon::current_num_threads();
+    let decided: Vec<Vec<(usize, Result<Decision, EngineError>)>> = if threads == 1 || units.len() == 1 {
+        units.iter().map(|unit| run.unit(plan, unit)).collect()
+    } else {
+        units.par_iter().with_max_len(1).map(|unit| run.unit(plan, unit)).collect()
+    };
+    let mut decided: Vec<(usize, Result<Decision, EngineError>)> = decided.into_iter().flatten().collect();
+    decided.sort_by_key(|(at, _)| *at);
+    let decisions = decided.into_iter().map(|(_, decision)| decision).collect::<Result<Vec<_>, _>>()?;
     Ok(Decided { decisions })
+}
+
+/// What all units of a run are decided by.
+struct Run<'a> {
+    shared: &'a Shared<'a>,
+    subject: Option<EntityId>,
+    witnesses: bool,
+}
+
+impl<'a> Run<'a> {
+    fn rule(&self, at: usize) -> Option<&'a Rule> {
+        let (run, _) = self.shared.plan.runs.get(at)?;
+        self.shared.policies.rules.get(run.rule.0 as usize)
+    }
+
+    /// Decides rules that share what they compute, up to the first that cannot be decided.
+    fn unit(&self, plan: &'a Plan, unit: &[usize]) -> Vec<(usize, Result<Decision, EngineError>)> {
+        let machine = Machine::new(self.shared);
+        let mut decided = Vec::with_capacity(unit.len());
+        for at in unit {
+            let (Some(rule), Some((_, functions))) = (self.rule(*at), plan.runs.get(*at)) else { continue };
+            machine.begin();
+            let decider = Decider { machine: &machine, rule, functions, now: self.shared.now, witnesses: self.witnesses };
+            let mut decision = decider.decide(Only::of(self.subject)).map_err(|overrun| limit_of(rule, overrun));
+            if let Some(trouble) = self.shared.columns.trouble() {
+                decision = Err(EngineError::Unreadable(trouble.to_owned()));
+            }
+            let failed = decision.is_err();
+            decided.push((*at, decision));
+            if failed {
+                break;
+            }
+        }
+        decided
+    }
 }
 
 pub(super) fn limit_of(rule: &Rule, overrun: Overrun) -> EngineError {
@@ -262,36 +323,68 @@ impl<'a> Decider<'_, 'a> {
     /// Decides the rule for some subjects, sorted, and for those nobody has seen.
     pub(super) fn decide_among(&self, subjects: Subjects, levels: Option<Vec<u8>>, unseen: &[u32]) -> Outcome<Decision> {
         let n = subjects.len();
-        let mut decision = Decision {
-            applies: Vec::with_capacity(n),
-            verdicts: vec![Vec::with_capacity(n); self.functions.requirements.len()],
-            due: self.functions.due.map(|_| Vec::with_capacity(n)),
-            unseen: self.unseen(unseen)?,
-            witnesses: vec![Vec::new(); self.functions.requirements.len()],
-            subjects,
-        };
-        let mut begin = 0;
-        while begin < n {
-            let end = (begin + CHUNK).min(n);
-            self.chunk(begin, end, levels.as_deref(), &mut decision)?;
-            begin = end;
+        let mut decision = Decision { unseen: self.unseen(unseen)?, subjects, ..Decision::empty(self.functions, n) };
+        let subjects = decision.subjects.clone();
+        let chunk = self.machine.shared.sizes.chunk;
+        if n > chunk && rayon::current_num_threads() > 1 && self.is_plain() {
+            self.side_by_side(&subjects, levels.as_deref(), &mut decision)?;
+            return Ok(decision);
+        }
+        for begin in (0..n).step_by(chunk) {
+            self.chunk(&subjects, begin, levels.as_deref(), &mut decision)?;
         }
         Ok(decision)
+    }
+
+    /// Tells whether the rule looks at no sets: then nothing is remembered from one subject to the next.
+    fn is_plain(&self) -> bool {
+        let functions = self.functions.applies.iter().chain(&self.functions.due).chain(&self.functions.requirements);
+        functions.filter_map(|function| self.body(*function)).all(|body| !self.machine.shapes.has_sets(body))
+    }
+
+    /// Decides chunks of subjects on all threads, and puts them together in their order.
+    fn side_by_side(&self, subjects: &Subjects, levels: Option<&[u8]>, decision: &mut Decision) -> Outcome<()> {
+        let (shared, rule, functions, now, witnesses) = (self.machine.shared, self.rule, self.functions, self.now, self.witnesses);
+        let begins: Vec<usize> = (0..subjects.len()).step_by(shared.sizes.chunk).collect();
+        let parts: Vec<Outcome<(Decision, u64)>> = begins
+            .into_par_iter()
+            .map_init(
+                || Machine::new(shared),
+                |machine, begin| {
+                    machine.begin();
+                    let mut part = Decision::empty(functions, shared.sizes.chunk);
+                    Decider { machine, rule, functions, now, witnesses }.chunk(subjects, begin, levels, &mut part)?;
+                    Ok((part, machine.work()))
+                },
+            )
+            .collect();
+        for part in parts {
+            let (part, work) = part?;
+            self.machine.add_work(work)?;
+            decision.add(part);
+        }
+        Ok(())
     }
 
     fn body(&self, function: crate::query::FunctionId) -> Option<TermId> {
         self.machine.query.get_function(function).map(|function| function.body)
     }
 
-    fn chunk(&self, begin: usize, end: usize, levels: Option<&[u8]>, decision: &mut Decision) -> Outcome<()> {
-        let subject = match &decision.subjects {
+    /// Decides a chunk of the subjects and adds it to `decision`.
+    fn chunk(&self, subjects: &Subjects, begin: usize, levels: Option<&[u8]>, decision: &mut Decision) -> Outcome<()> {
+        let end = (begin + self.machine.shared.sizes.chunk).min(subjects.len());
+        let subject = match subjects {
             Subjects::Range(range) => {
                 let place = |at: usize| range.start + u32::try_from(at).unwrap_or(0);
                 Vector::Range(place(begin), place(end))
             }
             Subjects::Ids(ids) => Vector::codes(CodeClass::Entity, ids.get(begin..end).unwrap_or(&[]).to_vec()),
         };
-        let rows = Rows::new(end - begin, vec![Rc::new(subject)]);
+        let rows = Rows::new(end - begin, vec![Arc::new(subject)]);
+        if self.functions.applies.is_none() && levels.is_none() {
+            decision.applies.resize(decision.applies.len() + rows.n, Verdict::Pass);
+            return self.requirements(&rows, None, begin, decision);
+        }
         let mut applies = match self.functions.applies.and_then(|applies| self.body(applies)) {
             Some(body) => self.machine.truth(body, &rows)?,
             None => vec![TRUE; rows.n],
@@ -329,11 +422,12 @@ impl<'a> Decider<'_, 'a> {
         for (at, function) in self.functions.requirements.iter().enumerate() {
             let Some(body) = self.body(*function) else { continue };
             let truths = if rows.n > 0 { self.machine.truth(body, rows)? } else { Vec::new() };
-            let verdicts: Vec<Verdict> = truths
-                .iter()
-                .enumerate()
-                .map(|(row, truth)| self.verdict(*truth, due.as_ref().map(|due| due.get(row).copied().flatten())))
-                .collect();
+            let verdicts: Vec<Verdict> = match &due {
+                None => truths.iter().map(|truth| self.verdict(*truth, None)).collect(),
+                Some(due) => {
+                    truths.iter().enumerate().map(|(row, truth)| self.verdict(*truth, Some(due.get(row).copied().flatten()))).collect()
+                }
+            };
             if self.witnesses {
                 self.witness(body, rows, among, begin, &verdicts, decision.witnesses.get_mut(at))?;
             }
@@ -393,7 +487,7 @@ impl<'a> Decider<'_, 'a> {
     /// Subjects that nobody has seen: in doubt, unless the rule cannot speak about them or must hold for them.
     fn unseen(&self, unseen: &[u32]) -> Outcome<bool> {
         for code in unseen {
-            let rows = Rows::new(1, vec![Rc::new(Vector::codes(CodeClass::Entity, vec![*code]))]);
+            let rows = Rows::new(1, vec![Arc::new(Vector::codes(CodeClass::Entity, vec![*code]))]);
             if let Some(body) = self.functions.applies.and_then(|applies| self.body(applies))
                 && self.machine.truth(body, &rows)?.first() == Some(&FALSE)
             {

@@ -3,13 +3,13 @@
 //! Nothing is stored for them: each is gathered when it is asked for, from lists that were filtered beforehand where the
 //! filter looks at nothing but the member.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::super::value::Unseen;
 use super::HashSet;
 use super::facts::{List, Whole};
+use super::gathered::Gathered;
 use super::machine::{Machine, Outcome};
-use super::sets::{Gathered, push_list};
 use super::vector::{DOUBT, FALSE, Rows, Sets, TRUE, is_known};
 use crate::model::{Completeness, DerivedFrom, EntityId, Property, PropertyId};
 use crate::query::{FunctionId, Lambda, Term, TermId};
@@ -33,8 +33,8 @@ impl<'a> Machine<'a> {
     /// Gathers the members of a derived list; returns whether it lacks nothing.
     pub(super) fn step_derived(&self, id: u32, declared: &Property, level: u8, gathered: &mut Gathered) -> Outcome<bool> {
         let Some(rule) = declared.derived else { return Ok(false) };
-        if self.reference.past(declared, None).is_some() {
-            let set = self.reference.step(EntityId(id), declared, None);
+        if self.reference().past(declared, None).is_some() {
+            let set = self.reference().step(EntityId(id), declared, None);
             for member in &set.members {
                 let code = self.facts.code_of(CodeClass::Entity, &member.value);
                 gathered.push(code, if member.sure { level } else { DOUBT });
@@ -44,11 +44,11 @@ impl<'a> Machine<'a> {
         let mut walk = Vec::new();
         let gap = self.walk_into(id, rule.along, &mut walk)?;
         if let Some(stated) = self.list_as_read(declared.id) {
-            push_list(&stated, id, level, gathered);
+            gathered.extend_list(stated, id, level);
         }
         if let Some(from) = self.list_as_read(rule.from) {
             for step in walk.iter().filter(|step| **step != id) {
-                push_list(&from, *step, level, gathered);
+                gathered.extend_list(from, *step, level);
             }
         }
         self.spend(walk.len() as u64)?;
@@ -62,7 +62,7 @@ impl<'a> Machine<'a> {
         }
         let lists_lack = || walk.iter().filter(|step| **step != id).any(|step| !self.stated_completeness(rule.from, *step).complete);
         match self.spoken_of(declared.id, id) {
-            Some(claim) if claim.complete => !self.reference.is_expired(claim.source),
+            Some(claim) if claim.complete => !self.reference().is_expired(claim.source),
             Some(_) if self.columns.meta().closed_world => false,
             _ => !gap && !lists_lack(),
         }
@@ -131,20 +131,26 @@ impl<'a> Machine<'a> {
     fn walk_anew(&self, id: u32, along: PropertyId, reached: &mut Vec<u32>) -> Outcome<bool> {
         let is_set = self.schema.property(along).is_some_and(|property| property.ty.set);
         let more = if is_set { self.walk_lists(id, along, reached)? } else { self.walk_chain(id, along, reached) };
+        if more {
+            reached.sort_unstable();
+            return Ok(true);
+        }
         let circles = self.columns.circles_along(along);
         reached.sort_unstable();
         let on_circle = || std::iter::once(&id).chain(reached.iter()).any(|step| circles.binary_search(step).is_ok());
-        let lacks = || std::iter::once(&id).chain(reached.iter()).any(|step| self.step_lacks(*step, along));
-        Ok(more || (!circles.is_empty() && on_circle()) || lacks())
+        let lacks = || is_set && std::iter::once(&id).chain(reached.iter()).any(|step| self.step_lacks(*step, along));
+        Ok((!circles.is_empty() && on_circle()) || lacks())
     }
 
-    /// Follows single references; tells whether there is more beyond the longest walk.
+    /// Follows single references; tells whether there is or may be more than what was reached.
     fn walk_chain(&self, id: u32, along: PropertyId, reached: &mut Vec<u32>) -> bool {
+        let Some(column) = self.columns.attribute(along) else { return true };
         let mut at = id;
         for _ in 0..WALK_STEPS_MAX {
-            let next = self.stored(along, at);
+            let place = at.wrapping_sub(column.first);
+            let next = if place < column.len { column.codes.get(place as usize).unwrap_or(UNKNOWN) } else { UNKNOWN };
             if next == NONE || !is_known(next) || reached.contains(&next) {
-                return false;
+                return next == UNKNOWN;
             }
             reached.push(next);
             at = next;
@@ -242,7 +248,7 @@ impl<'a> Machine<'a> {
             Term::Navigate { base, property, at: None } if !self.query.type_of(*base).set => {
                 let Some(declared) = self.schema.property(*property) else { return Ok(None) };
                 let Some(rule) = declared.derived else { return Ok(None) };
-                if self.reference.past(declared, None).is_some() {
+                if self.reference().past(declared, None).is_some() {
                     return Ok(None);
                 }
                 if self.is_for_few(rule.from, test.function, rows.n) {
@@ -275,11 +281,11 @@ impl<'a> Machine<'a> {
                 id if is_known(id) => {
                     let gap = self.walk_into(id, rule.along, &mut walk)?;
                     if let Some(stated) = &stated {
-                        push_list(stated, id, TRUE, &mut gathered);
+                        gathered.extend_list(stated, id, TRUE);
                     }
                     if let Some(from) = &from {
                         for step in walk.iter().filter(|step| **step != id) {
-                            push_list(from, *step, TRUE, &mut gathered);
+                            gathered.extend_list(from, *step, TRUE);
                         }
                     }
                     self.spend(walk.len() as u64)?;
@@ -306,19 +312,19 @@ impl<'a> Machine<'a> {
     }
 
     /// Returns the members of a property's lists that may pass a test of the member alone.
-    fn filtered_list(&self, property: PropertyId, test: FunctionId) -> Outcome<Option<Rc<List<'a>>>> {
+    fn filtered_list(&self, property: PropertyId, test: FunctionId) -> Outcome<Option<Arc<List<'a>>>> {
         let key = (property, test);
         if let Some(known) = self.filtered.borrow().get(&key) {
-            return Ok(Some(Rc::clone(known)));
+            return Ok(Some(Arc::clone(known)));
         }
         let Some(list) = self.list_as_read(property) else { return Ok(None) };
         let spans: Vec<(u32, u32)> = list.offsets.windows(2).filter_map(|pair| Some((*pair.first()?, *pair.get(1)?))).collect();
         let sets =
-            Sets { class: list.class, spans: Rc::new(spans), members: list.members.clone(), levels: list.levels.clone(), distinct: true };
+            Sets { class: list.class, spans: Arc::new(spans), members: list.members.clone(), levels: list.levels.clone(), distinct: true };
         let lambda = Lambda { function: test, captures: Vec::new() };
         let kept = self.filter_sets(&sets, &lambda, &Rows::new(sets.spans.len(), Vec::new()))?;
         let offsets: Vec<u32> = std::iter::once(0).chain(kept.spans.iter().map(|(_, to)| *to)).collect();
-        let kept = Rc::new(List {
+        let kept = Arc::new(List {
             class: list.class,
             first: list.first,
             offsets: offsets.into(),
@@ -327,7 +333,7 @@ impl<'a> Machine<'a> {
             whole: Whole::All,
             others_whole: true,
         });
-        self.filtered.borrow_mut().insert(key, Rc::clone(&kept));
+        self.filtered.borrow_mut().insert(key, Arc::clone(&kept));
         Ok(Some(kept))
     }
 }

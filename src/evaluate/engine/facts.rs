@@ -4,13 +4,12 @@
 //! anew, by the reference evaluator where it is about the past.
 
 use std::borrow::Cow;
-use std::cell::OnceCell;
-use std::rc::Rc;
+use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
 
 use super::super::evaluator::Evaluator;
-use super::vector::{DOUBT, FALSE, Members, Sets, TRUE};
+use super::vector::{DOUBT, FALSE, Members, Sets, TRUE, truth_of_code};
 use crate::model::{EntityId, EntityTypeId, Property, Schema, SourceId, Value};
 use crate::snapshot::CellState;
 use crate::snapshot::columns::{
@@ -26,12 +25,20 @@ pub(super) struct Attribute<'a> {
     pub(super) codes: Cow<'a, Codes>,
     /// Whether nothing that is covered is unknown.
     pub(super) known: bool,
+    /// Of a Bool a byte for each entity.
+    truths: OnceLock<Vec<u8>>,
 }
 
 impl Attribute<'_> {
     /// Tells whether the value of each of these is known, or known to be absent.
     pub(super) fn all_known(&self, ids: &std::ops::Range<u32>) -> bool {
         self.known && (ids.is_empty() || (self.first <= ids.start && ids.end <= self.first + self.len))
+    }
+
+    /// Returns a truth for each entity that is covered, if values differ.
+    pub(super) fn truths(&self) -> Option<&[u8]> {
+        let Codes::Each(codes) = &*self.codes else { return None };
+        Some(self.truths.get_or_init(|| codes.iter().map(|code| truth_of_code(*code)).collect()))
     }
 
     pub(super) fn get(&self, id: u32) -> u32 {
@@ -61,7 +68,7 @@ pub(super) struct List<'a> {
     pub(super) first: u32,
     pub(super) offsets: Cow<'a, [u32]>,
     pub(super) members: Members<'a>,
-    pub(super) levels: Option<Rc<Vec<u8>>>,
+    pub(super) levels: Option<Arc<Vec<u8>>>,
     pub(super) whole: Whole,
     /// Whether a list outside of what is covered lacks nothing.
     pub(super) others_whole: bool,
@@ -112,15 +119,15 @@ impl List<'_> {
 pub(super) struct Facts<'a> {
     pub(super) columns: &'a Columns,
     pub(super) schema: &'a Schema,
-    reference: &'a Evaluator<'a>,
+    pub(super) reference: Evaluator<'a>,
     /// How many of the snapshot's instants are not after now; counted when it is first asked for.
-    now_rank: OnceCell<u32>,
+    now_rank: OnceLock<u32>,
     now: Timestamp,
 }
 
 impl<'a> Facts<'a> {
-    pub(super) fn new(columns: &'a Columns, schema: &'a Schema, reference: &'a Evaluator<'a>, now: Timestamp) -> Self {
-        Self { columns, schema, reference, now_rank: OnceCell::new(), now }
+    pub(super) fn new(columns: &'a Columns, schema: &'a Schema, reference: Evaluator<'a>, now: Timestamp) -> Self {
+        Self { columns, schema, reference, now_rank: OnceLock::new(), now }
     }
 
     fn now_rank(&self) -> u32 {
@@ -133,7 +140,14 @@ impl<'a> Facts<'a> {
             return self.attribute_then(property, class);
         }
         let Some(column) = self.columns.attribute(property.id) else {
-            return Attribute { class, first: 0, len: 0, codes: Cow::Owned(Codes::Constant(UNKNOWN)), known: false };
+            return Attribute {
+                class,
+                first: 0,
+                len: 0,
+                codes: Cow::Owned(Codes::Constant(UNKNOWN)),
+                known: false,
+                truths: OnceLock::new(),
+            };
         };
         let mut codes = Cow::Borrowed(&column.codes);
         let mut known = column.n_unknown == 0;
@@ -147,7 +161,7 @@ impl<'a> Facts<'a> {
             codes = Cow::Owned(Codes::Each(valid.collect()));
             known = false;
         }
-        Attribute { class, first: column.first, len: column.len, codes, known }
+        Attribute { class, first: column.first, len: column.len, codes, known, truths: OnceLock::new() }
     }
 
     /// What an attribute with a history was at a `now` before the capture.
@@ -159,7 +173,14 @@ impl<'a> Facts<'a> {
             CellState::Unknown(_) => UNKNOWN,
         };
         let codes: Vec<u32> = domain.clone().map(code).collect();
-        Attribute { class, first: domain.start, len: domain.end - domain.start, codes: Cow::Owned(Codes::Each(codes)), known: false }
+        Attribute {
+            class,
+            first: domain.start,
+            len: domain.end - domain.start,
+            codes: Cow::Owned(Codes::Each(codes)),
+            known: false,
+            truths: OnceLock::new(),
+        }
     }
 
     /// Returns the ids of the topmost type a type inherits from: everything its properties may have been stated for.
@@ -202,8 +223,8 @@ impl<'a> Facts<'a> {
             class,
             first,
             offsets: Cow::Owned(offsets),
-            members: Members::Made(Rc::new(members)),
-            levels: Some(Rc::new(levels)),
+            members: Members::Made(Arc::new(members)),
+            levels: Some(Arc::new(levels)),
             whole,
             others_whole,
         }
@@ -337,8 +358,8 @@ impl<'a> Facts<'a> {
             class,
             first: domain.start,
             offsets: Cow::Owned(offsets),
-            members: Members::Made(Rc::new(members)),
-            levels: Some(Rc::new(levels)),
+            members: Members::Made(Arc::new(members)),
+            levels: Some(Arc::new(levels)),
             whole: Whole::Each(whole),
             others_whole: false,
         }
@@ -361,7 +382,7 @@ impl<'a> Facts<'a> {
         if past.is_none() && possible.is_empty() && self.columns.lifetime_ends(root).is_none_or(|ends| self.all_alive(ends)) {
             let n = domain.end - domain.start;
             let members = Members::Consecutive(domain.start);
-            return Sets { class: CodeClass::Entity, spans: Rc::new(vec![(0, n)]), members, levels: None, distinct: true };
+            return Sets { class: CodeClass::Entity, spans: Arc::new(vec![(0, n)]), members, levels: None, distinct: true };
         }
         let lifetimes = self.columns.lifetimes(root);
         let holds = |id: u32| match past {
@@ -380,9 +401,9 @@ impl<'a> Facts<'a> {
         let (members, levels): (Vec<u32>, Vec<u8>) = found.into_iter().unzip();
         Sets {
             class: CodeClass::Entity,
-            spans: Rc::new(vec![(0, n)]),
-            members: Members::Made(Rc::new(members)),
-            levels: Some(Rc::new(levels)),
+            spans: Arc::new(vec![(0, n)]),
+            members: Members::Made(Arc::new(members)),
+            levels: Some(Arc::new(levels)),
             distinct: true,
         }
     }

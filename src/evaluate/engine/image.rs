@@ -6,7 +6,7 @@
 //! it answers, for certain and perhaps; a list that may lack members answers perhaps whatever an unseen member may.
 
 use std::cell::RefCell;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::super::value::Unseen;
 use super::HashMap;
@@ -98,17 +98,13 @@ type OfUnseen<'f> = &'f dyn Fn(u32) -> Outcome<u64>;
 
 /// Values of the captures asked about together.
 const QUESTIONS_MAX: usize = 64;
-/// Rows from which the other end is looked at.
-const ROWS_FROM: usize = 32;
 /// Rows whose sets are gathered to see how long they are.
 const SAMPLE: usize = 3;
-/// Sets shorter than this are gathered.
-const SHORT: u64 = 24;
 
 impl<'a> Machine<'a> {
     /// Decides an existence from the far end, if that promises to be less work; `None` if it does not or cannot be done.
     pub(super) fn exists_by_image(&self, set: TermId, test: &Lambda, rows: &Rows<'a>) -> Outcome<Option<Vec<u8>>> {
-        if rows.n < ROWS_FROM
+        if rows.n < self.shared.sizes.image_from
             || self.shapes.is_closed(set)
             || !has_far_end(self.query, self.schema, set)
             || !self.sample_is_long(set, rows)?
@@ -140,7 +136,7 @@ impl<'a> Machine<'a> {
     fn sample_is_long(&self, set: TermId, rows: &Rows<'a>) -> Outcome<bool> {
         let sample: Vec<u32> = (0..SAMPLE).filter_map(|at| u32::try_from(at * rows.n / SAMPLE).ok()).collect();
         let sets = self.sets(set, &rows.gather(&sample))?;
-        Ok(sets.n_members() > SHORT * sample.len() as u64)
+        Ok(sets.n_members() > self.shared.sizes.image_short * sample.len() as u64)
     }
 
     /// Finds the different values of the captures, and which of them each row asks about.
@@ -183,7 +179,7 @@ impl<'a> Machine<'a> {
             Some(holders) => holders,
             None => domain.collect(),
         };
-        let rows = Rows::new(ids.len(), vec![Rc::new(Vector::codes(CodeClass::Entity, ids.clone()))]);
+        let rows = Rows::new(ids.len(), vec![Arc::new(Vector::codes(CodeClass::Entity, ids.clone()))]);
         let upper = self.upper(function.body, &rows, 1)?;
         let ids: Vec<u32> = ids.into_iter().zip(upper).filter(|(_, truth)| *truth != FALSE).map(|(id, _)| id).collect();
         let mut entries: Vec<(u32, Bits)> = ids.iter().map(|id| (*id, Bits::default())).collect();
@@ -198,8 +194,8 @@ impl<'a> Machine<'a> {
 
     fn ask(&self, test: &Lambda, question: &[(CodeClass, u32)], members: Vector<'a>, n: usize) -> Outcome<Vec<u8>> {
         let Some(function) = self.query.get_function(test.function) else { return Ok(vec![DOUBT; n]) };
-        let captures = question.iter().map(|(class, code)| Rc::new(Vector::Same(self.decode(*class, *code))));
-        let arguments = std::iter::once(Rc::new(members)).chain(captures).collect();
+        let captures = question.iter().map(|(class, code)| Arc::new(Vector::Same(self.decode(*class, *code))));
+        let arguments = std::iter::once(Arc::new(members)).chain(captures).collect();
         self.truth(function.body, &Rows::new(n, arguments))
     }
 
@@ -290,7 +286,7 @@ impl<'a> Machine<'a> {
                     return Ok(None);
                 }
                 let Some(function) = self.query.get_function(*function) else { return Ok(None) };
-                let inner = Rows::new(distinct.len(), vec![Rc::new(Vector::codes(CodeClass::Entity, distinct.clone()))]);
+                let inner = Rows::new(distinct.len(), vec![Arc::new(Vector::codes(CodeClass::Entity, distinct.clone()))]);
                 let Some(answers) = self.pull(function.body, image, unseen, &inner)? else { return Ok(None) };
                 let of = |code: &u32| distinct.binary_search(code).ok().and_then(|at| answers.get(at)).copied().unwrap_or_default();
                 Ok(Some(codes.iter().map(of).collect()))
@@ -366,13 +362,15 @@ impl<'a> Machine<'a> {
     ) -> Outcome<Option<Vec<Bits>>> {
         let base = self.evaluate(base, rows)?;
         let codes = self.codes(&base, CodeClass::Entity, rows.n);
-        if !declared.ty.set || codes.iter().any(|code| *code > CODES_MAX && *code != NONE) || self.reference.past(declared, None).is_some()
+        if !declared.ty.set
+            || codes.iter().any(|code| *code > CODES_MAX && *code != NONE)
+            || self.reference().past(declared, None).is_some()
         {
             return Ok(None);
         }
         let (from, along) = match declared.derived {
             Some(rule) => match self.schema.property(rule.from) {
-                Some(from) if self.reference.past(from, None).is_none() => (Some(from), Some(rule.along)),
+                Some(from) if self.reference().past(from, None).is_none() => (Some(from), Some(rule.along)),
                 _ => return Ok(None),
             },
             None => (None, None),
@@ -425,7 +423,7 @@ impl<'a> Machine<'a> {
         unseen: OfUnseen<'_>,
         rows: &Rows<'a>,
     ) -> Outcome<Option<Vec<Bits>>> {
-        if declared.derived.is_some() || self.reference.past(declared, None).is_some() {
+        if declared.derived.is_some() || self.reference().past(declared, None).is_some() {
             return Ok(None);
         }
         let open = unseen(self.unseen_code(Unseen { base: declared.ty.base, origin: None }))?;
@@ -513,8 +511,9 @@ impl<'a> Machine<'a> {
                         }
                     }),
                     None => {
-                        let back = self.reverse_of(declared);
-                        back.each(*id, &mut |holder, _| entries.push((holder, *bits)));
+                        if let Some(back) = self.reverse_of(declared) {
+                            back.each(*id, &mut |holder, _| entries.push((holder, *bits)));
+                        }
                     }
                 }
             }
@@ -524,7 +523,7 @@ impl<'a> Machine<'a> {
         let Some(list) = self.list(declared.id) else { return Ok(Some(entries)) };
         let single =
             declared.inverse.and_then(|inverse| self.schema.property(inverse)).filter(|inverse| !inverse.ty.set && !inverse.history);
-        if let (Some(single), None, false) = (single, &list.levels, self.reference.has_expired())
+        if let (Some(single), None, false) = (single, &list.levels, self.reference().has_expired())
             && let Some(column) = self.attribute(single.id)
         {
             // Whoever refers to its holder by one lasting reference is in no other list.
@@ -533,14 +532,13 @@ impl<'a> Machine<'a> {
         }
         let other_side = declared.inverse.and_then(|inverse| self.schema.property(inverse)).filter(|inverse| inverse.ty.set);
         let other_side =
-            other_side.filter(|inverse| self.reference.past(inverse, None).is_none()).and_then(|inverse| self.list(inverse.id));
-        if let Some(other_side) = other_side.filter(|_| self.reference.past(declared, None).is_none()) {
+            other_side.filter(|inverse| self.reference().past(inverse, None).is_none()).and_then(|inverse| self.list(inverse.id));
+        if let Some(other_side) = other_side.filter(|_| self.reference().past(declared, None).is_none()) {
             // Both sides of a membership hold the same facts.
             for (id, bits) in &image.0 {
                 other_side.each(*id, &mut |holder, level| entries.push((holder, bits.at(level))));
             }
-        } else {
-            let back = self.reverse_of(declared);
+        } else if let Some(back) = self.reverse_of(declared) {
             for (id, bits) in &image.0 {
                 back.each(*id, &mut |holder, level| entries.push((holder, bits.at(level))));
             }
@@ -562,10 +560,11 @@ impl<'a> Machine<'a> {
     }
 
     /// Returns a property the other way round, as it holds now.
-    fn reverse_of(&self, declared: &Property) -> Rc<Reverse> {
-        if let Some(known) = self.reverses.borrow().get(&declared.id) {
-            return Rc::clone(known);
-        }
+    fn reverse_of(&self, declared: &Property) -> Option<&'a Reverse> {
+        self.shared.reverse(declared.id, || self.reversed(declared))
+    }
+
+    fn reversed(&self, declared: &Property) -> Reverse {
         let mut pairs: Vec<(u32, u32, u8)> = Vec::new();
         if declared.ty.set {
             if let Some(list) = self.list(declared.id) {
@@ -580,9 +579,7 @@ impl<'a> Machine<'a> {
         }
         pairs.retain(|(member, _, _)| *member <= CODES_MAX);
         pairs.sort_unstable();
-        let reverse = Rc::new(Reverse(pairs));
-        self.reverses.borrow_mut().insert(declared.id, Rc::clone(&reverse));
-        reverse
+        Reverse(pairs)
     }
 }
 

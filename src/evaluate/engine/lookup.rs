@@ -1,9 +1,9 @@
 //! Members of a constant set found by the value of an attribute or two, instead of testing them all for every row.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
+use super::gathered::Gathered;
 use super::machine::{Machine, Outcome};
-use super::sets::Gathered;
 use super::vector::{Rows, Sets, Vector, is_known};
 use crate::query::{Lambda, TermId, equalities};
 use crate::snapshot::columns::{CodeClass, NONE, UNKNOWN};
@@ -22,9 +22,6 @@ fn joined(codes: impl Iterator<Item = u32>) -> Option<u64> {
     codes.into_iter().try_fold(0_u64, |key, code| (code == NONE || is_known(code)).then_some(key << 32 | u64::from(code)))
 }
 
-/// Sets smaller than this are not worth a lookup.
-const WORTH_FROM: u64 = 8;
-
 impl<'a> Machine<'a> {
     /// Returns for each row the members of a constant set that an equality in the test does not rule out.
     pub(super) fn candidates(&self, set: TermId, test: &Lambda, rows: &Rows<'a>) -> Outcome<Option<Sets<'a>>> {
@@ -36,12 +33,12 @@ impl<'a> Machine<'a> {
             return Ok(None);
         }
         let sets = self.sets(set, &Rows::new(1, Vec::new()))?;
-        if sets.n_members() < WORTH_FROM {
+        if sets.n_members() < self.shared.sizes.lookup_from {
             return Ok(None);
         }
         let of_member: Vec<TermId> = equalities.iter().map(|(of_member, _)| *of_member).collect();
         let Some(lookup) = self.lookup(set, &sets, of_member)? else { return Ok(None) };
-        let mut arguments = vec![Rc::new(Vector::Same(super::super::value::Val::Unknown))];
+        let mut arguments = vec![Arc::new(Vector::Same(super::super::value::Val::Unknown))];
         for capture in &test.captures {
             arguments.push(self.evaluate(*capture, rows)?);
         }
@@ -68,13 +65,13 @@ impl<'a> Machine<'a> {
         Ok(Some(gathered.finish(sets.distinct)))
     }
 
-    fn lookup(&self, set: TermId, sets: &Sets<'a>, of_member: Vec<TermId>) -> Outcome<Option<Rc<Lookup>>> {
+    fn lookup(&self, set: TermId, sets: &Sets<'a>, of_member: Vec<TermId>) -> Outcome<Option<Arc<Lookup>>> {
         let name = (set, of_member);
         if let Some(known) = self.indexes.borrow().get(&name) {
-            return Ok(Some(Rc::clone(known)));
+            return Ok(Some(Arc::clone(known)));
         }
         let n = usize::try_from(sets.n_members()).unwrap_or(usize::MAX);
-        let rows = Rows::new(n, vec![Rc::new(sets.flat())]);
+        let rows = Rows::new(n, vec![Arc::new(sets.flat())]);
         let (mut classes, mut columns) = (Vec::new(), Vec::new());
         for term in &name.1 {
             let values = self.evaluate(*term, &rows)?;
@@ -95,8 +92,8 @@ impl<'a> Machine<'a> {
             }
         }
         known.sort_unstable();
-        let lookup = Rc::new(Lookup { classes, known, others });
-        self.indexes.borrow_mut().insert(name, Rc::clone(&lookup));
+        let lookup = Arc::new(Lookup { classes, known, others });
+        self.indexes.borrow_mut().insert(name, Arc::clone(&lookup));
         Ok(Some(lookup))
     }
 }

@@ -2,17 +2,18 @@
 
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::super::evaluator::Evaluator;
 use super::super::value::{Unseen, Val};
 use super::HashMap;
 use super::facts::{Attribute, Facts, List};
 use super::memo::Memo;
-use super::shape::{Shapes, counts};
-use super::vector::{DOUBT, FALSE, FOREIGN_FIRST, Rows, Sets, TRUE, UNSEEN_FIRST, Vector, is_unseen, truth_code};
+use super::shape::Shapes;
+use super::shared::Shared;
+use super::vector::{DOUBT, FALSE, FOREIGN_FIRST, Rows, Sets, TRUE, UNSEEN_FIRST, Vector, is_unseen, truth_code, truth_of_code};
 use crate::model::{Base, EntityId, Property, PropertyId, Schema, Type, Value};
-use crate::query::{Estimates, FunctionId, ParamVersion, Query, Term, TermId};
+use crate::query::{FunctionId, Query, Term, TermId};
 use crate::snapshot::columns::{CODES_MAX, CodeClass, Codes, Columns, NONE, UNKNOWN};
 
 /// The work one rule may take: rows, members and combinations looked at.
@@ -32,13 +33,13 @@ pub(super) struct Overrun {
 }
 
 pub(super) type Outcome<T> = Result<T, Overrun>;
-pub(super) type Shared<'a> = Rc<Vector<'a>>;
+pub(super) type Lent<'a> = Arc<Vector<'a>>;
 
 /// Values that a policy names and no fact has, and the place of each.
 type Foreign = (Vec<Value>, HashMap<(CodeClass, Value), u32>);
 
 /// Look-ups by the set they are over and the terms they go by.
-type Lookups = HashMap<(TermId, Vec<TermId>), Rc<super::lookup::Lookup>>;
+type Lookups = HashMap<(TermId, Vec<TermId>), Arc<super::lookup::Lookup>>;
 
 /// The key of an entity nobody has seen is not known.
 fn key_code(code: u32) -> u32 {
@@ -46,24 +47,19 @@ fn key_code(code: u32) -> u32 {
 }
 
 pub(super) struct Machine<'a> {
+    pub(super) shared: &'a Shared<'a>,
     pub(super) query: &'a Query,
     pub(super) shapes: &'a Shapes,
-    pub(super) estimates: Estimates,
     pub(super) columns: &'a Columns,
     pub(super) schema: &'a Schema,
     pub(super) facts: Facts<'a>,
-    pub(super) reference: &'a Evaluator<'a>,
-    pub(super) params: &'a HashMap<ParamVersion, Val>,
-    attributes: RefCell<HashMap<PropertyId, Rc<Attribute<'a>>>>,
-    lists: RefCell<HashMap<PropertyId, Rc<List<'a>>>>,
-    lists_as_read: RefCell<HashMap<PropertyId, Rc<List<'a>>>>,
     pub(super) memos: RefCell<HashMap<FunctionId, Memo<'a>>>,
-    constants: RefCell<HashMap<TermId, Shared<'a>>>,
+    constants: RefCell<HashMap<TermId, Lent<'a>>>,
     pub(super) walks: RefCell<HashMap<PropertyId, super::derived::Walks>>,
-    pub(super) visits: RefCell<super::sets::Visits>,
+    pub(super) visits: RefCell<super::gathered::Visits>,
+    pub(super) closures: RefCell<HashMap<PropertyId, super::gathered::Closures>>,
     pub(super) always_whole: RefCell<HashMap<PropertyId, bool>>,
-    pub(super) reverses: RefCell<HashMap<PropertyId, Rc<super::image::Reverse>>>,
-    pub(super) filtered: RefCell<HashMap<(PropertyId, FunctionId), Rc<List<'a>>>>,
+    pub(super) filtered: RefCell<HashMap<(PropertyId, FunctionId), Arc<List<'a>>>>,
     pub(super) indexes: RefCell<Lookups>,
     unseen: RefCell<(Vec<Unseen>, HashMap<Unseen, u32>)>,
     foreign: RefCell<Foreign>,
@@ -74,32 +70,20 @@ pub(super) struct Machine<'a> {
 }
 
 impl<'a> Machine<'a> {
-    pub(super) fn new(
-        query: &'a Query,
-        shapes: &'a Shapes,
-        columns: &'a Columns,
-        schema: &'a Schema,
-        reference: &'a Evaluator<'a>,
-        params: &'a HashMap<ParamVersion, Val>,
-    ) -> Self {
+    pub(super) fn new(shared: &'a Shared<'a>) -> Self {
         Self {
-            query,
-            shapes,
-            estimates: Estimates::new(query, schema, &counts(query, columns)),
-            columns,
-            schema,
-            facts: Facts::new(columns, schema, reference, reference.now),
-            reference,
-            params,
-            attributes: RefCell::default(),
-            lists: RefCell::default(),
-            lists_as_read: RefCell::default(),
+            shared,
+            query: shared.query,
+            shapes: shared.shapes,
+            columns: shared.columns,
+            schema: shared.schema,
+            facts: Facts::new(shared.columns, shared.schema, shared.evaluator(), shared.now),
             memos: RefCell::default(),
             constants: RefCell::default(),
             walks: RefCell::default(),
             visits: RefCell::default(),
+            closures: RefCell::default(),
             always_whole: RefCell::default(),
-            reverses: RefCell::default(),
             filtered: RefCell::default(),
             indexes: RefCell::default(),
             unseen: RefCell::default(),
@@ -108,6 +92,11 @@ impl<'a> Machine<'a> {
             work: Cell::new(0),
             profile: None,
         }
+    }
+
+    /// The evaluator that is asked for what is rare.
+    pub(super) fn reference(&self) -> &Evaluator<'a> {
+        &self.facts.reference
     }
 
     /// Starts counting the work of a rule.
@@ -128,36 +117,32 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    pub(super) fn attribute(&self, property: PropertyId) -> Option<Rc<Attribute<'a>>> {
-        if let Some(known) = self.attributes.borrow().get(&property) {
-            return Some(Rc::clone(known));
-        }
-        let made = Rc::new(self.facts.attribute(self.schema.property(property)?));
-        self.attributes.borrow_mut().insert(property, Rc::clone(&made));
-        Some(made)
+    /// Counts work that was done elsewhere.
+    pub(super) fn add_work(&self, n: u64) -> Outcome<()> {
+        self.work.set(self.work.get().saturating_add(n));
+        self.spend(0)
     }
 
-    pub(super) fn list(&self, property: PropertyId) -> Option<Rc<List<'a>>> {
-        if let Some(known) = self.lists.borrow().get(&property) {
-            return Some(Rc::clone(known));
-        }
-        let made = Rc::new(self.facts.list(self.schema.property(property)?));
-        self.lists.borrow_mut().insert(property, Rc::clone(&made));
-        Some(made)
+    /// Returns the work counted since the last beginning.
+    pub(super) fn work(&self) -> u64 {
+        self.work.get()
+    }
+
+    pub(super) fn attribute(&self, property: PropertyId) -> Option<&'a Attribute<'a>> {
+        self.shared.attribute(self.schema.property(property)?, &self.facts)
+    }
+
+    pub(super) fn list(&self, property: PropertyId) -> Option<&'a List<'a>> {
+        self.shared.list(self.schema.property(property)?, &self.facts)
     }
 
     /// Returns a set property as it was read, for lists that are gathered from it.
-    pub(super) fn list_as_read(&self, property: PropertyId) -> Option<Rc<List<'a>>> {
+    pub(super) fn list_as_read(&self, property: PropertyId) -> Option<&'a List<'a>> {
         let declared = self.schema.property(property)?;
-        if self.reference.past(declared, None).is_none() {
+        if self.reference().past(declared, None).is_none() {
             return self.list(property);
         }
-        if let Some(known) = self.lists_as_read.borrow().get(&property) {
-            return Some(Rc::clone(known));
-        }
-        let made = Rc::new(self.facts.list_as_read(declared));
-        self.lists_as_read.borrow_mut().insert(property, Rc::clone(&made));
-        Some(made)
+        self.shared.list_as_read(declared, &self.facts)
     }
 
     /// Returns the code of a member nobody has seen.
@@ -237,7 +222,7 @@ impl<'a> Machine<'a> {
             Vector::Codes(class, codes) => self.decode(*class, codes.get(row).copied().unwrap_or(UNKNOWN)),
             Vector::Truth(truths) => Val::of_truth(super::vector::truth_of(truths.get(row).copied().unwrap_or(DOUBT))),
             Vector::Tally(tallies) => tallies.get(row).map_or(Val::Unknown, |tally| super::count::number(*tally)),
-            Vector::Sets(sets) => Val::Set(Rc::new(self.set_value(sets, row))),
+            Vector::Sets(sets) => Val::Set(Arc::new(self.set_value(sets, row))),
             Vector::Values(values) => values.get(row).cloned().unwrap_or(Val::Unknown),
         }
     }
@@ -254,22 +239,20 @@ impl<'a> Machine<'a> {
 
     /// Returns truths for all rows.
     pub(super) fn truths(&self, vector: &Vector<'a>, n: usize) -> Vec<u8> {
-        let of_code = |code: u32| match code {
-            0 => FALSE,
-            1 => TRUE,
-            _ => DOUBT,
-        };
         match vector {
             Vector::Truth(truths) => truths.clone(),
             Vector::Same(value) => vec![truth_code(value.truth()); n],
-            Vector::Codes(CodeClass::Bool, codes) => codes.iter().map(|code| of_code(*code)).collect(),
+            Vector::Codes(CodeClass::Bool, codes) => codes.iter().map(|code| truth_of_code(*code)).collect(),
             other => (0..n).map(|row| truth_code(self.value_at(other, row).truth())).collect(),
         }
     }
 
     pub(super) fn truth(&self, term: TermId, rows: &Rows<'a>) -> Outcome<Vec<u8>> {
+        if let Some(truths) = self.read_truths(term, rows)? {
+            return Ok(truths);
+        }
         let vector = self.evaluate(term, rows)?;
-        Ok(match Rc::try_unwrap(vector) {
+        Ok(match Arc::try_unwrap(vector) {
             Ok(Vector::Truth(truths)) => truths,
             Ok(other) => self.truths(&other, rows.n),
             Err(shared) => self.truths(&shared, rows.n),
@@ -285,20 +268,20 @@ impl<'a> Machine<'a> {
     }
 
     /// Evaluates a term for all rows. What does not depend on the rows is evaluated once.
-    pub(super) fn evaluate(&self, term: TermId, rows: &Rows<'a>) -> Outcome<Shared<'a>> {
+    pub(super) fn evaluate(&self, term: TermId, rows: &Rows<'a>) -> Outcome<Lent<'a>> {
         if self.shapes.is_closed(term) {
             return self.constant(term, rows.n);
         }
         if let Term::Argument(at) = self.query.get(term) {
-            return Ok(rows.arguments.get(*at as usize).map_or_else(|| Rc::new(Vector::Same(Val::Unknown)), Rc::clone));
+            return Ok(rows.arguments.get(*at as usize).map_or_else(|| Arc::new(Vector::Same(Val::Unknown)), Arc::clone));
         }
         if let Some(known) = rows.known.borrow().get(&term) {
-            return Ok(Rc::clone(known));
+            return Ok(Arc::clone(known));
         }
         let work = self.work.get();
-        let made = Rc::new(self.compute(term, rows)?);
+        let made = Arc::new(self.compute(term, rows)?);
         self.note(term, rows.n, &made, work);
-        rows.known.borrow_mut().insert(term, Rc::clone(&made));
+        rows.known.borrow_mut().insert(term, Arc::clone(&made));
         Ok(made)
     }
 
@@ -308,8 +291,8 @@ impl<'a> Machine<'a> {
         }
     }
 
-    fn constant(&self, term: TermId, n: usize) -> Outcome<Shared<'a>> {
-        let known = self.constants.borrow().get(&term).map(Rc::clone);
+    fn constant(&self, term: TermId, n: usize) -> Outcome<Lent<'a>> {
+        let known = self.constants.borrow().get(&term).map(Arc::clone);
         let vector = match known {
             Some(vector) => vector,
             None => {
@@ -319,16 +302,16 @@ impl<'a> Machine<'a> {
                     Vector::Sets(sets) => Vector::Sets(sets),
                     other => Vector::Same(self.value_at(&other, 0)),
                 };
-                let vector = Rc::new(vector);
+                let vector = Arc::new(vector);
                 self.note(term, 1, &vector, work);
-                self.constants.borrow_mut().insert(term, Rc::clone(&vector));
+                self.constants.borrow_mut().insert(term, Arc::clone(&vector));
                 vector
             }
         };
         match &*vector {
             Vector::Sets(sets) if n != 1 => {
                 let span = sets.spans.first().copied().unwrap_or((0, 0));
-                Ok(Rc::new(Vector::Sets(Sets { spans: Rc::new(vec![span; n]), ..sets.clone() })))
+                Ok(Arc::new(Vector::Sets(Sets { spans: Arc::new(vec![span; n]), ..sets.clone() })))
             }
             _ => Ok(vector),
         }
@@ -341,9 +324,9 @@ impl<'a> Machine<'a> {
             Term::Argument(_) | Term::Unknown => Vector::Same(Val::Unknown),
             Term::Value(value) => Vector::Same(Val::Known(value.clone())),
             Term::None => Vector::Same(Val::None),
-            Term::Now => Vector::Same(Val::Known(Value::Instant(self.reference.now))),
+            Term::Now => Vector::Same(Val::Known(Value::Instant(self.reference().now))),
             Term::Param(version) => {
-                let value = self.params.get(version).cloned().unwrap_or(Val::Unknown);
+                let value = self.shared.params.get(version).cloned().unwrap_or(Val::Unknown);
                 if ty.set { Vector::Sets(self.as_sets(&Vector::Same(value), ty, rows.n)) } else { Vector::Same(value) }
             }
             Term::Attribute { base, property, at } => self.read(*base, *property, *at, rows)?,
@@ -394,7 +377,7 @@ impl<'a> Machine<'a> {
         if column.class == CodeClass::Integer {
             let codes = self.codes(&base, CodeClass::Entity, rows.n);
             return Ok(Vector::Values(
-                codes.iter().map(|code| self.number_of(declared.ty, self.read_one(&column, property, *code))).collect(),
+                codes.iter().map(|code| self.number_of(declared.ty, self.read_one(column, property, *code))).collect(),
             ));
         }
         if let Vector::Range(first, end) = *base
@@ -402,16 +385,51 @@ impl<'a> Machine<'a> {
             && end - column.first <= column.len
         {
             let (from, to) = ((first - column.first) as usize, (end - column.first) as usize);
-            return Ok(match &column.codes {
-                Cow::Borrowed(Codes::Each(lent)) => Vector::Codes(column.class, Cow::Borrowed(lent.get(from..to).unwrap_or(&[]))),
-                Cow::Owned(Codes::Each(made)) => Vector::codes(column.class, made.get(from..to).unwrap_or(&[]).to_vec()),
-                Cow::Borrowed(Codes::Constant(code)) | Cow::Owned(Codes::Constant(code)) => {
-                    Vector::codes(column.class, vec![*code; rows.n])
+            return Ok(match &*column.codes {
+                Codes::Each(lent) => Vector::Codes(column.class, Cow::Borrowed(lent.get(from..to).unwrap_or(&[]))),
+                // Values that need no dictionary.
+                Codes::Constant(code) if *code > CODES_MAX || !matches!(column.class, CodeClass::Text(_) | CodeClass::Instant) => {
+                    Vector::Same(self.decode(column.class, *code))
                 }
+                Codes::Constant(code) => Vector::codes(column.class, vec![*code; rows.n]),
             });
         }
         let base = self.codes(&base, CodeClass::Entity, rows.n);
-        Ok(Vector::codes(column.class, base.iter().map(|code| self.read_one(&column, property, *code)).collect()))
+        let read = |code: &u32| self.read_one(column, property, *code);
+        let codes = match &*column.codes {
+            Codes::Each(codes) => {
+                base.iter().map(|code| codes.get(code.wrapping_sub(column.first) as usize).copied().unwrap_or_else(|| read(code))).collect()
+            }
+            Codes::Constant(_) => base.iter().map(read).collect(),
+        };
+        Ok(Vector::codes(column.class, codes))
+    }
+
+    /// Reads a Bool as truths: from a byte for each entity.
+    fn read_truths(&self, term: TermId, rows: &Rows<'a>) -> Outcome<Option<Vec<u8>>> {
+        let Term::Attribute { base, property, at: None } = self.query.get(term) else { return Ok(None) };
+        if self.shapes.is_closed(term) || rows.n < self.shared.sizes.table_from || rows.known.borrow().contains_key(&term) {
+            return Ok(None);
+        }
+        let (Some(declared), Some(column)) = (self.schema.property(*property), self.attribute(*property)) else { return Ok(None) };
+        if declared.is_key || column.class != CodeClass::Bool {
+            return Ok(None);
+        }
+        let Some(table) = column.truths() else { return Ok(None) };
+        self.spend(rows.n as u64)?;
+        let base = self.evaluate(*base, rows)?;
+        if let Vector::Range(first, end) = *base {
+            let range = first.wrapping_sub(column.first) as usize..end.wrapping_sub(column.first) as usize;
+            if let Some(truths) = table.get(range) {
+                return Ok(Some(truths.to_vec()));
+            }
+        }
+        let base = self.codes(&base, CodeClass::Entity, rows.n);
+        let read = |code: &u32| match table.get(code.wrapping_sub(column.first) as usize) {
+            Some(truth) => *truth,
+            None => truth_of_code(self.read_one(column, *property, *code)),
+        };
+        Ok(Some(base.iter().map(read).collect()))
     }
 
     /// Whole numbers and durations share their codes; the type tells them apart.
@@ -440,34 +458,46 @@ impl<'a> Machine<'a> {
     fn read_then(&self, base: &Vector<'a>, property: PropertyId, at: TermId, rows: &Rows<'a>) -> Outcome<Vector<'a>> {
         let at = self.evaluate(at, rows)?;
         let values = (0..rows.n).map(|row| match self.value_at(&at, row) {
-            Val::Known(Value::Instant(at)) => self.reference.attribute(&self.value_at(base, row), property, Some(at)),
+            Val::Known(Value::Instant(at)) => self.reference().attribute(&self.value_at(base, row), property, Some(at)),
             _ => Val::Unknown,
         });
         Ok(Vector::Values(values.collect()))
     }
 
-    /// Conjunctions and disjunctions: first what decides the most for the least work; parts with sets only for the rows that
-    /// are not decided by then.
+    /// Conjunctions and disjunctions: first what decides the most for the least work; what is decided by then is not looked at
+    /// again.
     fn junction(&self, parts: &[TermId], deciding: u8, rows: &Rows<'a>) -> Outcome<Vec<u8>> {
-        let mut result = vec![TRUE - deciding; rows.n];
-        for part in self.estimates.ordered(parts, deciding == FALSE) {
+        let parts = self.shared.estimates.ordered(parts, deciding == FALSE);
+        let Some((first, others)) = parts.split_first() else { return Ok(vec![TRUE - deciding; rows.n]) };
+        let mut result = self.truth(*first, rows)?;
+        let mut narrowed: Option<(Vec<u32>, Rows<'a>)> = None;
+        let merge = |known: u8, new: u8| if deciding == FALSE { known.min(new) } else { known.max(new) };
+        for part in others {
             let n_open = result.iter().filter(|truth| **truth != deciding).count();
             if n_open == 0 {
                 break;
             }
-            let merge = |known: u8, new: u8| if deciding == FALSE { known.min(new) } else { known.max(new) };
-            if self.shapes.has_sets(part) && n_open * 4 < rows.n * 3 {
+            let n_now = narrowed.as_ref().map_or(rows.n, |(places, _)| places.len());
+            let worth = if self.shapes.has_sets(*part) {
+                n_open * 4 < n_now * 3
+            } else {
+                n_now >= self.shared.sizes.narrow_from && n_open * 8 < n_now
+            };
+            if worth {
                 let open: Vec<u32> = (0_u32..).zip(&result).filter(|(_, truth)| **truth != deciding).map(|(row, _)| row).collect();
-                let truths = self.truth(part, &rows.gather(&open))?;
-                for (row, truth) in open.iter().zip(truths) {
-                    if let Some(slot) = result.get_mut(*row as usize) {
-                        *slot = merge(*slot, truth);
+                let inner = rows.gather(&open);
+                narrowed = Some((open, inner));
+            }
+            match &narrowed {
+                None => result.iter_mut().zip(self.truth(*part, rows)?).for_each(|(slot, truth)| *slot = merge(*slot, truth)),
+                Some((open, inner)) => {
+                    for (row, truth) in open.iter().zip(self.truth(*part, inner)?) {
+                        if let Some(slot) = result.get_mut(*row as usize) {
+                            *slot = merge(*slot, truth);
+                        }
                     }
                 }
-                continue;
             }
-            let truths = self.truth(part, rows)?;
-            result.iter_mut().zip(truths).for_each(|(slot, truth)| *slot = merge(*slot, truth));
         }
         Ok(result)
     }

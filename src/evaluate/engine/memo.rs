@@ -1,21 +1,22 @@
 //! Functions of one entity or value, computed once for each.
 
 use std::ops::Range;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::super::value::Val;
 use super::HashMap;
+use super::gathered::Gathered;
 use super::machine::{Machine, Outcome};
-use super::vector::{DOUBT, Members, Rows, Sets, Tally, Vector};
-use crate::model::Base;
-use crate::query::FunctionId;
+use super::vector::{DOUBT, Rows, Sets, Tally, Vector};
+use crate::model::{Base, Value};
+use crate::query::{FunctionId, TermId};
 use crate::snapshot::columns::{CODES_MAX, CodeClass, UNKNOWN};
 
 /// What was computed of a function.
 #[derive(Default)]
 pub(super) struct Memo<'a> {
     /// For the ids of one range, all of them.
-    dense: Option<(Range<u32>, Rc<Vector<'a>>)>,
+    dense: Option<(Range<u32>, Arc<Vector<'a>>)>,
     /// For single codes their place among `rows`, once any was asked for.
     places: Option<Places>,
     rows: Stored<'a>,
@@ -29,6 +30,9 @@ struct Places {
     far: HashMap<u32, u32>,
 }
 
+/// The place of a code whose result is being computed.
+const ASKED: u32 = u32::MAX;
+
 impl Places {
     fn new(codes: Range<u32>) -> Self {
         Self { first: codes.start, near: vec![0; codes.len()], far: HashMap::default() }
@@ -39,6 +43,21 @@ impl Places {
             Some(place) => place.checked_sub(1),
             None => self.far.get(&code).copied(),
         }
+    }
+
+    /// Tells whether a code has no place yet; it is asked for then, and not again.
+    fn ask(&mut self, code: u32) -> bool {
+        match self.near.get_mut(code.wrapping_sub(self.first) as usize) {
+            Some(slot @ 0) => *slot = ASKED,
+            Some(_) => return false,
+            None => match self.far.entry(code) {
+                std::collections::hash_map::Entry::Vacant(slot) => {
+                    slot.insert(ASKED);
+                }
+                std::collections::hash_map::Entry::Occupied(_) => return false,
+            },
+        }
+        true
     }
 
     fn set(&mut self, code: u32, place: u32) {
@@ -71,8 +90,15 @@ impl<'a> Machine<'a> {
     pub(super) fn apply(&self, function: FunctionId, argument: &Vector<'a>, n: usize) -> Outcome<Vector<'a>> {
         let Some(body) = self.query.get_function(function).map(|function| function.body) else { return Ok(Vector::Same(Val::Unknown)) };
         match argument {
-            Vector::Same(_) | Vector::Sets(_) | Vector::Tally(_) | Vector::Values(_) | Vector::Truth(_) => {
-                let rows = Rows::new(n, vec![Rc::new(argument.clone())]);
+            Vector::Same(_) => {
+                let vector = self.evaluate(body, &Rows::new(1, vec![Arc::new(argument.clone())]))?;
+                Ok(match &*vector {
+                    Vector::Sets(_) | Vector::Tally(_) => vector.spread(&[(0, u32::try_from(n).unwrap_or(u32::MAX))], n),
+                    other => Vector::Same(self.value_at(other, 0)),
+                })
+            }
+            Vector::Sets(_) | Vector::Tally(_) | Vector::Values(_) | Vector::Truth(_) => {
+                let rows = Rows::new(n, vec![Arc::new(argument.clone())]);
                 Ok((*self.evaluate(body, &rows)?).clone())
             }
             Vector::Range(first, end) => self.apply_range(function, *first..*end),
@@ -85,19 +111,22 @@ impl<'a> Machine<'a> {
             return Ok(known);
         }
         let made = self.over_range(function, range.clone())?;
-        let shared = Rc::new(made);
+        let shared = Arc::new(made);
         let mut memos = self.memos.borrow_mut();
         let memo = memos.entry(function).or_default();
         if memo.dense.as_ref().is_none_or(|(known, _)| known.len() < range.len()) {
-            memo.dense = Some((range, Rc::clone(&shared)));
+            memo.dense = Some((range, Arc::clone(&shared)));
         }
         Ok((*shared).clone())
     }
 
     fn over_range(&self, function: FunctionId, range: Range<u32>) -> Outcome<Vector<'a>> {
         let Some(body) = self.query.get_function(function).map(|function| function.body) else { return Ok(Vector::Same(Val::Unknown)) };
+        if let Some(truths) = self.truths_of_range(body, range.clone())? {
+            return Ok(Vector::Truth(truths));
+        }
         let n = range.len();
-        let rows = Rows::new(n, vec![Rc::new(Vector::Range(range.start, range.end))]);
+        let rows = Rows::new(n, vec![Arc::new(Vector::Range(range.start, range.end))]);
         Ok((*self.evaluate(body, &rows)?).clone())
     }
 
@@ -108,6 +137,10 @@ impl<'a> Machine<'a> {
             return Some((**vector).clone());
         }
         if known.start <= range.start && range.end <= known.end {
+            if let Vector::Truth(truths) = &**vector {
+                let part = (range.start - known.start) as usize..(range.end - known.start) as usize;
+                return Some(Vector::Truth(truths.get(part).unwrap_or(&[]).to_vec()));
+            }
             let rows: Vec<u32> = (range.start - known.start..range.end - known.start).collect();
             return Some(vector.gather(&rows));
         }
@@ -116,7 +149,7 @@ impl<'a> Machine<'a> {
 
     fn apply_codes(&self, function: FunctionId, class: CodeClass, codes: &[u32]) -> Outcome<Vector<'a>> {
         if class == CodeClass::Entity {
-            self.prepare_range(function, codes)?;
+            self.prepare_range(function, codes.len() as u64)?;
         }
         let dense = self.memos.borrow().get(&function).and_then(|memo| memo.dense.clone());
         if let Some((range, vector)) = &dense
@@ -133,48 +166,69 @@ impl<'a> Machine<'a> {
     }
 
     /// Computes a plain function for a whole type at once, if a good part of it is asked for.
-    fn prepare_range(&self, function: FunctionId, codes: &[u32]) -> Outcome<()> {
+    pub(super) fn prepare_range(&self, function: FunctionId, n: u64) -> Outcome<()> {
         let Some(known) = self.query.get_function(function) else { return Ok(()) };
         let plain = !self.shapes.has_sets(known.body);
         let Some(Base::Entity(ty)) = known.arguments.first().map(|argument| argument.base) else { return Ok(()) };
         let domain = self.columns.domain(ty);
-        if !plain || codes.len() as u64 * DENSE_SHARE < domain.len() as u64 || domain.is_empty() {
+        if !plain || n.saturating_mul(DENSE_SHARE) < domain.len() as u64 || domain.is_empty() {
             return Ok(());
         }
         if self.memos.borrow().get(&function).is_some_and(|memo| memo.dense.is_some()) {
             return Ok(());
         }
-        let made = Rc::new(self.over_range(function, domain.clone())?);
+        let made = Arc::new(self.over_range(function, domain.clone())?);
         self.memos.borrow_mut().entry(function).or_default().dense = Some((domain, made));
         Ok(())
     }
 
     /// Computes what is not known yet.
     fn prepare_codes(&self, function: FunctionId, class: CodeClass, codes: &[u32]) -> Outcome<()> {
+        let range = self.codes_of(function, class);
         let mut wanted: Vec<u32> = {
-            let memos = self.memos.borrow();
-            let known = memos.get(&function);
-            codes.iter().copied().filter(|code| known.is_none_or(|memo| memo.place(*code).is_none())).collect()
+            let mut memos = self.memos.borrow_mut();
+            let places = memos.entry(function).or_default().places.get_or_insert_with(|| Places::new(range));
+            codes.iter().copied().filter(|code| places.ask(*code)).collect()
         };
-        wanted.sort_unstable();
-        wanted.dedup();
+        if !wanted.is_sorted() {
+            wanted.sort_unstable();
+        }
         if wanted.is_empty() {
             return Ok(());
         }
         let Some(body) = self.query.get_function(function).map(|function| function.body) else { return Ok(()) };
-        let consecutive = class == CodeClass::Entity && is_run(&wanted);
-        let argument = match (wanted.first(), wanted.last()) {
-            (Some(first), Some(last)) if consecutive => Vector::Range(*first, last + 1),
-            _ => Vector::codes(class, wanted.clone()),
+        if self.query.type_of(body).set && self.shapes.goes_far(body) && wanted.len() > self.shared.sizes.sets {
+            return self.by_slices(function, body, class, &wanted);
+        }
+        let made = self.evaluate(body, &Rows::new(wanted.len(), vec![Arc::new(argument_of(class, &wanted))]))?;
+        self.keep(function, &made, &wanted)
+    }
+
+    /// Computes sets for some codes at a time, so that what is gathered on the way stays near.
+    fn by_slices(&self, function: FunctionId, body: TermId, class: CodeClass, wanted: &[u32]) -> Outcome<()> {
+        for slice in wanted.chunks(self.shared.sizes.sets.max(1)) {
+            let made = self.evaluate(body, &Rows::new(slice.len(), vec![Arc::new(argument_of(class, slice))]))?;
+            self.keep(function, &made, slice)?;
+        }
+        Ok(())
+    }
+
+    /// Keeps what was computed for some codes; sets are folded once, for all who ask.
+    fn keep(&self, function: FunctionId, made: &Vector<'a>, wanted: &[u32]) -> Outcome<()> {
+        let folded;
+        let made = match made {
+            Vector::Sets(sets) if !sets.distinct => {
+                folded = Vector::Sets(self.distinct(sets.clone())?);
+                &folded
+            }
+            other => other,
         };
-        let made = self.evaluate(body, &Rows::new(wanted.len(), vec![Rc::new(argument)]))?;
-        let range = self.codes_of(function, class);
         let mut memos = self.memos.borrow_mut();
         let memo = memos.entry(function).or_default();
-        let places = memo.places.get_or_insert_with(|| Places::new(range));
-        let begin = memo.rows.append(self, &made, wanted.len());
-        for (code, place) in wanted.into_iter().zip(begin..) {
-            places.set(code, place);
+        let places = memo.places.get_or_insert_with(|| Places::new(0..0));
+        let begin = memo.rows.append(self, made, wanted.len());
+        for (code, place) in wanted.iter().zip(begin..) {
+            places.set(*code, place);
         }
         Ok(())
     }
@@ -189,6 +243,14 @@ impl<'a> Machine<'a> {
             CodeClass::Text(class) => 0..self.columns.texts(class).len(),
             _ => 0..0,
         }
+    }
+}
+
+/// Sorted codes as an argument: consecutive entities as a range, for which columns are lent.
+fn argument_of<'a>(class: CodeClass, wanted: &[u32]) -> Vector<'a> {
+    match (wanted.first(), wanted.last()) {
+        (Some(first), Some(last)) if class == CodeClass::Entity && is_run(wanted) => Vector::Range(*first, last + 1),
+        _ => Vector::codes(class, wanted.to_vec()),
     }
 }
 
@@ -227,6 +289,10 @@ impl<'a> Stored<'a> {
                 Vector::Range(..) => Self::Codes(CodeClass::Entity, Vec::new()),
                 Vector::Tally(_) => Self::Tally(Vec::new()),
                 Vector::Sets(sets) => Self::Sets(Sets::empty(sets.class, 0)),
+                // Others may differ, so what has codes is kept as codes.
+                Vector::Same(Val::Known(Value::Bool(_))) => Self::Codes(CodeClass::Bool, Vec::new()),
+                Vector::Same(Val::Known(Value::Enum(of, _))) => Self::Codes(CodeClass::Enum(*of), Vec::new()),
+                Vector::Same(Val::Known(Value::Entity(_))) => Self::Codes(CodeClass::Entity, Vec::new()),
                 Vector::Same(_) | Vector::Values(_) => Self::Values(Vec::new()),
             };
         }
@@ -253,7 +319,8 @@ impl<'a> Stored<'a> {
             Self::Sets(known) => {
                 let begin = len(known.spans.len());
                 if let Vector::Sets(sets) = made {
-                    *known = joined(known, sets);
+                    let had = std::mem::replace(known, Sets::empty(sets.class, 0));
+                    *known = if had.spans.is_empty() { sets.clone() } else { joined(had, sets) };
                 }
                 begin
             }
@@ -284,28 +351,9 @@ impl<'a> Stored<'a> {
 }
 
 /// Puts the sets of two batches after each other in one array.
-pub(super) fn joined<'a>(a: &Sets<'a>, b: &Sets<'a>) -> Sets<'a> {
-    if a.spans.is_empty() {
-        return b.clone();
-    }
-    let mut spans = Vec::with_capacity(a.spans.len() + b.spans.len());
-    let total = usize::try_from(a.n_members() + b.n_members()).unwrap_or(0);
-    let (mut members, mut levels) = (Vec::with_capacity(total), Vec::with_capacity(total));
-    for sets in [a, b] {
-        for (from, to) in sets.spans.iter() {
-            let begin = u32::try_from(members.len()).unwrap_or(u32::MAX);
-            for at in *from..*to {
-                members.push(sets.member(at));
-                levels.push(sets.level(at));
-            }
-            spans.push((begin, u32::try_from(members.len()).unwrap_or(u32::MAX)));
-        }
-    }
-    Sets {
-        class: a.class,
-        spans: Rc::new(spans),
-        members: Members::Made(Rc::new(members)),
-        levels: Some(Rc::new(levels)),
-        distinct: a.distinct && b.distinct,
-    }
+fn joined<'a>(a: Sets<'a>, b: &Sets<'a>) -> Sets<'a> {
+    let distinct = a.distinct && b.distinct;
+    let mut gathered = Gathered::resume(a);
+    gathered.add_rows(b);
+    gathered.finish(distinct)
 }

@@ -8,10 +8,15 @@
 //!
 //! - `vector`: values, truths and sets of a batch
 //! - `facts`: columns as they hold now
-//! - `machine`, `compare`, `sets`, `derived`, `count`, `lookup`, `image`: terms over a batch
+//! - `shared`: what all threads share
+//! - `machine`, `compare`, `sets`, `derived`, `count`, `lookup`, `repeated`, `image`: terms over a batch
+//! - `gathered`: sets under construction, walks and closures
 //! - `memo`: functions computed once for each entity
 //! - `prefetch`: what is loaded beforehand
+//! - `parallel`: plain conditions on all threads
 //! - `shape`: what is told of terms beforehand
+//! - `sizes`: where batches are cut
+//! - `units`: rules that are decided together
 //! - `decide`: verdicts
 //! - `delta`: what has to be decided again after something changed
 //! - `profile`, `shown`: plans with what was counted
@@ -23,16 +28,22 @@ mod decide;
 pub mod delta;
 mod derived;
 mod facts;
+mod gathered;
 mod image;
 mod judged;
 mod lookup;
 mod machine;
 mod memo;
+mod parallel;
 mod prefetch;
 mod profile;
+mod repeated;
 mod sets;
 mod shape;
+mod shared;
 mod shown;
+mod sizes;
+mod units;
 mod vector;
 
 /// Tables that are looked up very often, with a hash that is the same in every run.
@@ -42,3 +53,4 @@ type HashSet<K> = std::collections::HashSet<K, foldhash::fast::FixedState>;
 pub use decide::{Decided, Decision, EngineError, Plan, Subjects, decide, scan, scan_by};
 pub use judged::{Judged, judge, judge_by};
 pub use machine::{MEMBERS_MAX, WORK_MAX};
+pub use sizes::Sizes;

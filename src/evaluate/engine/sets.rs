@@ -1,120 +1,14 @@
 //! Sets of a batch: steps, closures, extents, filters, unions.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::super::value::{Member, SetValue, Unseen, Val};
-use super::facts::List;
+use super::gathered::{Closures, Gathered};
 use super::machine::{Machine, Outcome};
-use super::vector::{DOUBT, FALSE, Members, Rows, Sets, TRUE, Vector, is_known, is_unseen};
+use super::vector::{DOUBT, FALSE, Rows, Sets, TRUE, Vector, is_known, is_unseen};
 use crate::model::{Base, EntityTypeId, Property, PropertyId, Type, Value};
 use crate::query::{Lambda, TermId};
 use crate::snapshot::columns::{CodeClass, NONE, UNKNOWN};
-
-/// Sets under construction, row after row.
-pub(super) struct Gathered {
-    class: CodeClass,
-    spans: Vec<(u32, u32)>,
-    members: Vec<u32>,
-    levels: Vec<u8>,
-    /// Whether any member is in doubt.
-    doubtful: bool,
-    begin: u32,
-}
-
-impl Gathered {
-    pub(super) fn new(class: CodeClass, n: usize) -> Self {
-        Self { class, spans: Vec::with_capacity(n), members: Vec::new(), levels: Vec::new(), doubtful: false, begin: 0 }
-    }
-
-    pub(super) fn push(&mut self, member: u32, level: u8) {
-        self.members.push(member);
-        self.levels.push(level);
-        self.doubtful |= level != TRUE;
-    }
-
-    pub(super) fn end_row(&mut self) {
-        let end = u32::try_from(self.members.len()).unwrap_or(u32::MAX);
-        self.spans.push((self.begin, end));
-        self.begin = end;
-    }
-
-    /// Sorts the members of the row under construction and folds repeated ones: one sure sighting is enough.
-    pub(super) fn fold_row(&mut self) {
-        let begin = self.begin as usize;
-        let mut row: Vec<(u32, u8)> = self.members.drain(begin..).zip(self.levels.drain(begin..)).collect();
-        row.sort_unstable_by(|a, b| a.0.cmp(&b.0).then(b.1.cmp(&a.1)));
-        row.dedup_by_key(|(member, _)| *member);
-        for (member, level) in row {
-            self.members.push(member);
-            self.levels.push(level);
-        }
-    }
-
-    fn clear(&mut self) {
-        self.members.clear();
-        self.levels.clear();
-        self.begin = 0;
-    }
-
-    pub(super) fn finish<'a>(self, distinct: bool) -> Sets<'a> {
-        Sets {
-            class: self.class,
-            spans: Rc::new(self.spans),
-            members: Members::Made(Rc::new(self.members)),
-            levels: self.doubtful.then(|| Rc::new(self.levels)),
-            distinct,
-        }
-    }
-
-    pub(super) fn len(&self) -> u64 {
-        self.members.len() as u64
-    }
-}
-
-/// What one walk came to: for each entity of a range how surely it is reached. Used again for the next walk.
-#[derive(Default)]
-pub(super) struct Visits {
-    first: u32,
-    levels: Vec<u8>,
-    touched: Vec<u32>,
-}
-
-impl Visits {
-    fn begin(&mut self, domain: std::ops::Range<u32>) {
-        for id in self.touched.drain(..) {
-            if let Some(level) = self.levels.get_mut(id.wrapping_sub(self.first) as usize) {
-                *level = FALSE;
-            }
-        }
-        if self.first != domain.start || self.levels.len() < domain.len() {
-            self.first = domain.start;
-            self.levels = vec![FALSE; domain.len()];
-        }
-    }
-
-    /// Notes that an entity is reached; tells whether that is new.
-    fn reach(&mut self, id: u32, level: u8) -> bool {
-        let Some(known) = self.levels.get_mut(id.wrapping_sub(self.first) as usize) else { return false };
-        if *known >= level {
-            return false;
-        }
-        if *known == FALSE {
-            self.touched.push(id);
-        }
-        *known = level;
-        true
-    }
-
-    fn reached(&mut self) -> Vec<u32> {
-        let mut reached = self.touched.clone();
-        reached.sort_unstable();
-        reached
-    }
-
-    fn level(&self, id: u32) -> u8 {
-        self.levels.get(id.wrapping_sub(self.first) as usize).copied().unwrap_or(DOUBT)
-    }
-}
 
 impl<'a> Machine<'a> {
     /// Returns a set as the reference evaluator has it.
@@ -161,10 +55,8 @@ impl<'a> Machine<'a> {
         }
         self.spend(sets.n_members())?;
         let mut gathered = Gathered::new(sets.class, sets.spans.len());
-        for (from, to) in sets.spans.iter() {
-            for at in *from..*to {
-                gathered.push(sets.member(at), sets.level(at));
-            }
+        for span in sets.spans.iter() {
+            gathered.extend(&sets, *span, TRUE);
             gathered.fold_row();
             gathered.end_row();
         }
@@ -173,7 +65,7 @@ impl<'a> Machine<'a> {
 
     pub(super) fn extent(&self, ty: EntityTypeId) -> Sets<'a> {
         let known = self.facts.extent(ty);
-        if self.reference.is_whole(ty) {
+        if self.reference().is_whole(ty) {
             return known;
         }
         let mut gathered = Gathered::new(CodeClass::Entity, 1);
@@ -182,7 +74,7 @@ impl<'a> Machine<'a> {
                 gathered.push(known.member(at), known.level(at));
             }
         }
-        for unseen in self.reference.unseen_of(ty) {
+        for unseen in self.reference().unseen_of(ty) {
             gathered.push(self.unseen_code(unseen), DOUBT);
         }
         gathered.fold_row();
@@ -217,12 +109,8 @@ impl<'a> Machine<'a> {
         self.spend(a.n_members() + b.n_members())?;
         let mut gathered = Gathered::new(a.class, a.spans.len());
         for (left, right) in a.spans.iter().zip(b.spans.iter()) {
-            for at in left.0..left.1 {
-                gathered.push(a.member(at), a.level(at));
-            }
-            for at in right.0..right.1 {
-                gathered.push(b.member(at), b.level(at));
-            }
+            gathered.extend(a, *left, TRUE);
+            gathered.extend(b, *right, TRUE);
             gathered.end_row();
         }
         Ok(gathered.finish(false))
@@ -244,14 +132,18 @@ impl<'a> Machine<'a> {
 
     pub(super) fn filter_sets(&self, sets: &Sets<'a>, test: &Lambda, rows: &Rows<'a>) -> Outcome<Sets<'a>> {
         let mut gathered = Gathered::new(sets.class, rows.n);
-        self.by_blocks(sets, rows, |this, sets, rows| {
+        self.by_blocks(sets, test, rows, |this, sets, rows| {
             let total = usize::try_from(sets.n_members()).unwrap_or(usize::MAX);
             let truths = this.test(sets, test, rows)?;
             let truths = this.truths(&truths, total);
-            let mut truths = truths.iter();
+            let mut rest = truths.as_slice();
             for (from, to) in sets.spans.iter() {
-                for (at, truth) in (*from..*to).zip(truths.by_ref()) {
-                    if *truth != FALSE {
+                let (own, others) = rest.split_at_checked((to - from) as usize).unwrap_or((rest, &[]));
+                rest = others;
+                if own.iter().all(|truth| *truth == TRUE) {
+                    gathered.extend(sets, (*from, *to), TRUE);
+                } else if own.iter().any(|truth| *truth != FALSE) {
+                    for (at, truth) in (*from..*to).zip(own).filter(|(_, truth)| **truth != FALSE) {
                         gathered.push(sets.member(at), sets.level(at).min(*truth));
                     }
                 }
@@ -290,7 +182,7 @@ impl<'a> Machine<'a> {
                 let spans = codes.iter().map(|code| list.span(*code)).collect();
                 return Ok(Sets {
                     class,
-                    spans: Rc::new(spans),
+                    spans: Arc::new(spans),
                     members: list.members.clone(),
                     levels: list.levels.clone(),
                     distinct: true,
@@ -313,10 +205,19 @@ impl<'a> Machine<'a> {
     fn step_sets(&self, sets: &Sets<'a>, declared: &Property) -> Outcome<Sets<'a>> {
         let beyond = self.unseen_code(Unseen { base: declared.ty.base, origin: None });
         let mut gathered = Gathered::new(self.step_class(declared), sets.spans.len());
+        let plain = !declared.is_key && declared.derived.is_none() && gathered.class != CodeClass::Integer;
+        let column = if plain && !declared.ty.set { self.attribute(declared.id) } else { None };
+        let list = if plain && declared.ty.set { self.list(declared.id).filter(|list| list.all_whole()) } else { None };
+        self.spend(sets.n_members())?;
         for (from, to) in sets.spans.iter() {
             for at in *from..*to {
                 let member = sets.member(at);
-                if is_known(member) {
+                // The common cases first: a known value, a whole list.
+                if let Some(code) = column.filter(|_| is_known(member)).map(|column| column.get(member)).filter(|code| is_known(*code)) {
+                    gathered.push(code, sets.level(at));
+                } else if let Some(list) = list.filter(|_| is_known(member)) {
+                    gathered.extend_list(list, member, sets.level(at));
+                } else if is_known(member) {
                     self.step(member, declared, sets.level(at), &mut gathered)?;
                 } else {
                     gathered.push(beyond, DOUBT);
@@ -344,7 +245,7 @@ impl<'a> Machine<'a> {
         } else {
             let Some(list) = self.list(declared.id) else { return Ok(()) };
             let begin = gathered.members.len();
-            push_list(&list, id, level, gathered);
+            gathered.extend_list(list, id, level);
             if gathered.class == CodeClass::Integer {
                 gathered.members.iter_mut().skip(begin).for_each(|code| *code = self.own_code(declared, CodeClass::Integer, *code));
             }
@@ -370,7 +271,7 @@ impl<'a> Machine<'a> {
         let mut gathered = Gathered::new(class, rows.n);
         for row in 0..rows.n {
             let set = match self.value_at(&at, row) {
-                Val::Known(Value::Instant(at)) => self.reference.navigate(&self.value_at(&base, row), property, Some(at)),
+                Val::Known(Value::Instant(at)) => self.reference().navigate(&self.value_at(&base, row), property, Some(at)),
                 _ => SetValue::open(ty),
             };
             self.push_set(&mut gathered, class, &set);
@@ -401,6 +302,8 @@ impl<'a> Machine<'a> {
         let starts = self.distinct(starts)?;
         let mut gathered = Gathered::new(CodeClass::Entity, rows.n);
         let beyond = self.unseen_code(Unseen { base: ty.base, origin: None });
+        let mut closures = self.closures.take();
+        let known = closures.entry(property).or_default();
         for (from, to) in starts.spans.iter() {
             for at in *from..*to {
                 let (start, level) = (starts.member(at), starts.level(at));
@@ -408,7 +311,7 @@ impl<'a> Machine<'a> {
                     gathered.push(start, level);
                 }
                 if is_known(start) {
-                    self.walk(start, declared, level, &mut gathered)?;
+                    self.add_closure(start, declared, level, known, &mut gathered)?;
                 } else {
                     gathered.push(beyond, DOUBT);
                 }
@@ -416,6 +319,7 @@ impl<'a> Machine<'a> {
             gathered.fold_row();
             gathered.end_row();
         }
+        self.closures.replace(closures);
         self.spend(gathered.len())?;
         Ok(gathered.finish(true))
     }
@@ -449,11 +353,11 @@ impl<'a> Machine<'a> {
         for row in 0..rows.n {
             let start = self.value_at(base, row);
             let set = match self.value_at(&at, row) {
-                Val::Known(Value::Instant(at)) => self.reference.closure(&start, property, reflexive, Some(at), ty.base),
+                Val::Known(Value::Instant(at)) => self.reference().closure(&start, property, reflexive, Some(at), ty.base),
                 _ => {
                     let mut set = if reflexive { super::super::sets::starts(&start) } else { SetValue::default() };
                     set.unseen.push(Unseen { base: ty.base, origin: None });
-                    Rc::new(set.normalized())
+                    Arc::new(set.normalized())
                 }
             };
             self.push_set(&mut gathered, CodeClass::Entity, &set);
@@ -463,8 +367,20 @@ impl<'a> Machine<'a> {
         Ok(gathered.finish(true))
     }
 
-    /// Everything reached from one entity; one unseen member if any list on the way may lack some.
-    fn walk(&self, start: u32, declared: &Property, level: u8, gathered: &mut Gathered) -> Outcome<()> {
+    /// Adds everything reached from one entity; one unseen member if any list on the way may lack some.
+    fn add_closure(&self, start: u32, declared: &Property, level: u8, known: &mut Closures, gathered: &mut Gathered) -> Outcome<()> {
+        let open = match known.add_known(start, level, gathered) {
+            Some(open) => open,
+            None => self.walk(start, declared, level, known, gathered)?,
+        };
+        if open {
+            gathered.push(self.unseen_code(Unseen { base: declared.ty.base, origin: None }), DOUBT);
+        }
+        Ok(())
+    }
+
+    /// Walks from one entity; tells whether any list on the way may lack members.
+    fn walk(&self, start: u32, declared: &Property, level: u8, known: &mut Closures, gathered: &mut Gathered) -> Outcome<bool> {
         let mut visit = self.visits.take();
         visit.begin(self.facts.root_domain(declared.owner));
         let mut step = Gathered::new(CodeClass::Entity, 1);
@@ -481,22 +397,21 @@ impl<'a> Machine<'a> {
             }
             step.clear();
             self.step(id, declared, TRUE, &mut step)?;
-            for (next, step_level) in step.members.iter().zip(&step.levels) {
-                if !is_known(*next) {
+            for (next, step_level) in step.each() {
+                if !is_known(next) {
                     open = true;
-                } else if visit.reach(*next, sure.min(*step_level)) {
-                    queue.push((*next, sure.min(*step_level)));
+                } else if visit.reach(next, sure.min(step_level)) {
+                    queue.push((next, sure.min(step_level)));
                 }
             }
         }
-        for id in visit.reached() {
-            gathered.push(id, visit.level(id).min(level));
+        let reached = visit.reached().to_vec();
+        for id in &reached {
+            gathered.push(*id, visit.level(*id).min(level));
         }
+        known.remember(start, reached.iter().map(|id| (*id, visit.level(*id))), open);
         self.visits.replace(visit);
-        if open {
-            gathered.push(self.unseen_code(Unseen { base: declared.ty.base, origin: None }), DOUBT);
-        }
-        Ok(())
+        Ok(open)
     }
 
     /// Tells whether an entity is of a type.
@@ -509,8 +424,4 @@ impl<'a> Machine<'a> {
             _ => FALSE,
         }
     }
-}
-
-pub(super) fn push_list(list: &List<'_>, id: u32, level: u8, gathered: &mut Gathered) {
-    list.each(id, &mut |member, own| gathered.push(member, own.min(level)));
 }

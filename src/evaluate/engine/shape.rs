@@ -10,6 +10,10 @@ struct Shape {
     closed: bool,
     /// Whether it looks at sets, itself or in a function it calls.
     has_sets: bool,
+    /// Whether it goes over a closure or from set to set, itself or in a function it calls.
+    goes_far: bool,
+    /// How much one row costs, roughly.
+    weight: u32,
 }
 
 /// What can be told of each term of a query.
@@ -41,9 +45,25 @@ impl Shapes {
                 | Term::Extreme { .. }
                 | Term::Covers(..)
         );
+        let steps_far = match term {
+            Term::Closure { .. } => true,
+            Term::Navigate { base, .. } => query.type_of(*base).set,
+            _ => false,
+        };
+        let own = match term {
+            Term::Closure { .. } => 64,
+            Term::Navigate { .. } => 8,
+            Term::Extent(_) => 100,
+            Term::Covers(..) => 32,
+            Term::Matches(..) => 16,
+            _ => 1,
+        };
+        let inner: u32 = parts(term).into_iter().chain(bodies()).map(|part| self.weight(part)).fold(0, u32::saturating_add);
         Shape {
             closed: !matches!(term, Term::Argument(_)) && parts(term).into_iter().all(|part| self.is_closed(part)),
+            goes_far: steps_far || parts(term).into_iter().chain(bodies()).any(|part| self.goes_far(part)),
             has_sets: looks_at_sets || parts(term).into_iter().chain(bodies()).any(|part| self.has_sets(part)),
+            weight: own.max(1_u32).saturating_add(inner).saturating_mul(if looks_at_sets { 4 } else { 1 }),
         }
     }
 
@@ -57,6 +77,14 @@ impl Shapes {
 
     pub(super) fn has_sets(&self, term: TermId) -> bool {
         self.get(term).has_sets
+    }
+
+    pub(super) fn goes_far(&self, term: TermId) -> bool {
+        self.get(term).goes_far
+    }
+
+    pub(super) fn weight(&self, term: TermId) -> u32 {
+        self.get(term).weight
     }
 }
 

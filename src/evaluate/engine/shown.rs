@@ -1,11 +1,11 @@
 //! Plans that are shown: what the engine does for a rule, and what came of it.
 
-use super::super::evaluator::Evaluator;
 use super::super::run::Options;
 use super::decide::{Decider, EngineError, Only, Plan, limit_of};
 use super::machine::Machine;
 use super::profile::Profile;
 use super::shape::counts;
+use super::shared::Shared;
 use crate::check::{Policies, Rule};
 use crate::query::{Actuals, Planned, RuleQuery, plan, plan_text, shared_by};
 use crate::snapshot::Snapshot;
@@ -51,13 +51,12 @@ impl Plan {
         snapshot: &Snapshot,
         options: &Options<'_>,
     ) -> Result<Actuals, EngineError> {
-        let columns = snapshot.columns();
-        let reference = Evaluator::new(policies, snapshot, options.now, Vec::new());
-        let mut machine = Machine::new(&self.query, &self.shapes, columns, &policies.schema, &reference, &self.params);
+        let shared = Shared::new(self, policies, snapshot, options.now);
+        let mut machine = Machine::new(&shared);
         machine.profile = Some(Profile::default());
         let decider = Decider { machine: &machine, rule, functions, now: options.now, witnesses: false };
         let decision = decider.decide(Only::of(options.subject)).map_err(|overrun| limit_of(rule, overrun))?;
-        if let Some(trouble) = columns.trouble() {
+        if let Some(trouble) = shared.columns.trouble() {
             return Err(EngineError::Unreadable(trouble.to_owned()));
         }
         let actuals = machine.profile.take().map(Profile::into_actuals).unwrap_or_default();

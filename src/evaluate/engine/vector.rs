@@ -1,7 +1,7 @@
 //! Vectors: one value, truth, tally or set for each row of a batch.
 
 use std::borrow::Cow;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::super::value::{Truth, Val};
 use super::HashMap;
@@ -36,6 +36,15 @@ pub(super) fn truth_code(truth: Truth) -> u8 {
     }
 }
 
+/// Returns the truth that a code of a Bool stands for.
+pub(super) fn truth_of_code(code: u32) -> u8 {
+    match code {
+        0 => FALSE,
+        1 => TRUE,
+        _ => DOUBT,
+    }
+}
+
 pub(super) fn truth_of(code: u8) -> Truth {
     match code {
         FALSE => Truth::False,
@@ -60,7 +69,7 @@ pub(super) enum Members<'a> {
     /// As they lie in a column.
     Stored(&'a [u32]),
     /// Computed.
-    Made(Rc<Vec<u32>>),
+    Made(Arc<Vec<u32>>),
 }
 
 /// One set for each row.
@@ -69,18 +78,18 @@ pub(super) struct Sets<'a> {
     /// What the members are.
     pub(super) class: CodeClass,
     /// For each row where its members begin and end.
-    pub(super) spans: Rc<Vec<(u32, u32)>>,
+    pub(super) spans: Arc<Vec<(u32, u32)>>,
     /// The members: known ones, and unseen ones.
     pub(super) members: Members<'a>,
     /// For each member [`TRUE`] or [`DOUBT`]; all sure without. Unseen members are always in doubt.
-    pub(super) levels: Option<Rc<Vec<u8>>>,
+    pub(super) levels: Option<Arc<Vec<u8>>>,
     /// Whether each member of a set stands there once.
     pub(super) distinct: bool,
 }
 
 impl<'a> Sets<'a> {
     pub(super) fn empty(class: CodeClass, n: usize) -> Self {
-        Self { class, spans: Rc::new(vec![(0, 0); n]), members: Members::Consecutive(0), levels: None, distinct: true }
+        Self { class, spans: Arc::new(vec![(0, 0); n]), members: Members::Consecutive(0), levels: None, distinct: true }
     }
 
     pub(super) fn member(&self, at: u32) -> u32 {
@@ -137,10 +146,15 @@ impl<'a> Sets<'a> {
         Vector::Codes(self.class, Cow::Owned(flat))
     }
 
+    /// Returns consecutive rows.
+    pub(super) fn slice(&self, begin: usize, end: usize) -> Self {
+        Self { spans: Arc::new(self.spans.get(begin..end).unwrap_or(&[]).to_vec()), ..self.clone() }
+    }
+
     /// Returns the rows at these places.
     pub(super) fn gather(&self, rows: impl Iterator<Item = usize>) -> Self {
         let spans = rows.map(|row| self.spans.get(row).copied().unwrap_or((0, 0))).collect();
-        Self { spans: Rc::new(spans), ..self.clone() }
+        Self { spans: Arc::new(spans), ..self.clone() }
     }
 }
 
@@ -203,7 +217,7 @@ impl Vector<'_> {
             Self::Tally(tallies) => Self::Tally(repeat(tallies.iter().copied(), spans, total)),
             Self::Sets(sets) => {
                 let spread = repeat(sets.spans.iter().copied(), spans, total);
-                Self::Sets(Sets { spans: Rc::new(spread), ..sets.clone() })
+                Self::Sets(Sets { spans: Arc::new(spread), ..sets.clone() })
             }
             Self::Values(values) => {
                 let mut spread = Vec::with_capacity(total);
@@ -221,18 +235,18 @@ pub(super) struct Rows<'a> {
     /// How many.
     pub(super) n: usize,
     /// The arguments.
-    pub(super) arguments: Vec<Rc<Vector<'a>>>,
+    pub(super) arguments: Vec<Arc<Vector<'a>>>,
     /// Terms that were evaluated for these rows.
-    pub(super) known: std::cell::RefCell<HashMap<crate::query::TermId, Rc<Vector<'a>>>>,
+    pub(super) known: std::cell::RefCell<HashMap<crate::query::TermId, Arc<Vector<'a>>>>,
 }
 
 impl<'a> Rows<'a> {
-    pub(super) fn new(n: usize, arguments: Vec<Rc<Vector<'a>>>) -> Self {
+    pub(super) fn new(n: usize, arguments: Vec<Arc<Vector<'a>>>) -> Self {
         Self { n, arguments, known: std::cell::RefCell::default() }
     }
 
     /// Returns the rows at these places.
     pub(super) fn gather(&self, rows: &[u32]) -> Self {
-        Self::new(rows.len(), self.arguments.iter().map(|argument| Rc::new(argument.gather(rows))).collect())
+        Self::new(rows.len(), self.arguments.iter().map(|argument| Arc::new(argument.gather(rows))).collect())
     }
 }

@@ -167,7 +167,11 @@ impl Keys {
             Self::Guids(guids) => Some(Cow::Owned(text(*guids.get(at as usize)?)?)),
             Self::Prefixed { prefixes, prefix, guid } => {
                 let before = prefixes.get(*prefix.get(at as usize)?)?;
-                Some(Cow::Owned(format!("{before}{}", text(*guid.get(at as usize)?)?)))
+                let last = format_guid(*guid.get(at as usize)?);
+                let mut key = String::with_capacity(before.len() + last.len());
+                key.push_str(before);
+                key.push_str(std::str::from_utf8(&last).ok()?);
+                Some(Cow::Owned(key))
             }
             Self::Texts(texts) => texts.get(at).map(Cow::Borrowed),
         }

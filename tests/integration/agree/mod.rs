@@ -6,6 +6,7 @@
 //! `TENET_AGREE_FAILURES` says how many differences are shown.
 //!
 //! - `engine`: the two engines
+//! - `batches`: the fast one in its smallest batches, on several threads
 //! - `schema`, `pools`: a schema with every kind of property, and few values
 //! - `policy`, `condition`, `value`, `set`: random policies as text
 //! - `world`: random snapshots with holes
@@ -19,6 +20,7 @@
 //! - `delta`: what a change cannot touch is taken over
 //! - `written`: results that are written while they are made
 
+mod batches;
 mod case;
 mod compare;
 mod condition;
@@ -42,6 +44,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tenet::snapshot::Snapshot;
 
+use self::batches::in_small_batches;
 use self::case::{CaseId, Files, Kind, asked, judge, policy_of, world_of};
 use self::compare::Depth;
 use self::coverage::Coverage;
@@ -300,7 +303,10 @@ fn the_engines_agree_on_random_policies() {
         _ => Depth::Reasons,
     };
     let (records, columns) = (fast_over(Store::Records), fast_over(Store::Columns));
-    let turns: [&[Pair<'_>]; 2] = [&[records], &[columns]];
+    let (alone, together) = (in_small_batches(1), in_small_batches(2));
+    let small = |other, store| Pair { one: REFERENCE, other, store };
+    let (small_alone, small_together) = (small(&alone, Store::Columns), small(&together, Store::Records));
+    let turns: [&[Pair<'_>]; 4] = [&[records], &[columns], &[small_alone], &[small_together]];
     let started = std::time::Instant::now();
     let (tally, failures) = run(Search { seed, pairs, failures_max, turns: &turns, shrinks: true, depth });
     eprintln!("seed {seed}, {} pairs in {:?}\n{tally:#?}", tally.pairs, started.elapsed());

@@ -21,11 +21,11 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::super::evaluator::Evaluator;
 use super::super::run::Options;
 use super::decide::{Decided, Decider, Decision, EngineError, Only, Plan, Subjects, limit_of};
 use super::judged::Judged;
 use super::machine::Machine;
+use super::shared::Shared;
 use crate::check::Policies;
 use crate::model::{PropertyId, Schema, Verdict};
 use crate::query::{Digests, RuleQuery, footprint};
@@ -124,8 +124,8 @@ pub fn redecide(
     delta: &Delta,
 ) -> Result<(Decided, Vec<Share>), EngineError> {
     let columns = snapshot.columns();
-    let reference = Evaluator::new(policies, snapshot, options.now, Vec::new());
-    let machine = Machine::new(&plan.query, &plan.shapes, columns, &policies.schema, &reference, &plan.params);
+    let shared = Shared::new(plan, policies, snapshot, options.now);
+    let machine = Machine::new(&shared);
     let time = time::Passed::new(columns, &policies.schema, previous.now, options.now, delta);
     let tracer = Tracer::new(&plan.query, Back::new(columns, &policies.schema), delta, time.moved());
     let (mut decisions, mut shares) = (Vec::new(), Vec::new());
