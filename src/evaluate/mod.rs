@@ -12,6 +12,7 @@
 //! - `run`: rules over subjects
 //! - `waiver`: the overlay
 //! - `engine`: the same verdicts, a whole batch of subjects at a time
+//! - `trace`, `watch`: which facts verdicts rest on, and verdicts of a world that changes a little at a time
 //! - `explain`, `missing`: why, and what would have to be known
 
 mod arithmetic;
@@ -24,8 +25,10 @@ mod params;
 mod quantify;
 mod run;
 mod sets;
+mod trace;
 mod value;
 mod waiver;
+mod watch;
 
 pub use evaluator::{Evaluator, Frame, STEPS_MAX};
 pub use explain::{Detail, Evidence, Explanation, Line, explain};
@@ -33,4 +36,5 @@ pub use missing::{MissingFact, MissingWhat};
 pub use params::{ParamError, parameter_values, parse_parameter};
 pub use run::{Finding, Options, RuleRun, Scan, scan, scan_again};
 pub use value::{Member, Range, SetValue, Truth, Unseen, Val};
+pub use watch::{Judged, Pair, READS_MAX, Rejudged, Table, Watch};
 pub use waiver::{WaiverState, WaiverUse, waiver_state};

@@ -23,6 +23,7 @@ mod hostile;
 mod index;
 mod layers;
 mod open_world;
+mod overlay;
 #[path = "../oracle/mod.rs"]
 mod oracle;
 mod program;
