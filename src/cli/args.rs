@@ -354,6 +354,7 @@ pub(super) struct Schema {
 pub(super) enum SchemaFile {
     Result,
     Manifest,
+    Plan,
 }
 
 #[derive(Debug, Args)]

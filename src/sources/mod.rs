@@ -8,6 +8,7 @@
 //!
 //! - `disk`: the snapshot folder (Parquet) and its tables as JSON Lines
 //! - `register`: attested facts of the governance repo, YAML and CSV
+//! - `plan_file`: `plan.json`
 //! - `config`: `tenet.toml`
 //! - `codes`: what the diagnostic codes of registers and of `tenet.toml` mean
 //! - `import`: files, pages, recognition, completeness, the report
@@ -26,6 +27,7 @@ pub mod disk;
 mod graph;
 pub mod import;
 mod partner_center;
+pub mod plan_file;
 pub mod register;
 mod resource_graph;
 #[cfg(test)]
