@@ -6,9 +6,11 @@
 //! - `simulate`: fixes tried on a copy
 //! - `plan`: the nouns of a plan
 //! - `bind`: actions to requests
+//! - `person`: who carries out an action, and what a person is told
 //! - `target`: what apply works with
 
 pub mod bind;
+pub mod person;
 pub mod plan;
 mod simulate;
 pub mod target;

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::person::certain_members;
 use crate::check::{Action, ActionId, Binder, Effect, Expr, FixStep, Policies, Rule};
 use crate::evaluate::{Evaluator, Frame, Scan, Truth, Val, scan_again};
 use crate::model::{Base, Completeness, EntityId, FactSource, SourceId, SourceKind, Value, Verdict};
@@ -206,7 +207,7 @@ impl<'a> Trial<'a> {
                     }
                 }
             }
-            Effect::Create(ty, fields) => {
+            Effect::Create(ty, fields, name) => {
                 self.created += 1;
                 let handle = self.builder.entity(*ty, &format!("/simulated/{}", self.created))?;
                 let schema = Arc::clone(self.builder.schema());
@@ -227,6 +228,9 @@ impl<'a> Trial<'a> {
                     if optional && !stated {
                         self.builder.set_none(handle, name, self.source)?;
                     }
+                }
+                if let Some(name) = name {
+                    set_slot(frame, name.0, Val::Known(handle.value()));
                 }
             }
         }
@@ -321,16 +325,4 @@ fn set_slot(frame: &mut Frame, at: u32, value: Val) {
     if let Some(slot) = frame.get_mut(at as usize) {
         *slot = value;
     }
-}
-
-fn certain_members(evaluator: &Evaluator<'_>, binder: &Binder, frame: &mut Frame) -> Vec<Value> {
-    let set = evaluator.set(&binder.set, frame);
-    let mut certain = Vec::new();
-    for member in set.members.iter().filter(|member| member.sure) {
-        set_slot(frame, binder.var.0, Val::Known(member.value.clone()));
-        if binder.filter.as_ref().is_none_or(|filter| evaluator.truth(filter, frame) == Truth::True) {
-            certain.push(member.value.clone());
-        }
-    }
-    certain
 }

@@ -71,10 +71,10 @@ keywords![
     kw_by "by", kw_const "const", kw_create "create", kw_def "def", kw_delete "delete", kw_due "due",
     kw_edition "edition", kw_effect "effect", kw_else "else", kw_entity "entity", kw_enum "enum", kw_expect "expect",
     kw_extend "extend", kw_fix "fix", kw_for "for", kw_from "from", kw_given "given", kw_history "history", kw_import "import",
-    kw_inverse "inverse", kw_key "key", kw_let "let", kw_link "link", kw_matching "matching", kw_missing "missing",
+    kw_inverse "inverse", kw_irreversible "irreversible", kw_key "key", kw_let "let", kw_link "link", kw_matching "matching", kw_missing "missing",
     kw_mode "mode", kw_module "module", kw_needs "needs", kw_on "on", kw_pack "pack", kw_param "param",
-    kw_refs "refs", kw_remedy "remedy", kw_require "require", kw_requires "requires", kw_rule "rule",
+    kw_path "path", kw_read "read", kw_refs "refs", kw_remedy "remedy", kw_require "require", kw_requires "requires", kw_rule "rule",
     kw_severity "severity", kw_tags "tags", kw_test "test", kw_ticket "ticket", kw_title "title", kw_to "to",
-    kw_type "type", kw_undo "undo", kw_until "until", kw_up "up", kw_use "use", kw_waivable "waivable",
+    kw_type "type", kw_undo "undo", kw_until "until", kw_up "up", kw_use "use", kw_verify "verify", kw_waivable "waivable",
     kw_waive "waive", kw_when "when", kw_why "why",
 ];
