@@ -104,10 +104,9 @@ fn verdicts(global: &Global, args: &Explain, repo: &repo::Repo, compiled: &Compi
 /// Says what the rule's fixes would do, tried on a copy of the snapshot.
 fn proposed(compiled: &Compiled, proposal: &crate::remedy::Proposal) -> String {
     let mut text = format!("The fix {} would do, tried on a copy of the snapshot:\n", proposal.fixes.join(", "));
-    for step in &proposal.steps {
-        let name = compiled.policies.actions.get(step.action.0 as usize).map_or("?", |action| action.name.as_str());
-        let _ = writeln!(text, "  ~ {name}({})", plain(&step.arguments.join(", ")));
-        if let Some(remedy) = &step.remedy {
+    for act in &proposal.acts {
+        let _ = writeln!(text, "  ~ {}", plain(&act.call(&compiled.policies)));
+        if let Some(remedy) = &act.remedy {
             let _ = writeln!(text, "      {}", plain(remedy));
         }
     }
@@ -116,7 +115,10 @@ fn proposed(compiled: &Compiled, proposal: &crate::remedy::Proposal) -> String {
     } else {
         text += "It is not offered as a fix:\n";
         for problem in &proposal.problems {
-            let _ = writeln!(text, "  ! {}", plain(problem));
+            let _ = writeln!(text, "  ! {}", plain(&problem.text));
+            for one in &problem.world {
+                let _ = writeln!(text, "      {} {} ({})", one.entity, plain(&one.name), plain(&one.id));
+            }
         }
     }
     text

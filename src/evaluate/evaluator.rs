@@ -62,8 +62,9 @@ impl<'a> Evaluator<'a> {
         }
     }
 
-    /// Notes what is read from now on.
-    pub(super) fn traced(mut self) -> Self {
+    /// Notes what is read from now on; see [`Evaluator::reads`].
+    #[must_use]
+    pub fn traced(mut self) -> Self {
         self.trace = Some(RefCell::new(Trace::default()));
         self
     }

@@ -2,7 +2,7 @@
 //!
 //! A closure is walked once and read by many subjects, so what it read is noted once, under its place.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::evaluator::{ClosureKey, Evaluator};
 use crate::snapshot::Fact;
@@ -47,6 +47,18 @@ impl Evaluator<'_> {
         trace.of_closures.push(read);
         trace.places.insert(key, place);
         trace.closures.push(place);
+    }
+
+    /// Takes the facts that were read since the last time, those of closures among them; nothing if it is not traced.
+    #[must_use]
+    pub fn reads(&self) -> BTreeSet<Fact> {
+        let (facts, closures) = self.take_reads();
+        let mut reads: BTreeSet<Fact> = facts.into_iter().collect();
+        if let Some(trace) = &self.trace {
+            let trace = trace.borrow();
+            reads.extend(closures.iter().filter_map(|at| trace.of_closures.get(*at as usize)).flatten());
+        }
+        reads
     }
 
     /// Takes what was read since the last time, each once, sorted.

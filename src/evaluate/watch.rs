@@ -196,6 +196,17 @@ impl Watch {
         rejudged
     }
 
+    /// Judges one pair in a world, whatever it touched; returns its verdicts (none: no subject) and the facts they rest on.
+    #[must_use]
+    pub fn one(policies: &Policies, scan: &Scan, world: &Snapshot, pair: Pair) -> (Option<Vec<Judged>>, BTreeSet<Fact>) {
+        let mut rejudged = Rejudged::default();
+        if let (Some(evaluator), Some(rule)) = (scan.evaluator(policies, world, pair.0), rule_of(policies, scan, pair.0)) {
+            rejudge(&evaluator.traced(), rule, pair, &mut rejudged);
+        }
+        let reads = rejudged.reads.into_iter().flat_map(|(_, facts)| facts).collect();
+        (rejudged.verdicts.remove(&pair).flatten(), reads)
+    }
+
     /// Takes what was tried for what is.
     pub fn accept(&mut self, rejudged: Rejudged) {
         for (pair, judged) in rejudged.verdicts {
@@ -263,4 +274,12 @@ fn by_parameters(scan: &Scan) -> Vec<(&Vec<Val>, Vec<usize>)> {
         }
     }
     groups
+}
+
+/// Returns what is said of a requirement; what is said of the whole rule is said of each.
+#[must_use]
+pub fn verdict_of(judged: Option<&[Judged]>, requirement: usize) -> Verdict {
+    let judged = judged.unwrap_or(&[]);
+    let own = judged.iter().find(|(at, _)| *at == Some(requirement)).or_else(|| judged.iter().find(|(at, _)| at.is_none()));
+    own.map_or(Verdict::NotApplicable, |(_, verdict)| *verdict)
 }

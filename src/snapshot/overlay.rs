@@ -135,6 +135,12 @@ impl Overlay {
         id.0 as usize >= self.below.snapshot.len()
     }
 
+    /// Returns how many entities there are; the next one that is made gets this number.
+    #[must_use]
+    pub fn n_entities(&self) -> u32 {
+        u32::try_from(self.len()).unwrap_or(u32::MAX)
+    }
+
     /// Returns the entities that the overlay made, as (id, type), in the order in which they were made.
     pub fn added(&self) -> impl Iterator<Item = (EntityId, EntityTypeId)> + '_ {
         let n = self.below.snapshot.len();
@@ -162,6 +168,17 @@ impl Overlay {
             }
         }
         self.changes.push(change);
+    }
+
+    /// Makes several changes and returns what they touch.
+    pub fn change_all(&mut self, changes: &[Change]) -> BTreeSet<Fact> {
+        let before = std::mem::take(&mut self.touched);
+        for change in changes {
+            self.change(change.clone());
+        }
+        let own = self.touched.clone();
+        self.touched.extend(before);
+        own
     }
 
     fn schema(&self) -> &Arc<Schema> {
