@@ -88,6 +88,8 @@ pub(super) enum Command {
     Scan(Scan),
     /// Explain a rule, a verdict, a diagnostic code or an entity type
     Explain(Explain),
+    /// Plan what would mend the findings; writes nothing to a tenant
+    Plan(Plan),
     /// Show what is in a snapshot or result, and what is missing
     Show(Show),
     /// Print the JSON Schema of a file format
@@ -332,6 +334,45 @@ pub(super) struct Explain {
     /// Only this requirement
     #[arg(long, value_name = "NAME")]
     pub(super) requirement: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Plan {
+    #[command(flatten)]
+    pub(super) selection: Selection,
+    /// Plan for the findings of this result; it must have been made from the same policies, snapshot and parameters
+    #[arg(long, value_name = "RESULT")]
+    pub(super) from: Option<PathBuf>,
+    /// Only these: rule ids (a trailing * stands for anything) or targets of steps
+    #[arg(long, value_name = "ID")]
+    pub(super) only: Vec<String>,
+    /// Not these: rule ids (a trailing * stands for anything) or targets of steps
+    #[arg(long, value_name = "ID")]
+    pub(super) exclude: Vec<String>,
+    /// Steps the plan may have
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub(super) max_changes: u32,
+    /// Steps as a share of the objects of the kinds they change
+    #[arg(long, value_name = "P", default_value_t = 100)]
+    pub(super) max_changes_percent: u32,
+    /// How long the plan may be applied
+    #[arg(long, value_name = "DURATION", default_value = "4 hours")]
+    pub(super) valid_for: String,
+    /// Where a rule names no fix, take the smallest set of actions that mends the finding, if there is exactly one
+    #[arg(long)]
+    pub(super) search: bool,
+    /// Object id of the identity that will apply the plan, in place of that of tenet.toml
+    #[arg(long, value_name = "OBJECT_ID", env = "TENET_PRINCIPAL")]
+    pub(super) principal: Option<String>,
+    /// Who makes the plan, in place of who tenet.toml says; they cannot approve it
+    #[arg(long, value_name = "NAME", env = "TENET_PLANNER")]
+    pub(super) planner: Option<String>,
+    /// End with exit code 20 if there is anything to do
+    #[arg(long)]
+    pub(super) detailed_exitcode: bool,
+    /// The plan to write
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -15,6 +15,7 @@ mod import;
 mod init;
 mod load;
 mod output;
+mod plan;
 mod repo;
 mod scan;
 mod schema;
@@ -71,6 +72,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Export(args) => export::run(&global, &args),
         Command::Scan(args) => scan::run(&global, &args),
         Command::Explain(args) => explain::run(&global, &args),
+        Command::Plan(args) => plan::run(&global, &args),
         Command::Show(args) => show::run(&global, &args),
         Command::Schema(args) => schema::run(&args),
         Command::Completions(args) => {

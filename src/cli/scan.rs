@@ -147,8 +147,13 @@ fn selection(args: &Scan, compiled: &Compiled) -> anyhow::Result<impl Fn(&Rule) 
     })
 }
 
-fn matches_id(wanted: &str, id: &str) -> bool {
+pub(super) fn matches_id(wanted: &str, id: &str) -> bool {
     wanted.strip_suffix('*').map_or(wanted == id, |prefix| id.starts_with(prefix))
+}
+
+/// Writes a result as its file.
+pub(super) fn json(document: &ResultDocument) -> anyhow::Result<String> {
+    Ok(format!("{}\n", plain_json(&serde_json::to_string_pretty(document)?)))
 }
 
 /// Writes the reports asked for; a table on stdout without.
@@ -157,7 +162,7 @@ pub(super) fn write(global: &Global, document: &ResultDocument, formats: &[Forma
     let formats = if formats.is_empty() { &table[..] } else { formats };
     for format in formats {
         let text = match format.kind {
-            FormatKind::Json => format!("{}\n", plain_json(&serde_json::to_string_pretty(document)?)),
+            FormatKind::Json => json(document)?,
             FormatKind::Table => {
                 let lines = format.file.is_none() && std::io::stdout().is_terminal();
                 render_table(document, TableStyle { lines, width: if lines { 120 } else { 160 } })

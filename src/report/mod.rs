@@ -6,12 +6,14 @@
 mod diagnostics;
 mod escape;
 mod explanation;
+mod plan;
 mod result;
 mod table;
 
 pub use diagnostics::{DiagnosticFormat, render_diagnostics};
 pub use escape::{plain, plain_json, plain_lines, shorten};
 pub use explanation::{explain_rule, explain_verdict};
+pub use plan::render_plan;
 pub use result::{
     AttestedBy, Captured, Counts, EvidenceItem, ExplanationLine, FindingResult, Missing, ResultDocument, RuleResult, RunIdentity, Subject,
     Summary, Unread, WaiverResult, missing, result_document, subject,

@@ -26,7 +26,9 @@ mod open_world;
 mod overlay;
 #[path = "../oracle/mod.rs"]
 mod oracle;
+mod plans;
 mod program;
+mod remedies;
 mod soundness;
 mod stories;
 mod tables;
