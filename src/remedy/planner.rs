@@ -16,7 +16,7 @@ use super::plan::{Approvals, Digests, Limits, ManualStep, NotPlanned, Plan, Step
 use super::problem::Problem;
 use super::proposal::{Proposed, failing, propose_on};
 use super::search::Search;
-use super::trial::{Act, Trial, replay, replayed};
+use super::trial::{Act, Told, Trial, replay, replayed};
 use crate::check::Policies;
 use crate::evaluate::engine::{self, EngineError};
 use crate::evaluate::{Options, Pair, Scan, Table, Val, Watch, verdict_of};
@@ -106,6 +106,7 @@ pub enum PlanError {
 struct Planning {
     act: Act,
     bound: Vec<Bound>,
+    told: Option<Told>,
     whys: Vec<Why>,
 }
 
@@ -237,13 +238,16 @@ impl Planner<'_> {
         let whys = self.mended(&proposed);
         let Proposed { acts, world, rejudged, .. } = proposed;
         self.refused.remove(&pair);
+        let mut before = self.world.clone();
         for (act, bound) in acts.into_iter().zip(bound) {
+            let told = if act.api { None } else { act.told(self.request.policies, self.request.scan, pair.0, &before.snapshot()) };
+            replay(&mut before, &act);
             if !act.api {
                 self.by_people.extend(act.touches.iter().filter(|fact| !matches!(fact, Fact::Extent(_))));
             }
             match self.planned.iter_mut().find(|planned| planned.act.is_same(&act)) {
                 Some(known) => known.whys.extend(whys.iter().cloned()),
-                None => self.planned.push(Planning { act, bound, whys: whys.clone() }),
+                None => self.planned.push(Planning { act, bound, told, whys: whys.clone() }),
             }
         }
         self.watch.accept(rejudged);
@@ -441,15 +445,16 @@ impl Planner<'_> {
         let action = self.request.policies.actions.get(act.action.0 as usize);
         let docs = action.map_or_else(String::new, |action| action.docs.join(" "));
         let what = docs.split(". ").next().unwrap_or("").trim_end_matches('.').to_owned();
-        let verified_by = act.verified_by.clone().unwrap_or_else(|| "A new snapshot shows it, and the findings are gone.".to_owned());
+        let told = planned.told.as_ref();
+        let verified_by = told.and_then(|told| told.verified_by.clone()).unwrap_or_else(|| "A new snapshot shows it, and the findings are gone.".to_owned());
         ManualStep {
             id: format!("m{number}"),
             depends_on,
             action: action.map_or_else(String::new, |action| action.name.clone()),
             title: format!("{what}: {}", act.arguments.join(", ")),
             why: distinct(&planned.whys),
-            instructions: act.instructions.clone(),
-            who: act.who.clone(),
+            instructions: told.map_or_else(String::new, |told| told.instructions.clone()),
+            who: told.map_or_else(Vec::new, |told| told.who.clone()),
             verified_by,
         }
     }

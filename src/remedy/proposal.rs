@@ -45,9 +45,11 @@ pub fn propose(policies: &Policies, snapshot: &Snapshot, before: &Scan, run: usi
 /// The requirements of a subject that fail, waived ones left out.
 pub(super) fn failing(scan: &Scan, watch: &Watch, run: usize, subject: EntityId) -> Vec<usize> {
     let judged = watch.table().get(&(run, Some(subject))).map(Vec::as_slice);
+    // Findings are sorted by run.
+    let first = scan.findings.partition_point(|finding| finding.run < run);
     let waived = |at: usize| {
-        let about = |finding: &&crate::evaluate::Finding| finding.run == run && finding.subject == Some(subject) && finding.requirement == Some(at);
-        scan.findings.iter().find(about).is_some_and(|finding| finding.waiver.is_some())
+        let mut own = scan.findings.iter().skip(first).take_while(|finding| finding.run == run);
+        own.any(|finding| finding.subject == Some(subject) && finding.requirement == Some(at) && finding.waiver.is_some())
     };
     let places = judged.into_iter().flatten().filter_map(|(at, _)| *at);
     places.filter(|at| verdict_of(judged, *at) == Verdict::Fail && !waived(*at)).collect()

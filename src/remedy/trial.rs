@@ -6,10 +6,10 @@ use std::collections::BTreeSet;
 
 use super::problem::{Involved, Problem, ProblemKind, involved};
 use super::person::{certain_members, instructions, verified_by, who};
-use crate::check::{Action, ActionId, ActionMode, Binder, Effect, Expr, ExprKind, FixStep, Policies, Rule};
+use crate::check::{Action, ActionId, ActionMode, Effect, Expr, ExprKind, FixStep, Policies, Rule};
 use crate::evaluate::{Evaluator, Frame, Scan, Truth, Val};
 use crate::model::{Base, EntityId, EntityTypeId, PropertyId, Type, Value};
-use crate::snapshot::{CellState, Change, Fact, Overlay};
+use crate::snapshot::{CellState, Change, Fact, Overlay, Snapshot};
 
 /// Actions one proposal may have.
 pub const ACTIONS_MAX: usize = 1_000;
@@ -27,12 +27,6 @@ pub struct Act {
     pub remedy: Option<String>,
     /// Whether a service carries it out for who is signed in; else a person does.
     pub api: bool,
-    /// Who may do it, by name and key.
-    pub who: Vec<String>,
-    /// Where a person clicks.
-    pub instructions: String,
-    /// How it is seen that a person did it.
-    pub verified_by: Option<String>,
     /// The number of the first entity it makes, in the world it was tried in.
     pub first_made: u32,
     /// Facts that its conditions rest on.
@@ -59,6 +53,34 @@ impl Act {
 
 pub(super) fn action_name(policies: &Policies, id: ActionId) -> &str {
     policies.actions.get(id.0 as usize).map_or("?", |action| action.name.as_str())
+}
+
+/// What a person is told of an action.
+#[derive(Debug, Clone)]
+pub(super) struct Told {
+    /// Who may do it, by name and key.
+    pub(super) who: Vec<String>,
+    /// Where they click.
+    pub(super) instructions: String,
+    /// How it is seen that they did it.
+    pub(super) verified_by: Option<String>,
+}
+
+impl Act {
+    /// Says what a person is told, in the world before the action.
+    pub(super) fn told(&self, policies: &Policies, scan: &Scan, run: usize, world: &Snapshot) -> Option<Told> {
+        let action = policies.actions.get(self.action.0 as usize)?;
+        let evaluator = scan.evaluator(policies, world, run)?;
+        let mut frame: Frame = vec![Val::Unknown; action.n_slots as usize];
+        for (slot, value) in frame.iter_mut().zip(&self.values) {
+            *slot = Val::Known(value.clone());
+        }
+        Some(Told {
+            who: who(action, &evaluator, &mut frame),
+            instructions: instructions(action, &evaluator, &mut frame),
+            verified_by: verified_by(action, &evaluator, &mut frame),
+        })
+    }
 }
 
 /// Actions on their way.
@@ -174,9 +196,6 @@ impl<'a> Trial<'a> {
             arguments: shown,
             remedy: action.remedy.as_ref().map(|remedy| evaluator.message(remedy, &mut frame)),
             api: action.mode_for(&evaluator, &mut frame, self.principal) == ActionMode::Api,
-            who: who(action, &evaluator, &mut frame),
-            instructions: instructions(action, &evaluator, &mut frame),
-            verified_by: verified_by(action, &evaluator, &mut frame),
             first_made,
             reads,
             touches: self.world.change_all(&changes),
@@ -189,14 +208,16 @@ impl<'a> Trial<'a> {
     fn actor(&mut self, evaluator: &Evaluator<'_>, action: &Action, frame: &mut Frame, call: &str, about: &[EntityId]) {
         let Some((var, ty, filter)) = &action.actor else { return };
         let set = Expr { kind: ExprKind::Extent(*ty), ty: Type::set_of(Base::Entity(*ty)), span: action.span };
-        let binder = Binder { var: *var, set, filter: filter.clone() };
-        match certain_members(evaluator, &binder, frame).into_iter().next() {
-            Some(actor) => set_slot(frame, var.0, Val::Known(actor)),
-            None => {
-                let world = self.involved(about);
-                self.problems.push(Problem { kind: ProblemKind::Actor, text: format!("{call}: nobody is known who may do it"), world });
+        let everybody = evaluator.set(&set, frame);
+        for member in everybody.members.iter().filter(|member| member.sure) {
+            set_slot(frame, var.0, Val::Known(member.value.clone()));
+            if filter.as_ref().is_none_or(|filter| evaluator.truth(filter, frame) == Truth::True) {
+                return;
             }
         }
+        set_slot(frame, var.0, Val::Unknown);
+        let world = self.involved(about);
+        self.problems.push(Problem { kind: ProblemKind::Actor, text: format!("{call}: nobody is known who may do it"), world });
     }
 
     /// Obligation one, in the world as the earlier actions leave it.
