@@ -1,7 +1,7 @@
 //! Actions: what can be done about a finding, by whom, and what it changes.
 
 use super::Context;
-use super::expression::Checker;
+use super::expression::{Checker, failed};
 use super::items::declare_formals;
 use super::scope::Global;
 use super::typed::{Action, ActionMode, ClickPath, Effect, Expr, ExprKind, VarId};
@@ -150,6 +150,16 @@ impl Context<'_> {
                     checker.error("T0103", target.span, "only an entity can be deleted");
                 }
                 Some(Effect::Delete(target))
+            }
+            ast::Effect::Forget(target) => {
+                let target = checker.expr(target, None);
+                let (ExprKind::Attribute { base, property, at: None, .. } | ExprKind::Navigation { base, property, at: None, .. }) =
+                    target.kind
+                else {
+                    checker.error("T0103", target.span, "only an attribute of an entity can be forgotten");
+                    return None;
+                };
+                Some(Effect::Set(*base, property, failed(target.span, target.ty)))
             }
             ast::Effect::Set(target, value) => {
                 let target = checker.expr(target, None);

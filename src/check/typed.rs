@@ -172,7 +172,7 @@ pub enum Effect {
     Create(EntityTypeId, Vec<(PropertyId, Expr)>, Option<VarId>),
     /// An entity ceases to exist.
     Delete(Expr),
-    /// An attribute of an entity gets a value.
+    /// An attribute of an entity gets a value; after `forget` the value is [`ExprKind::Error`], which is unknown.
     Set(Expr, PropertyId, Expr),
 }
 

@@ -273,6 +273,8 @@ pub enum Effect {
     Create(Qualified, Vec<(Ident, Expr)>, Option<Ident>),
     /// `delete e`
     Delete(Expr),
+    /// `forget e.a`
+    Forget(Expr),
     /// `set e.a := v`
     Set(Expr, Expr),
 }

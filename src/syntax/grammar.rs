@@ -70,7 +70,7 @@ keywords![
     kw_after "after", kw_approved "approved", kw_as "as", kw_at "at", kw_because "because", kw_before "before",
     kw_by "by", kw_const "const", kw_create "create", kw_def "def", kw_delete "delete", kw_due "due",
     kw_edition "edition", kw_effect "effect", kw_else "else", kw_entity "entity", kw_enum "enum", kw_expect "expect",
-    kw_extend "extend", kw_fix "fix", kw_for "for", kw_from "from", kw_given "given", kw_history "history", kw_import "import",
+    kw_extend "extend", kw_fix "fix", kw_for "for", kw_forget "forget", kw_from "from", kw_given "given", kw_history "history", kw_import "import",
     kw_inverse "inverse", kw_irreversible "irreversible", kw_key "key", kw_let "let", kw_link "link", kw_matching "matching", kw_missing "missing",
     kw_mode "mode", kw_module "module", kw_needs "needs", kw_on "on", kw_pack "pack", kw_param "param",
     kw_path "path", kw_read "read", kw_refs "refs", kw_remedy "remedy", kw_require "require", kw_requires "requires", kw_rule "rule",

@@ -305,6 +305,7 @@ impl Builder {
                 Effect::Create(ty, fields, name)
             }
             Rule::effect_delete => Effect::Delete(self.next_expression(&mut parts)?),
+            Rule::effect_forget => Effect::Forget(self.next_expression(&mut parts)?),
             _ => {
                 parts.next_of(Rule::kw_set);
                 Effect::Set(self.next_expression(&mut parts)?, self.next_expression(&mut parts)?)

@@ -10,6 +10,7 @@
     reason = "a test that cannot go on fails; it works with files and the program"
 )]
 
+mod actions;
 mod agree;
 mod canonical;
 mod cli;
