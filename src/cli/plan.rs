@@ -18,11 +18,11 @@ use crate::check::Policies;
 use crate::evaluate::engine::scan;
 use crate::evaluate::{Detail, Options, Scan};
 use crate::model::{parse_duration, parse_instant, sha256_hex};
-use crate::remedy::bind::{Bind, Bound, Call};
 use crate::remedy::plan::{Approvals, Digests, Limits};
 use crate::remedy::{PlanError, Request, Selection, make_plan};
 use crate::report::{ResultDocument, render_plan, result_document};
 use crate::snapshot::Snapshot;
+use crate::sources::azure::AzureRequests;
 use crate::sources::plan_file::{encode_plan, write_plan};
 use crate::text::did_you_mean;
 
@@ -60,7 +60,7 @@ pub(super) fn run(global: &Global, args: &Plan) -> anyhow::Result<Exit> {
         snapshot: &loaded.snapshot,
         options: &options,
         scan: &result,
-        bind: &NoRequests,
+        bind: &AzureRequests,
         selection: chosen(policies, &loaded.snapshot, args)?,
         reported: reported.map(|reported| reported.findings),
         search: args.search,
@@ -242,13 +242,4 @@ fn failed(finding: &Json) -> Option<(String, String, String)> {
     let text = |pointer: &str| finding.pointer(pointer).and_then(Json::as_str).map(str::to_owned);
     let fails = text("/verdict").as_deref() == Some("fail") && finding.get("waived") != Some(&Json::Bool(true));
     if fails { Some((text("/rule")?, text("/requirement")?, text("/subject/id")?)) } else { None }
-}
-
-/// Stands in until the requests of actions are there: nothing is planned that a service would have to do.
-struct NoRequests;
-
-impl Bind for NoRequests {
-    fn bind(&self, _: &Call<'_>) -> Result<Vec<Bound>, String> {
-        Err("its request is not known to this version".to_owned())
-    }
 }

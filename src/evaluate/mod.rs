@@ -36,5 +36,5 @@ pub use missing::{MissingFact, MissingWhat};
 pub use params::{ParamError, parameter_values, parse_parameter};
 pub use run::{Finding, Options, RuleRun, Scan, scan, scan_again};
 pub use value::{Member, Range, SetValue, Truth, Unseen, Val};
-pub use watch::{Judged, Pair, READS_MAX, Rejudged, Table, Watch, verdict_of};
 pub use waiver::{WaiverState, WaiverUse, waiver_state};
+pub use watch::{Judged, Pair, READS_MAX, Rejudged, Table, Watch, verdict_of};

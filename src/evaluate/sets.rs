@@ -153,7 +153,8 @@ impl Evaluator<'_> {
     pub(super) fn extent(&self, ty: EntityTypeId) -> SetValue {
         self.note(Fact::Extent(ty));
         let member = |id: EntityId, sure: bool| Member { value: Value::Entity(id), sure };
-        let alive = |id: EntityId, typed: bool| self.lives(id, ty).map_or(Some(false), |lives| lives.then_some(typed)).map(|sure| member(id, sure));
+        let alive =
+            |id: EntityId, typed: bool| self.lives(id, ty).map_or(Some(false), |lives| lives.then_some(typed)).map(|sure| member(id, sure));
         let known = self.snapshot.extent(ty).filter_map(|id| alive(id, true));
         let possible = self.snapshot.possible(ty).filter_map(|id| alive(id, false));
         let members = known.chain(possible).collect();

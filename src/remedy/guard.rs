@@ -44,8 +44,9 @@ impl Guard<'_> {
         let access = Access::new(before, self.scan.now);
         match change {
             Change::End(id, _) => {
-                self.locked(&access, *id, true, found);
-                if access.is_a(*id, "RoleAssignment") || access.is_a(*id, "RoleEligibility") || access.is_a(*id, "DirectoryRoleAssignment") {
+                Self::locked(&access, *id, true, found);
+                if access.is_a(*id, "RoleAssignment") || access.is_a(*id, "RoleEligibility") || access.is_a(*id, "DirectoryRoleAssignment")
+                {
                     self.taken(&access, *id, found);
                 }
                 if access.is_a(*id, "RoleAssignment") && access.is_owner_role(*id) {
@@ -60,7 +61,7 @@ impl Guard<'_> {
                     let owned = access.extent("Subscription").into_iter();
                     scopes.extend(owned.filter(|scope| access.owners(*scope).iter().any(|holding| holding.principal == *id)));
                 }
-                self.locked(&access, *id, false, found);
+                Self::locked(&access, *id, false, found);
             }
             Change::Create(_, cells) => {
                 let scope = cells.iter().find_map(|(property, state)| {
@@ -116,7 +117,7 @@ impl Guard<'_> {
         self.principal.is_some_and(|own| access.world.key(person).eq_ignore_ascii_case(own))
     }
 
-    fn locked(&self, access: &Access<'_>, id: EntityId, ends: bool, found: &mut Vec<Problem>) {
+    fn locked(access: &Access<'_>, id: EntityId, ends: bool, found: &mut Vec<Problem>) {
         let scope = if access.is_a(id, "Scope") { Some(id) } else { access.reference(id, "scope") };
         let scope = scope.or_else(|| access.reference(access.reference(id, "delegation")?, "scope"));
         found.extend(scope.and_then(|scope| Self::lock(access, scope, ends)));

@@ -31,7 +31,7 @@ pub mod target;
 mod trial;
 
 pub use obligations::LEFT_OUT_MAX;
-pub use planner::{Planned, PlanError, Request, ROUNDS_MAX, Selection, make_plan};
+pub use planner::{PlanError, Planned, ROUNDS_MAX, Request, Selection, make_plan};
 pub use problem::{Involved, Problem, ProblemKind};
 pub use proposal::{Proposal, propose};
 pub use search::{CANDIDATES_MAX, Counterfactual, SIZE_MAX, TRIALS_MAX, counterfactual};

@@ -110,7 +110,8 @@ impl Trial<'_> {
                 let on = pair.1.map_or_else(|| "subjects nobody has seen".to_owned(), |id| after.label(id));
                 let requirement = place.and_then(|at| rule.requirements.get(at)).map_or_else(String::new, |one| format!(".{}", one.name));
                 let what = if was == Verdict::NotApplicable { "makes something that fails" } else { verb };
-                let text = format!("{} {what} {}: {}{requirement} would become {} on {on}", case.rule.id, needs(what, rule), rule.id, is.name());
+                let text =
+                    format!("{} {what} {}: {}{requirement} would become {} on {on}", case.rule.id, needs(what, rule), rule.id, is.name());
                 let mut about: Vec<EntityId> = pair.1.into_iter().collect();
                 about.extend(self.acts.iter().flat_map(|act| act.values.iter().filter_map(Value::entity)).take(NAMED_MAX));
                 let world = involved(&after, &about);
@@ -180,13 +181,11 @@ impl Trial<'_> {
             let Some(scope) = access.reference(*assignment, "scope").filter(|_| access.is_owner_role(*assignment)) else { continue };
             let left: BTreeSet<EntityId> =
                 Access::new(&after, self.scan.now).owners(scope).iter().map(|holding| holding.principal).collect();
-            let lost = access.owners(scope).into_iter().filter(|holding| holding.assignment == *assignment && !left.contains(&holding.principal));
+            let lost =
+                access.owners(scope).into_iter().filter(|holding| holding.assignment == *assignment && !left.contains(&holding.principal));
             for holding in lost.take(NAMED_MAX) {
-                let text = format!(
-                    "{}, loses Owner on {}, and that mends nothing",
-                    access.describe(holding.principal),
-                    without.label(scope)
-                );
+                let text =
+                    format!("{}, loses Owner on {}, and that mends nothing", access.describe(holding.principal), without.label(scope));
                 found.push((text, small_world(&access, holding, scope)));
             }
         }
@@ -226,7 +225,9 @@ impl Violators<'_, '_> {
                 }
                 told
             }
-            ExprKind::Implies(left, right) if wanted => self.evaluator.truth(left, frame) != Truth::False && self.of(right, true, frame, found),
+            ExprKind::Implies(left, right) if wanted => {
+                self.evaluator.truth(left, frame) != Truth::False && self.of(right, true, frame, found)
+            }
             ExprKind::Call(def, args) => self.called(*def, args, wanted, frame, found),
             ExprKind::Quantified(kind, binders, body) => {
                 let satisfying = match (kind, wanted) {

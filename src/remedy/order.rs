@@ -26,7 +26,9 @@ pub(super) fn order(acts: &[&Act]) -> Order {
     let node = |at: usize| nodes.get(at).copied().unwrap_or_default();
     for (later, act) in acts.iter().enumerate() {
         for (earlier, other) in acts.iter().enumerate().take(later) {
-            if depends(act, other) {
+            // Whether somebody can be given access before another one loses it is tried, not concluded from what is read.
+            let moves_ahead = class(act) == Class::Add && class(other) == Class::Remove;
+            if !moves_ahead && depends(act, other) {
                 graph.add_edge(node(earlier), node(later), ());
             }
         }
@@ -54,8 +56,7 @@ pub(super) fn order(acts: &[&Act]) -> Order {
 
 /// A topological order: of what is free, additions first, then changes, then removals, each as they were found.
 fn sequence(acts: &[&Act], graph: &DiGraph<(), ()>) -> Vec<usize> {
-    let mut waiting: Vec<usize> =
-        graph.node_indices().map(|node| graph.neighbors_directed(node, petgraph::Incoming).count()).collect();
+    let mut waiting: Vec<usize> = graph.node_indices().map(|node| graph.neighbors_directed(node, petgraph::Incoming).count()).collect();
     let ready = |at: usize| acts.get(at).map(|act| Reverse((class(act), at)));
     let mut free: BinaryHeap<Reverse<(Class, usize)>> =
         waiting.iter().enumerate().filter(|(_, count)| **count == 0).filter_map(|(at, _)| ready(at)).collect();

@@ -134,7 +134,8 @@ pub fn make_plan(request: &Request<'_>) -> Result<Planned, PlanError> {
         by_people: BTreeSet::new(),
     };
     for _ in 0..ROUNDS_MAX {
-        if !planner.round(false) && !(request.search && planner.round(true)) {
+        let mended = planner.round(false) || request.search && planner.round(true);
+        if !mended {
             break;
         }
     }
@@ -156,7 +157,7 @@ impl Planner<'_> {
     fn open(&self) -> Vec<Pair> {
         let request = self.request;
         let mut open: Vec<(std::cmp::Reverse<RuleSeverity>, String, String, Pair)> = Vec::new();
-        for (pair, _) in self.watch.table() {
+        for pair in self.watch.table().keys() {
             let Some((rule, subject)) = self.rule(*pair).zip(pair.1) else { continue };
             let failing = failing(request.scan, &self.watch, pair.0, subject);
             if failing.is_empty() || !failing.iter().any(|at| self.is_reported(*pair, *at)) {
@@ -188,10 +189,23 @@ impl Planner<'_> {
         let principal = request.principal.as_deref();
         let proposed = propose_on(request.policies, request.scan, &self.watch, &self.world, (run, subject), principal);
         let Some(proposed) = proposed else {
-            self.refused.insert((run, Some(subject)), vec!["the rule names no fix that applies".to_owned()]);
+            let reasons = self.unmended((run, Some(subject)));
+            self.refused.insert((run, Some(subject)), reasons);
             return false;
         };
         self.consider((run, Some(subject)), proposed)
+    }
+
+    /// Why no fix is tried, and what the rule tells a person instead.
+    fn unmended(&self, pair: Pair) -> Vec<String> {
+        let request = self.request;
+        let Some((rule, subject)) = self.rule(pair).zip(pair.1) else { return Vec::new() };
+        let mut reasons = vec![if rule.fixes.is_empty() { "the rule names no fix" } else { "no fix of the rule applies" }.to_owned()];
+        if let (Some(remedy), Some(evaluator)) = (&rule.remedy, request.scan.evaluator(request.policies, request.snapshot, pair.0)) {
+            let mut frame = super::trial::rule_frame(&evaluator, rule, subject);
+            reasons.push(format!("for a person: {}", evaluator.message(remedy, &mut frame)));
+        }
+        reasons
     }
 
     fn searched(&mut self, run: usize, subject: EntityId) -> bool {
@@ -209,7 +223,8 @@ impl Planner<'_> {
                 false
             }
             [one] if found.limit.is_none() => {
-                let mut trial = Trial { principal: request.principal.as_deref(), ..Trial::new(request.policies, request.scan, run, &self.world) };
+                let mut trial =
+                    Trial { principal: request.principal.as_deref(), ..Trial::new(request.policies, request.scan, run, &self.world) };
                 for act in one {
                     trial.act(act.action, act.values.iter().cloned().map(Val::Known).collect());
                 }
@@ -265,7 +280,9 @@ impl Planner<'_> {
         let mut world = self.world.clone();
         let (mut bound, mut targets) = (Vec::new(), Vec::new());
         for act in &proposed.acts {
-            if act.api && (act.reads.iter().any(|fact| self.by_people.contains(fact)) || act.touches.iter().any(|fact| self.by_people.contains(fact)))
+            if act.api
+                && (act.reads.iter().any(|fact| self.by_people.contains(fact))
+                    || act.touches.iter().any(|fact| self.by_people.contains(fact)))
             {
                 reasons.push(format!("{} waits for what a person does first; plan again when it is done", act.call(request.policies)));
             }
@@ -293,8 +310,7 @@ impl Planner<'_> {
     fn requests(&self, world: &Snapshot, act: &Act) -> Result<Vec<Bound>, String> {
         let policies = self.request.policies;
         let Some(action) = policies.actions.get(act.action.0 as usize) else { return Err("there is no such action".to_owned()) };
-        let arguments: Vec<(&str, Value)> =
-            action.formals.iter().map(|(name, _)| name.as_str()).zip(act.values.iter().cloned()).collect();
+        let arguments: Vec<(&str, Value)> = action.formals.iter().map(|(name, _)| name.as_str()).zip(act.values.iter().cloned()).collect();
         let call = Call { snapshot: world, now: self.request.scan.now, action: &action.name, arguments: &arguments };
         let made = self.request.bind.bind(&call)?;
         if made.is_empty() { Err("no request is known for it".to_owned()) } else { Ok(made) }
@@ -323,7 +339,12 @@ impl Planner<'_> {
         let evaluator = request.scan.evaluator(request.policies, request.snapshot, pair.0)?;
         let mut frame = super::trial::rule_frame(&evaluator, rule, subject);
         let text = requirement.message.as_ref().map_or_else(|| rule.title.clone(), |message| evaluator.message(message, &mut frame));
-        Some(Why { rule: rule.id.clone(), requirement: requirement.name.clone(), subject: request.snapshot.key(subject).into_owned(), text })
+        Some(Why {
+            rule: rule.id.clone(),
+            requirement: requirement.name.clone(),
+            subject: request.snapshot.key(subject).into_owned(),
+            text,
+        })
     }
 
     fn finish(mut self) -> Result<Planned, PlanError> {
@@ -364,7 +385,8 @@ impl Planner<'_> {
             }
             let whys = failing(self.request.scan, &self.watch, pair.0, subject).into_iter().filter(|at| self.is_reported(pair, *at));
             for why in whys.filter_map(|at| self.why(pair, at)) {
-                let asked = self.request.selection.only.is_empty() || self.request.selection.only.iter().any(|wanted| matches_id(wanted, &why.rule));
+                let asked = self.request.selection.only.is_empty()
+                    || self.request.selection.only.iter().any(|wanted| matches_id(wanted, &why.rule));
                 let one = NotPlanned { why, reasons: reasons.clone() };
                 if asked && !found.contains(&one) {
                     found.push(one);
@@ -446,7 +468,9 @@ impl Planner<'_> {
         let docs = action.map_or_else(String::new, |action| action.docs.join(" "));
         let what = docs.split(". ").next().unwrap_or("").trim_end_matches('.').to_owned();
         let told = planned.told.as_ref();
-        let verified_by = told.and_then(|told| told.verified_by.clone()).unwrap_or_else(|| "A new snapshot shows it, and the findings are gone.".to_owned());
+        let verified_by = told
+            .and_then(|told| told.verified_by.clone())
+            .unwrap_or_else(|| "A new snapshot shows it, and the findings are gone.".to_owned());
         ManualStep {
             id: format!("m{number}"),
             depends_on,

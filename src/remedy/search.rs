@@ -150,7 +150,8 @@ impl Search<'_> {
             // Values of parameters of the same kind: the partner that is expected.
             _ => {
                 let params = self.scan.runs.get(run).map_or(&[][..], |run| &run.params);
-                let of_kind = self.policies.params.iter().zip(params).filter(|(param, _)| param.ty.base == ty.base && param.ty.alias == ty.alias);
+                let of_kind =
+                    self.policies.params.iter().zip(params).filter(|(param, _)| param.ty.base == ty.base && param.ty.alias == ty.alias);
                 let known = of_kind.filter_map(|(_, value)| if let Val::Known(value) = value { Some(value.clone()) } else { None });
                 let mut known: Vec<Value> = known.collect();
                 known.sort();

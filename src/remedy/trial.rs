@@ -4,8 +4,8 @@
 
 use std::collections::BTreeSet;
 
-use super::problem::{Involved, Problem, ProblemKind, involved};
 use super::person::{certain_members, instructions, verified_by, who};
+use super::problem::{Involved, Problem, ProblemKind, involved};
 use crate::check::{Action, ActionId, ActionMode, Effect, Expr, ExprKind, FixStep, Policies, Rule};
 use crate::evaluate::{Evaluator, Frame, Scan, Truth, Val};
 use crate::model::{Base, EntityId, EntityTypeId, PropertyId, Type, Value};
@@ -277,8 +277,13 @@ impl<'a> Trial<'a> {
     }
 
     /// A value that is not known may be written only where nothing is found by it: a reference says where something belongs.
+    ///
+    /// Sets cannot be made by a simulation: one that read as empty would be a gap that looks green.
     fn state(&self, property: PropertyId, value: &Val) -> Result<CellState, String> {
         match value {
+            _ if self.policies.schema.property(property).is_some_and(|property| property.ty.set) => {
+                Err(format!("what becomes of the set {}", self.property_name(property)))
+            }
             Val::Known(value) => Ok(CellState::Known(value.clone())),
             Val::None => Ok(CellState::None),
             _ if self.is_place(property) => Err(self.property_name(property)),

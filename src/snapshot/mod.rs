@@ -26,7 +26,7 @@ mod resolve;
 mod rows;
 
 pub use builder::{BuildError, Handle, SnapshotBuilder};
-pub use overlay::{Change, Fact, Overlay};
 pub(crate) use graph::STEPS_MAX as WALK_STEPS_MAX;
+pub use overlay::{Change, Fact, Overlay};
 pub use read::{Nav, Snapshot};
 pub use records::{Cell, CellState, Edge, Extent, HistoryEntry, Record, Records, SnapshotMeta};

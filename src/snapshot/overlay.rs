@@ -380,9 +380,9 @@ impl Overlay {
         let below = &self.below;
         let unspoken = &self.unspoken;
         let n = below.snapshot.len();
-        self.lists.entry((holder, list)).or_insert_with(|| {
-            if holder.0 as usize >= n { unspoken.clone() } else { below.snapshot.nav(holder, list).into_owned() }
-        })
+        self.lists
+            .entry((holder, list))
+            .or_insert_with(|| if holder.0 as usize >= n { unspoken.clone() } else { below.snapshot.nav(holder, list).into_owned() })
     }
 
     /// Lists without another side that hold an entity: derived ones, and sets nobody looks at from the other end.
@@ -412,7 +412,9 @@ impl Overlay {
     /// Entities from which this one is reached along a navigation, itself left out.
     fn reaching(&self, id: EntityId, along: PropertyId) -> Vec<EntityId> {
         let schema = self.schema();
-        let Some(back) = schema.property(along).and_then(|along| along.inverse).and_then(|id| schema.property(id)) else { return Vec::new() };
+        let Some(back) = schema.property(along).and_then(|along| along.inverse).and_then(|id| schema.property(id)) else {
+            return Vec::new();
+        };
         let mut seen = BTreeSet::new();
         let mut level = vec![id];
         for _ in 0..STEPS_MAX {
@@ -642,7 +644,9 @@ fn reference(schema: &Schema, property: PropertyId, state: &CellState) -> Option
 fn one_sided(snapshot: &Snapshot) -> HashMap<EntityId, Vec<(EntityId, PropertyId)>> {
     let mut holders: HashMap<EntityId, Vec<(EntityId, PropertyId)>> = HashMap::new();
     let schema = Arc::clone(snapshot.schema());
-    for property in schema.properties.iter().filter(|property| property.ty.set && property.inverse.is_none() && property.ty.entity().is_some()) {
+    for property in
+        schema.properties.iter().filter(|property| property.ty.set && property.inverse.is_none() && property.ty.entity().is_some())
+    {
         for id in snapshot.extent(property.owner) {
             for member in snapshot.nav(id, property.id).members.iter().filter_map(|edge| edge.member.entity()) {
                 let of = holders.entry(member).or_default();

@@ -110,7 +110,9 @@ impl Snapshot {
         match &self.store {
             Store::Rows(rows, _) => Cow::Borrowed(&rows.records),
             Store::Columns(columns) => Cow::Owned(columns.records()),
-            Store::Overlay(overlay, _) => overlay.rebuilt().map_or_else(|_| Cow::Owned(Records::default()), |made| Cow::Owned(made.records().into_owned())),
+            Store::Overlay(overlay, _) => {
+                overlay.rebuilt().map_or_else(|_| Cow::Owned(Records::default()), |made| Cow::Owned(made.records().into_owned()))
+            }
         }
     }
 
@@ -187,7 +189,10 @@ impl Snapshot {
         let over: Option<Box<dyn Iterator<Item = EntityId>>> =
             self.as_overlay().map(|overlay| Box::new(overlay.below().possible(ty)) as Box<dyn Iterator<Item = EntityId>>);
         let rows = self.rows().map(|rows| rows.possible(ty)).into_iter().flatten();
-        over.into_iter().flatten().chain(rows).chain(self.columnar().map(|columns| columns.possible(ty).map(EntityId)).into_iter().flatten())
+        over.into_iter()
+            .flatten()
+            .chain(rows)
+            .chain(self.columnar().map(|columns| columns.possible(ty).map(EntityId)).into_iter().flatten())
     }
 
     /// Tells whether the list of all entities of a type is whole.
@@ -217,7 +222,10 @@ impl Snapshot {
             .filter(|overlay| !overlay.is_added(id))
             .map(|overlay| Box::new(overlay.below().history(id, property)) as Box<dyn Iterator<Item = Cow<'_, HistoryEntry>>>);
         let rows = self.rows().map(|rows| rows.history(id, property)).into_iter().flatten().map(Cow::Borrowed);
-        over.into_iter().flatten().chain(rows).chain(self.columnar().map(|columns| columns.entries(id.0, property)).into_iter().flatten().map(Cow::Owned))
+        over.into_iter()
+            .flatten()
+            .chain(rows)
+            .chain(self.columnar().map(|columns| columns.entries(id.0, property)).into_iter().flatten().map(Cow::Owned))
     }
 
     /// Returns a set navigation.

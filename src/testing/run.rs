@@ -135,7 +135,10 @@ impl Judge<'_> {
             return unchanged("no fix applies".to_owned());
         };
         if !proposal.problems.is_empty() {
-            return unchanged(format!("the fix may not be shown: {}", proposal.problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")));
+            return unchanged(format!(
+                "the fix may not be shown: {}",
+                proposal.problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+            ));
         }
         // An overlay keeps the numbers of entities; a subject that is gone has no verdict.
         let after = scan_again(self.policies, &proposal.after, self.scan);

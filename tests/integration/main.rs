@@ -24,9 +24,9 @@ mod hostile;
 mod index;
 mod layers;
 mod open_world;
-mod overlay;
 #[path = "../oracle/mod.rs"]
 mod oracle;
+mod overlay;
 mod plans;
 mod program;
 mod remedies;

@@ -143,7 +143,8 @@ type Verdicts = BTreeMap<(usize, String, Option<usize>), Verdict>;
 
 fn by_key(world: &Snapshot, table: &Table) -> Verdicts {
     let name = |subject: Option<EntityId>| subject.map_or_else(|| "*".to_owned(), |id| world.key(id).into_owned());
-    let rows = table.iter().flat_map(|((run, subject), judged)| judged.iter().map(move |(at, verdict)| ((*run, name(*subject), *at), *verdict)));
+    let rows =
+        table.iter().flat_map(|((run, subject), judged)| judged.iter().map(move |(at, verdict)| ((*run, name(*subject), *at), *verdict)));
     rows.collect()
 }
 
@@ -157,12 +158,14 @@ fn of_scan(world: &Snapshot, scan: &Scan) -> Verdicts {
 
 fn differences(a: &Verdicts, b: &Verdicts) -> Vec<String> {
     let keys: BTreeSet<_> = a.keys().chain(b.keys()).collect();
-    keys.into_iter().filter(|key| a.get(*key) != b.get(*key)).map(|key| format!("{key:?}: {:?}, not {:?}", a.get(key), b.get(key))).collect()
+    keys.into_iter()
+        .filter(|key| a.get(*key) != b.get(*key))
+        .map(|key| format!("{key:?}: {:?}, not {:?}", a.get(key), b.get(key)))
+        .collect()
 }
 
 pub(crate) fn scanned(policies: &Policies, snapshot: &Snapshot) -> Scan {
-    let options =
-        Options { now: now(), params: &BTreeMap::new(), packs: None, select: &|_| true, subject: None, waivers: false };
+    let options = Options { now: now(), params: &BTreeMap::new(), packs: None, select: &|_| true, subject: None, waivers: false };
     scan(policies, snapshot, &options).unwrap()
 }
 

@@ -85,7 +85,8 @@ fn plans_of_generated_tenants_keep_their_promises() {
         let odd = worse(policies, &scan_before, &before, &verdicts(&rebuilt, &scan_after));
         assert!(odd.is_empty(), "seed {seed}: {odd:#?}");
         // Once everything is done there is nothing left to do but what waited for a person.
-        let waited = first.plan.not_planned.iter().any(|left| left.reasons.iter().any(|reason| reason.contains("waits for what a person does")));
+        let waited =
+            first.plan.not_planned.iter().any(|left| left.reasons.iter().any(|reason| reason.contains("waits for what a person does")));
         assert!(n_done(&second.plan) == 0 || waited, "seed {seed}: {:?}", second.plan.steps);
         // Each step mends findings that fail for certain.
         for why in first.plan.steps.iter().flat_map(|step| &step.why).chain(first.plan.manual.iter().flat_map(|step| &step.why)) {
@@ -99,8 +100,11 @@ fn plans_of_generated_tenants_keep_their_promises() {
             assert!(fails, "seed {seed}: {why:?}");
         }
         // Of the rules that nothing fails there is nothing to plan.
-        let failing: Vec<u32> = scan_before.findings.iter().filter(|one| one.verdict == Verdict::Fail).map(|one| scan_before.runs[one.run].rule.0).collect();
-        let passes = |rule: &Rule| policies.rules.iter().position(|other| other.id == rule.id).is_none_or(|at| !failing.contains(&u32::try_from(at).unwrap()));
+        let failing: Vec<u32> =
+            scan_before.findings.iter().filter(|one| one.verdict == Verdict::Fail).map(|one| scan_before.runs[one.run].rule.0).collect();
+        let passes = |rule: &Rule| {
+            policies.rules.iter().position(|other| other.id == rule.id).is_none_or(|at| !failing.contains(&u32::try_from(at).unwrap()))
+        };
         let (_, nothing) = planned(policies, &snapshot, &options(&params, &passes));
         assert_eq!((n_done(&nothing.plan), nothing.plan.not_planned.len()), (0, 0), "seed {seed}");
     }
@@ -122,4 +126,41 @@ fn the_demo_has_a_plan_and_then_none() {
     let rebuilt = first.after.rebuilt().unwrap();
     let second = tenant.with_options(&rebuilt, None, |options| planned(policies, &rebuilt, options).1);
     assert_eq!(n_done(&second.plan), 0, "{}", tenet::report::render_plan(&second.plan));
+}
+
+#[test]
+fn the_program_plans() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |args: &[&str]| super::program::tenet(folder.path(), args);
+    run(&["demo", "--keep", "repo", "-f", "json=result.json"]).ends(0, "ok");
+    let snapshot = ["--snapshot", "repo/snapshots/contoso.snapshot"];
+    let plan = |more: &[&str]| {
+        let mut args = vec!["-C", "repo", "plan"];
+        args.extend(snapshot);
+        args.extend(more);
+        run(&args)
+    };
+    let shown = plan(&["--detailed-exitcode", "-o", "plan.json"]).ends(20, "changes");
+    assert!(shown.stdout.contains("Plan: "), "{}", shown.stdout);
+    plan(&["-o", "again.json"]).ends(0, "ok");
+    let read = |name: &str| std::fs::read(folder.path().join(name)).unwrap();
+    assert_eq!(read("plan.json"), read("again.json"));
+    let made = tenet::sources::plan_file::read_plan(&folder.path().join("plan.json")).unwrap();
+    assert!(made.plan.steps.len() > 1, "{}", shown.stdout);
+    // From a result of the same run, and from one of another.
+    plan(&["--from", "result.json", "-o", "from.json"]).ends(0, "ok");
+    let from = tenet::sources::plan_file::read_plan(&folder.path().join("from.json")).unwrap();
+    assert_eq!(from.plan.steps, made.plan.steps);
+    let text = String::from_utf8(read("result.json")).unwrap();
+    std::fs::write(folder.path().join("other.json"), text.replace(&made.plan.digests.policies, &"0".repeat(64))).unwrap();
+    assert!(plan(&["--from", "other.json"]).ends(10, "stale").stderr.contains("other policies"));
+    std::fs::write(folder.path().join("none.json"), "{}").unwrap();
+    plan(&["--from", "none.json"]).ends(2, "usage");
+    plan(&["--max-changes", "1"]).ends(15, "limit");
+    plan(&["--only", "NOTHING-999"]).ends(2, "usage");
+    plan(&["--valid-for", "8 days"]).ends(2, "usage");
+    let one = made.plan.steps[0].why[0].rule.clone();
+    let only = plan(&["--only", &one, "-o", "one.json"]).ends(0, "ok");
+    let made = tenet::sources::plan_file::read_plan(&folder.path().join("one.json")).unwrap();
+    assert!(made.plan.steps.iter().all(|step| step.why.iter().any(|why| why.rule == one)), "{}", only.stdout);
 }
