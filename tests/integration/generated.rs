@@ -20,7 +20,7 @@ fn rules_page_is_current() {
 #[test]
 fn actions_page_is_current() {
     let compiled = compile(BuiltinModules::All, &[]);
-    let sources = |action: &Action| compiled.sources.get(action.span.file).map(|file| file.text.clone()).unwrap_or_default();
+    let sources = |action: &Action| compiled.sources.get(action.span.file).map(|file| file.text.to_string()).unwrap_or_default();
     current("docs/actions.md", &actions_page(&compiled.policies, &sources));
 }
 
