@@ -61,7 +61,7 @@ impl Filter {
                 Some(Json::String(text)) => text.eq_ignore_ascii_case(wanted),
                 Some(Json::Bool(truth)) => wanted == if *truth { "true" } else { "false" },
                 Some(Json::Null) | None => wanted == "null",
-                Some(other) => other.to_string() == *wanted,
+                Some(other) => other.as_i64().is_some_and(|number| wanted.parse() == Ok(number)),
             }
         })
     }

@@ -14,6 +14,9 @@ use crate::model::trailing_guid;
 use crate::remedy::plan::Service;
 use crate::sources::azure::address::address;
 
+/// Tells of an object by its key and body whether a list holds it.
+type Keep<'a> = Box<dyn Fn(&str, &Json) -> bool + 'a>;
+
 /// The most groups that are followed from a principal.
 const GROUPS_MAX: usize = 10_000;
 
@@ -44,7 +47,7 @@ impl MemoryTenant {
         let chain = chain(&self.store, scope, now);
         let all = self.store.all_visible(kind, now);
         let here = canonical(scope);
-        let keep: Box<dyn Fn(&str, &Json) -> bool> = match kind {
+        let keep: Keep<'_> = match kind {
             Kind::RoleAssignment | Kind::Eligibility | Kind::DenyAssignment | Kind::Lock => {
                 // Management groups and the root show what is below them only where one principal is asked for.
                 let below = !filter.at_scope && (filter.names_principal() || subscription(scope).is_some());

@@ -39,16 +39,16 @@ pub(super) struct Versions {
     /// When it was first written; none if it was there from the beginning.
     pub(super) created: Option<Timestamp>,
     /// What was written, each with the instant from which on it shows.
-    versions: Vec<(Timestamp, Option<Json>)>,
+    bodies: Vec<(Timestamp, Option<Json>)>,
 }
 
 impl Versions {
     fn latest(&self) -> Option<&Json> {
-        self.versions.last().and_then(|(_, body)| body.as_ref())
+        self.bodies.last().and_then(|(_, body)| body.as_ref())
     }
 
     fn visible(&self, now: Timestamp) -> Option<&Json> {
-        self.versions.iter().rev().find(|(at, _)| *at <= now).and_then(|(_, body)| body.as_ref())
+        self.bodies.iter().rev().find(|(at, _)| *at <= now).and_then(|(_, body)| body.as_ref())
     }
 }
 
@@ -64,16 +64,16 @@ impl Store {
     pub(super) fn seed(&mut self, kind: Kind, key: &str, body: Json) {
         let order = self.next;
         self.next += 1;
-        let versions = vec![(Timestamp::MIN, Some(body))];
-        self.objects.entry((kind, key.to_lowercase())).or_insert(Versions { order, created: None, versions });
+        let bodies = vec![(Timestamp::MIN, Some(body))];
+        self.objects.entry((kind, key.to_lowercase())).or_insert(Versions { order, created: None, bodies });
     }
 
     /// Writes a version, none for a removal, that shows from `visible_at` on.
     pub(super) fn write(&mut self, kind: Kind, key: &str, body: Option<Json>, now: Timestamp, visible_at: Timestamp) {
         let order = self.next;
         self.next += 1;
-        let fresh = Versions { order, created: Some(now), versions: Vec::new() };
-        self.objects.entry((kind, key.to_lowercase())).or_insert(fresh).versions.push((visible_at, body));
+        let fresh = Versions { order, created: Some(now), bodies: Vec::new() };
+        self.objects.entry((kind, key.to_lowercase())).or_insert(fresh).bodies.push((visible_at, body));
     }
 
     /// Returns what is true.
