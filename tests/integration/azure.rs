@@ -152,7 +152,7 @@ fn reads_outlast_trouble_and_name_what_they_do_not() {
         answer(429, vec![("retry-after", "0.05")], "<html>"),
         answer(429, vec![("retry-after", "whenever")], ""),
         answer(429, vec![("retry-after-ms", "20")], ""),
-        answer(503, vec![("retry-after", &soon)], ""),
+        answer(503, vec![("retry-after", soon.as_str())], ""),
         answer(500, vec![], "{}"),
         answer(200, vec![], "{\"id\": \"author"),
         Fault::DropBefore,
@@ -311,4 +311,21 @@ fn nothing_but_apply_opens_a_way_to_write() {
         }
     }
     assert!(users.iter().all(|user| user.starts_with("cli/apply") || user.starts_with("cli/undo")), "{users:?}");
+}
+
+#[test]
+fn a_request_that_is_held_is_seen_before_it_is_answered() {
+    for after_effect in [false, true] {
+        let server = server();
+        server.fault(Rule::once("PUT", NEW, Fault::Hold { after_effect }));
+        let mut target = target(&server);
+        // Whoever waits for the answer waits on; only the process that holds it can end that.
+        std::thread::spawn(move || target.write(&assign()));
+        let began = Instant::now();
+        while server.seen().is_empty() {
+            assert!(began.elapsed() < Duration::from_secs(30), "the request did not arrive");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        assert_eq!(server.seen()[0].status, after_effect.then_some(201));
+    }
 }

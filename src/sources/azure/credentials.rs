@@ -310,13 +310,15 @@ pub(super) fn shown(error: &dyn std::error::Error) -> String {
 
 /// Replaces what looks like a signed token, and joins lines.
 pub(super) fn without_tokens(text: &str) -> String {
-    let separates = |one: char| one.is_whitespace() || "\"'`,;<>()[]{}=&".contains(one);
+    let separates = |one: char| one.is_whitespace() || "\"'`,;<>()[]{}".contains(one);
     let mut out = String::new();
     for piece in text.split_inclusive(separates) {
         let word = piece.trim_end_matches(separates);
-        let rest = piece.get(word.len()..).unwrap_or_default();
-        out += if word.starts_with("eyJ") && word.len() > 20 { "[token]" } else { word };
-        out += rest;
+        match word.find("eyJ").map(|at| word.split_at(at)) {
+            Some((before, token)) if token.len() > 20 => out += &format!("{before}[token]"),
+            _ => out += word,
+        }
+        out += piece.get(word.len()..).unwrap_or_default();
     }
     out.split_whitespace().collect::<Vec<_>>().join(" ")
 }
@@ -327,8 +329,8 @@ mod tests {
 
     #[test]
     fn tokens_are_left_out_of_what_is_shown() {
-        let text = "bad token \"eyJhbGciOiJub25lIn0.eyJ0aWQiOiJ4In0.c2ln\"\n of eyJ";
-        assert_eq!(without_tokens(text), "bad token \"[token]\" of eyJ");
+        let text = "bad token \"eyJhbGciOiJub25lIn0.eyJ0aWQiOiJ4In0==.c2ln\"\n of eyJ, a=eyJhbGciOiJub25lIn0.eyJ0aWQi";
+        assert_eq!(without_tokens(text), "bad token \"[token]\" of eyJ, a=[token]");
     }
 
     #[test]

@@ -25,6 +25,9 @@ use tenet::sources::azure::retry::Patience;
 /// Stands in every token, and must stand nowhere else.
 pub(crate) const CANARY: &str = "canary-7f3a91c2";
 
+/// Longer than any test waits.
+const HELD: Duration = Duration::from_secs(3600);
+
 /// A request that arrived.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Seen {
@@ -49,8 +52,8 @@ pub(crate) enum Fault {
     Cut,
     /// The answer comes late.
     Delay(Duration),
-    /// The whole process ends: before the effect, or after it and before the answer.
-    Kill { after_effect: bool },
+    /// The request is seen and never answered, so that whoever sent it can be killed in the meantime.
+    Hold { after_effect: bool },
 }
 
 /// Which requests a fault is for, and how often it strikes.
@@ -195,10 +198,7 @@ async fn handle(State(shared): State<Arc<Mutex<Shared>>>, verb: Verb, uri: Uri, 
     if let Some(Fault::Delay(time)) = fault {
         tokio::time::sleep(time).await;
     }
-    if matches!(fault, Some(Fault::Kill { after_effect: false })) {
-        std::process::abort();
-    }
-    let unseen = matches!(fault, Some(Fault::Answer(..) | Fault::DropBefore));
+    let unseen = matches!(fault, Some(Fault::Answer(..) | Fault::DropBefore | Fault::Hold { after_effect: false }));
     let reply = (!unseen).then(|| answer(&mut shared.lock().unwrap(), &verb, &path, &query, body.as_ref(), &headers));
     let mut locked = shared.lock().unwrap();
     locked.request += 1;
@@ -207,7 +207,10 @@ async fn handle(State(shared): State<Arc<Mutex<Shared>>>, verb: Verb, uri: Uri, 
     locked.seen.push(Seen { verb: verb.as_str().to_owned(), path, query, body, status });
     drop(locked);
     match (fault, reply) {
-        (Some(Fault::Kill { .. }), _) => std::process::abort(),
+        (Some(Fault::Hold { .. }), _) => {
+            tokio::time::sleep(HELD).await;
+            end_connection()
+        }
         (Some(Fault::Answer(status, headers, body)), _) => {
             let mut response = Response::builder().status(status);
             for (name, value) in headers {

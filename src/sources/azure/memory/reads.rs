@@ -31,6 +31,7 @@ impl MemoryTenant {
             Route::GroupSubscriptions(group) => self.page(call, self.group_subscriptions(group, now)),
             Route::GroupSubscription { group, subscription } => self.group_subscription(group, subscription, now),
             Route::Members { group, transitive } => self.members(call, group, *transitive, now),
+            Route::DirectoryObject(id) => self.directory_object(call, id, now),
             Route::MemberReference { .. } | Route::Invitations | Route::Restore(_) => {
                 graph_error(405, "Request_BadRequest", "Specified HTTP method is not allowed for the request target.", now)
             }
@@ -114,6 +115,17 @@ impl MemoryTenant {
         let mut seen = std::collections::BTreeSet::new();
         let members = mine.filter(|(key, _)| seen.insert(key.split_once('/').map(|(_, member)| member.to_owned())));
         self.page(call, members.map(|(_, body)| body.clone()).collect())
+    }
+
+    fn directory_object(&self, call: &Call<'_>, id: &str, now: Timestamp) -> Reply {
+        let kinds = [(Kind::User, "user"), (Kind::ServicePrincipal, "servicePrincipal"), (Kind::Group, "group")];
+        for (kind, ty) in kinds {
+            if let Some(mut body) = self.store.visible(kind, id, now).cloned() {
+                super::merge(&mut body, &json!({ "@odata.type": format!("#microsoft.graph.{ty}") }));
+                return Reply::new(200, select(body, call));
+            }
+        }
+        absent(Kind::User, "", id, call, now)
     }
 
     /// Members that were deleted do not show; members the model knows nothing of do.

@@ -27,6 +27,8 @@ pub(super) enum Route {
     Members { group: String, transitive: bool },
     /// A reference to a member: none where the body names it.
     MemberReference { group: String, member: Option<String> },
+    /// A user, service principal or group, whichever it is.
+    DirectoryObject(String),
     /// Invitations of guests.
     Invitations,
     /// What was deleted and can come back.
@@ -138,6 +140,7 @@ fn graph(lower: &[&str], original: &[&str]) -> Route {
         ["directory", "deleteditems", "microsoft.graph.user"] => Route::List(Kind::DeletedUser, none()),
         ["directory", "deleteditems", _] => Route::One(Kind::DeletedUser, none(), at(3)),
         ["directory", "deleteditems", _, "restore"] => Route::Restore(at(3)),
+        ["directoryobjects", _] => Route::DirectoryObject(at(2)),
         ["invitations"] => Route::Invitations,
         ["policies", "authorizationpolicy"] => Route::One(Kind::AuthorizationPolicy, none(), "authorizationPolicy".to_owned()),
         _ => Route::Other,

@@ -84,9 +84,9 @@ fn assignment(name: &str) -> String {
     format!("{SUB}/providers/Microsoft.Authorization/roleAssignments/{name}")
 }
 
-fn grant(role: &str, principal: &str) -> Option<Json> {
+fn grant(role: &str, principal: &str) -> Json {
     let role = format!("{SUB}/providers/Microsoft.Authorization/roleDefinitions/{role}");
-    Some(json!({ "properties": { "roleDefinitionId": role, "principalId": principal, "principalType": "User" } }))
+    json!({ "properties": { "roleDefinitionId": role, "principalId": principal, "principalType": "User" } })
 }
 
 fn code(answer: &crate::remedy::target::Answer) -> &str {
@@ -97,8 +97,9 @@ fn code(answer: &crate::remedy::target::Answer) -> &str {
 fn role_assignments_go_as_documented() {
     let clock = Ticking::new();
     let mut target = MemoryTarget::new(tenant(), "admin", &clock);
-    let mut put =
-        |name: &str, role: &str, principal: &str| target.write(&request(Method::Put, &assignment(name), grant(role, principal))).unwrap();
+    let mut put = |name: &str, role: &str, principal: &str| {
+        target.write(&request(Method::Put, &assignment(name), Some(grant(role, principal)))).unwrap()
+    };
     let made = put(NEW, READER, BEN);
     assert_eq!(made.status, 201);
     let body = made.body.unwrap();
@@ -135,9 +136,9 @@ fn reading_lags_behind_and_writing_does_not() {
     let mut target = MemoryTarget::new(tenant, "admin", &clock);
     let list = reading(&format!("{SUB}/providers/Microsoft.Authorization/roleAssignments"));
     let count = |target: &mut MemoryTarget<'_>| target.read(&list).unwrap().body.unwrap()["value"].as_array().unwrap().len();
-    assert_eq!(target.write(&request(Method::Put, &assignment(NEW), grant(READER, BEN))).unwrap().status, 201);
+    assert_eq!(target.write(&request(Method::Put, &assignment(NEW), Some(grant(READER, BEN)))).unwrap().status, 201);
     assert_eq!(count(&mut target), 1);
-    assert_eq!(target.write(&request(Method::Put, &assignment(NEW), grant(READER, BEN))).unwrap().status, 200);
+    assert_eq!(target.write(&request(Method::Put, &assignment(NEW), Some(grant(READER, BEN)))).unwrap().status, 200);
     clock.wait(Duration::from_secs(30));
     assert_eq!(count(&mut target), 2);
 
@@ -145,10 +146,10 @@ fn reading_lags_behind_and_writing_does_not() {
     let invited = target.write(&request(Method::Post, "/v1.0/invitations", Some(invited))).unwrap();
     let eve = invited.body.unwrap()["invitedUser"]["id"].as_str().unwrap().to_owned();
     let path = assignment("70000012-0000-4000-8000-000000000000");
-    let early = target.write(&request(Method::Put, &path, grant(READER, &eve))).unwrap();
+    let early = target.write(&request(Method::Put, &path, Some(grant(READER, &eve)))).unwrap();
     assert_eq!(code(&early), "PrincipalNotFound");
-    clock.wait(Duration::from_secs(60));
-    assert_eq!(target.write(&request(Method::Put, &path, grant(READER, &eve))).unwrap().status, 201);
+    clock.wait(Duration::from_mins(1));
+    assert_eq!(target.write(&request(Method::Put, &path, Some(grant(READER, &eve)))).unwrap().status, 201);
 }
 
 #[test]
@@ -170,7 +171,7 @@ fn locks_denials_and_permissions_refuse() {
     let lock = format!("{SUB}/providers/Microsoft.Authorization/locks/keep");
     let level = json!({ "properties": { "level": "CanNotDelete" } });
     assert_eq!(target.write(&request(Method::Put, &lock, Some(level))).unwrap().status, 201);
-    assert_eq!(target.write(&request(Method::Put, &assignment(NEW), grant(OWNER, BEN))).unwrap().status, 201);
+    assert_eq!(target.write(&request(Method::Put, &assignment(NEW), Some(grant(OWNER, BEN)))).unwrap().status, 201);
     let locked = target.write(&request(Method::Delete, &assignment(OWN), None)).unwrap();
     assert_eq!((locked.status, code(&locked)), (409, "ScopeLocked"));
 
@@ -178,7 +179,7 @@ fn locks_denials_and_permissions_refuse() {
         "permissions": [{ "actions": ["*/write"], "notActions": [] }], "principals": [{ "id": "00000000-0000-0000-0000-000000000000" }], "excludePrincipals": [] } });
     tenant.store.seed(store::Kind::DenyAssignment, denial["id"].as_str().unwrap(), denial.clone());
     let mut target = MemoryTarget::new(tenant, "admin", &clock);
-    let denied = target.write(&request(Method::Put, &assignment(NEW), grant(READER, BEN))).unwrap();
+    let denied = target.write(&request(Method::Put, &assignment(NEW), Some(grant(READER, BEN)))).unwrap();
     assert_eq!((denied.status, code(&denied)), (403, "DenyAssignmentAuthorizationFailed"));
 }
 
@@ -203,11 +204,9 @@ fn partner_links_are_the_callers_own_and_deleted_softly() {
     assert_eq!((&again["etag"], &again["properties"]["createdTime"]), (&json!(3), &created));
 }
 
-fn definition() -> Option<Json> {
+fn definition() -> Json {
     let authorizations = json!([{ "principalId": "f0000001-0000-4000-8000-000000000000", "principalIdDisplayName": "Operations", "roleDefinitionId": READER }]);
-    Some(
-        json!({ "properties": { "registrationDefinitionName": "D", "managedByTenantId": "fab00000-0000-4000-8000-000000000001", "authorizations": authorizations } }),
-    )
+    json!({ "properties": { "registrationDefinitionName": "D", "managedByTenantId": "fab00000-0000-4000-8000-000000000001", "authorizations": authorizations } })
 }
 
 #[test]
@@ -226,7 +225,7 @@ fn delegations_end_in_every_way_an_operation_may_go() {
         let mut tenant = tenant();
         tenant.settings.long_running = way;
         let mut target = MemoryTarget::new(tenant, "admin", &clock);
-        let made = target.write(&request(Method::Put, &definitions, definition())).unwrap();
+        let made = target.write(&request(Method::Put, &definitions, Some(definition()))).unwrap();
         assert!((200..300).contains(&made.status), "{way:?}");
         let sent = json!({ "properties": { "registrationDefinitionId": definitions } });
         target.write(&request(Method::Put, &assignments, Some(sent))).unwrap();
@@ -243,7 +242,7 @@ fn delegations_end_in_every_way_an_operation_may_go() {
         assert_eq!(target.write(&request(Method::Delete, &definitions, None)).unwrap().status, 200);
         assert_eq!(target.write(&request(Method::Delete, &definitions, None)).unwrap().status, 204);
         target.tenant_mut().fail_next_operation("Boom", "it broke");
-        let failed = target.write(&request(Method::Put, &definitions, definition())).unwrap();
+        let failed = target.write(&request(Method::Put, &definitions, Some(definition()))).unwrap();
         assert_eq!(failed.status, 400, "{way:?}");
         assert_ne!(
             target.read(&reading(&definitions)).unwrap().body.unwrap().pointer("/properties/provisioningState"),
@@ -252,7 +251,7 @@ fn delegations_end_in_every_way_an_operation_may_go() {
     }
     let clock = Ticking::new();
     let mut target = MemoryTarget::new(tenant(), "admin", &clock);
-    let mut owner = definition().unwrap();
+    let mut owner = definition();
     owner["properties"]["authorizations"][0]["roleDefinitionId"] = json!(OWNER);
     let refused = target.write(&request(Method::Put, &definitions, Some(owner))).unwrap();
     assert_eq!((refused.status, code(&refused)), (400, "InvalidRegistrationDefinitionCreateRequest"));
@@ -278,7 +277,10 @@ fn guests_come_go_and_come_back() {
     let path = format!("/v1.0/users/{eve}");
     assert_eq!(target.write(&request(Method::Patch, &path, Some(json!({ "accountEnabled": false })))).unwrap().status, 204);
     assert_eq!(target.read(&reading(&path)).unwrap().body.unwrap()["accountEnabled"], false);
+    let object = reading(&format!("/v1.0/directoryObjects/{eve}"));
+    assert_eq!(target.read(&object).unwrap().body.unwrap()["@odata.type"], "#microsoft.graph.user");
     assert_eq!(target.write(&request(Method::Delete, &path, None)).unwrap().status, 204);
+    assert_eq!(target.read(&object).unwrap().status, 404);
     let absent = target.read(&reading(&path)).unwrap();
     assert_eq!((absent.status, code(&absent)), (404, "Request_ResourceNotFound"));
     let deleted = target.read(&reading("/v1.0/directory/deletedItems/microsoft.graph.user")).unwrap().body.unwrap();
@@ -287,7 +289,7 @@ fn guests_come_go_and_come_back() {
     assert_eq!(target.write(&request(Method::Post, &restore, None)).unwrap().status, 200);
     assert_eq!(target.read(&reading(&path)).unwrap().body.unwrap()["accountEnabled"], false);
     target.write(&request(Method::Delete, &path, None)).unwrap();
-    clock.wait(Duration::from_secs(31 * 24 * 3600));
+    clock.wait(Duration::from_hours(31 * 24));
     assert_eq!(target.write(&request(Method::Post, &restore, None)).unwrap().status, 404);
 }
 
