@@ -175,9 +175,9 @@ pub(crate) fn impatient() -> Patience {
     }
 }
 
-fn strike(shared: &mut Shared, verb: &str, path: &str) -> Option<Fault> {
+fn strike(shared: &Mutex<Shared>, verb: &str, path: &str) -> Option<Fault> {
     let path = path.to_lowercase();
-    for rule in &mut shared.rules {
+    for rule in &mut shared.lock().unwrap().rules {
         if rule.verb.is_some_and(|wanted| wanted != verb) || !path.contains(&rule.path) || rule.times == 0 {
             continue;
         }
@@ -194,23 +194,34 @@ fn strike(shared: &mut Shared, verb: &str, path: &str) -> Option<Fault> {
 async fn handle(State(shared): State<Arc<Mutex<Shared>>>, verb: Verb, uri: Uri, headers: HeaderMap, sent: Bytes) -> Response<Body> {
     let (path, query) = path_and_query(&format!("http://host{uri}")).unwrap();
     let body = serde_json::from_slice(&sent).ok();
-    let fault = strike(&mut shared.lock().unwrap(), verb.as_str(), &path);
+    let fault = strike(&shared, verb.as_str(), &path);
     if let Some(Fault::Delay(time)) = fault {
         tokio::time::sleep(time).await;
     }
     let unseen = matches!(fault, Some(Fault::Answer(..) | Fault::DropBefore | Fault::Hold { after_effect: false }));
-    let reply = (!unseen).then(|| answer(&mut shared.lock().unwrap(), &verb, &path, &query, body.as_ref(), &headers));
-    let mut locked = shared.lock().unwrap();
-    locked.request += 1;
-    let id = format!("request-{}", locked.request);
+    if let Some(Fault::Hold { .. }) = fault {
+        serve(&shared, unseen, &verb, (path, query, body), &headers);
+        tokio::time::sleep(HELD).await;
+        return end_connection();
+    }
+    let (reply, id) = serve(&shared, unseen, &verb, (path, query, body), &headers);
+    respond(fault, reply, id)
+}
+
+type Asked = (String, Vec<(String, String)>, Option<Json>);
+
+/// Lets the tenant answer, unless it is not to see the request, and takes down what arrived.
+fn serve(shared: &Mutex<Shared>, unseen: bool, verb: &Verb, (path, query, body): Asked, headers: &HeaderMap) -> (Option<Reply>, String) {
+    let mut shared = shared.lock().unwrap();
+    let reply = (!unseen).then(|| answer(&mut shared, verb, &path, &query, body.as_ref(), headers));
+    shared.request += 1;
     let status = reply.as_ref().map(|reply| reply.status);
-    locked.seen.push(Seen { verb: verb.as_str().to_owned(), path, query, body, status });
-    drop(locked);
+    shared.seen.push(Seen { verb: verb.as_str().to_owned(), path, query, body, status });
+    (reply, format!("request-{}", shared.request))
+}
+
+fn respond(fault: Option<Fault>, reply: Option<Reply>, id: String) -> Response<Body> {
     match (fault, reply) {
-        (Some(Fault::Hold { .. }), _) => {
-            tokio::time::sleep(HELD).await;
-            end_connection()
-        }
         (Some(Fault::Answer(status, headers, body)), _) => {
             let mut response = Response::builder().status(status);
             for (name, value) in headers {
