@@ -5,6 +5,7 @@
 #![expect(clippy::disallowed_methods, reason = "this room is the edge towards people and files")]
 
 mod args;
+mod auth;
 mod check;
 mod demo;
 mod exit;
@@ -27,6 +28,7 @@ use std::io::Write as _;
 use clap::{CommandFactory as _, Parser as _};
 
 use args::{Cli, Command};
+pub use auth::AuthArgs;
 pub use exit::Exit;
 
 /// Runs the program with the arguments of the process and returns its exit code.

@@ -10,16 +10,18 @@ use std::collections::BTreeMap;
 use toml::Spanned as TomlSpanned;
 use toml::de::{DeTable, DeValue};
 
+use super::azure::cloud::Cloud;
 use super::register::{CompletenessClaim, RegisterDeclaration, RegisterForm, Subjects};
 use crate::text::{Diagnostic, FileId, SourceFile, SourceSet, Span, Spanned, did_you_mean, sort_diagnostics};
 
 /// The largest configuration that is read.
 const BYTES_MAX: usize = 1 << 20;
-const KEYS: [&str; 10] =
-    ["tenant", "policies", "waivers", "parameters", "registers", "snapshots", "packs", "builtin_policies", "approvers", "plan"];
+const KEYS: [&str; 11] =
+    ["tenant", "policies", "waivers", "parameters", "registers", "snapshots", "packs", "builtin_policies", "approvers", "cloud", "plan"];
 const PLAN_KEYS: [&str; 3] = ["principal", "planner", "approvals"];
 /// The most approvals a plan can be asked to have.
 const APPROVALS_MAX: i64 = 16;
+const CLOUD_KEYS: [&str; 4] = ["name", "authority", "arm", "graph"];
 const REGISTER_KEYS: [&str; 9] = ["file", "form", "entity", "name", "attested_by", "attested_on", "review_due", "complete", "optional"];
 const CLAIM_KEYS: [&str; 6] = ["subjects", "from", "to", "attested_by", "attested_on", "list"];
 
@@ -46,6 +48,8 @@ pub struct Config {
     pub approvers: BTreeMap<String, Vec<Spanned<String>>>,
     /// What plans are made for.
     pub plan: PlanConfig,
+    /// Where the live services are; none means the public cloud.
+    pub cloud: Option<Cloud>,
 }
 
 /// What every plan of the repo says.
@@ -79,6 +83,7 @@ impl Default for Config {
             builtin_policies: true,
             approvers: BTreeMap::new(),
             plan: PlanConfig::default(),
+            cloud: None,
         }
     }
 }
@@ -184,6 +189,7 @@ impl Reader {
                 "builtin_policies" => config.builtin_policies = self.bool(value).unwrap_or(true),
                 "parameters" => config.parameters = self.parameters(value),
                 "approvers" => config.approvers = self.approvers(value),
+                "cloud" => config.cloud = self.cloud(value),
                 "registers" => config.registers = self.registers(value),
                 "plan" => config.plan = self.plan(value),
                 _ => self.unknown_key(key, &KEYS),
@@ -318,6 +324,26 @@ impl Reader {
             _ => self.wrong(value, &format!("a whole number from 0 to {APPROVALS_MAX}")),
         }
         None
+    }
+
+    fn cloud(&mut self, value: &Value<'_>) -> Option<Cloud> {
+        let mut said: BTreeMap<&str, String> = BTreeMap::new();
+        for (key, value) in self.table(value)? {
+            match CLOUD_KEYS.iter().find(|known| **known == key.get_ref().as_ref()) {
+                Some(known) => said.extend(self.text(value).map(|text| (*known, text.value))),
+                None => self.unknown_key(key, &CLOUD_KEYS),
+            }
+        }
+        let of = |key: &str| said.get(key).map(String::as_str);
+        let made = match (of("name").filter(|name| *name != "custom"), of("arm"), of("graph")) {
+            (Some(name), None, None) => Cloud::named(name),
+            (None, Some(arm), Some(graph)) => Cloud::at(of("authority").unwrap_or("https://login.microsoftonline.com"), arm, graph),
+            _ => {
+                self.error("C0003", value.span(), "a cloud has either a `name` (public, usgov, china) or both `arm` and `graph`");
+                return None;
+            }
+        };
+        made.map_err(|error| self.error("C0003", value.span(), error.to_string())).ok()
     }
 
     fn registers(&mut self, value: &Value<'_>) -> Vec<RegisterDeclaration> {

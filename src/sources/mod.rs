@@ -13,7 +13,7 @@
 //! - `codes`: what the diagnostic codes of registers and of `tenet.toml` mean
 //! - `import`: files, pages, recognition, completeness, the report
 //! - `arm`, `graph`, `partner_center`: one decoder a kind of object
-//! - `azure`: what acting on Azure and Microsoft Graph takes: requests of actions
+//! - `azure`: a tenant in memory; the client of the live services, what apply writes to, and the requests of actions
 //! - `tables`: tables of other tools, by a mapping file
 //! - `resource_graph`, `az`, `azurehound`: other shapes of the same objects
 

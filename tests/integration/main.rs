@@ -23,6 +23,7 @@ mod generator;
 mod hostile;
 mod index;
 mod layers;
+mod memory;
 mod open_world;
 #[path = "../oracle/mod.rs"]
 mod oracle;
