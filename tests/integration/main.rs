@@ -11,6 +11,7 @@
 )]
 
 mod agree;
+mod apply;
 mod canonical;
 mod cli;
 mod docs;
