@@ -4,8 +4,12 @@
 
 #![expect(clippy::disallowed_methods, reason = "this room is the edge towards people and files")]
 
+mod apply;
+mod approvals;
+mod approve;
 mod args;
 mod check;
+mod clock;
 mod demo;
 mod exit;
 mod explain;
@@ -15,11 +19,15 @@ mod import;
 mod init;
 mod load;
 mod output;
+mod reevaluate;
 mod repo;
 mod scan;
 mod schema;
 mod show;
+mod show_plan;
+mod target;
 mod test;
+mod undo;
 
 use std::io::Write as _;
 
@@ -72,6 +80,9 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Scan(args) => scan::run(&global, &args),
         Command::Explain(args) => explain::run(&global, &args),
         Command::Show(args) => show::run(&global, &args),
+        Command::Approve(args) => approve::run(&global, &args),
+        Command::Apply(args) => apply::run(&global, &args),
+        Command::Undo(args) => undo::run(&global, &args),
         Command::Schema(args) => schema::run(&args),
         Command::Completions(args) => {
             let mut command = Cli::command();
