@@ -6,13 +6,15 @@ use super::args::{Apply, Global};
 use super::clock::SystemClock;
 use super::exit::Failure;
 use super::reevaluate::Again;
-use super::{Exit, approvals, output, repo, target, undo};
+use super::{Exit, approvals, output, repo, undo};
 use crate::remedy::apply::{Ending, Event, From, Order, Report, admit, admit_again, apply};
 use crate::remedy::gate::Refusal;
 use crate::remedy::journal::{Progress, State};
 use crate::remedy::plan::Plan;
 use crate::remedy::target::{Clock, Target};
 use crate::report::plain;
+use crate::sources::azure::client::WriteClient;
+use crate::sources::azure::target::HttpTarget;
 use crate::sources::journal_file::{JournalFileError, JournalFolder};
 use crate::sources::plan_file::PlanFile;
 
@@ -40,15 +42,21 @@ pub(super) fn run(global: &Global, args: &Apply) -> anyhow::Result<Exit> {
         max_changes: args.max_changes,
         tool: env!("CARGO_PKG_VERSION"),
     };
-    let mut target = target::open(global, &args.sign_in, &file.plan)?;
+    let client = args.auth.connect(&repo.config, global.offline).map_err(not_signed_in)?;
+    let mut target = HttpTarget::new(WriteClient::for_apply(client))?;
     let run = Run { global, file: &file, order, journals, resume: args.resume };
-    let report = run.carry_out(&mut *target, &clock)?;
+    let report = run.carry_out(&mut target, &clock)?;
     run.tell(&report)?;
     if !report.progress.done.is_empty() {
         let again = Again { global, repo: &repo, compiled: &compiled, selection: &args.selection, plan: &file.plan, now: clock.now() };
-        output::print(&again.evaluate(&report.progress.done, &mut *target))?;
+        output::print(&again.evaluate(&report.progress.done, &mut target))?;
     }
     Ok(exit(&report, &clock))
+}
+
+/// Nobody is signed in: a matter of its own, unless the command line was wrong.
+fn not_signed_in(error: anyhow::Error) -> anyhow::Error {
+    if error.is::<Failure>() { error } else { Failure { exit: Exit::Auth, message: format!("{error:#}") }.into() }
 }
 
 /// Refuses a plan with an action that the policies do not have: it was made by another version, or by hand.
@@ -138,7 +146,13 @@ fn text(plan: &Plan, report: &Report) -> String {
         out += "left to people:\n";
     }
     for step in &plan.manual {
-        out += &format!("  {} {}\n    {}\n    who: {}\n", plain(&step.id), plain(&step.title), plain(&step.instructions), plain(&step.who.join(", ")));
+        out += &format!(
+            "  {} {}\n    {}\n    who: {}\n",
+            plain(&step.id),
+            plain(&step.title),
+            plain(&step.instructions),
+            plain(&step.who.join(", "))
+        );
         out += &format!("    seen by: {}\n", plain(&step.verified_by));
     }
     let why = match &report.ending {
@@ -164,6 +178,7 @@ fn still(state: &State) -> &'static str {
 pub(super) fn refused(refusal: &Refusal) -> Failure {
     let exit = match refusal {
         Refusal::Limit { .. } => Exit::Limit,
+        Refusal::NotSignedIn(_) => Exit::Auth,
         _ => Exit::Stale,
     };
     Failure { exit, message: refusal.to_string() }

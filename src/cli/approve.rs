@@ -25,7 +25,9 @@ pub(super) fn run(global: &Global, args: &Approve) -> anyhow::Result<Exit> {
     }
     let now = global.now.unwrap_or_else(jiff::Timestamp::now);
     let key = open_key(args)?;
-    let name = signers.name_of(key.public(), approvals::NAMESPACE, now).map_err(|reason| unapproved(format!("{}: {reason}", args.key.display())))?;
+    let name = signers
+        .name_of(key.public(), approvals::NAMESPACE, now)
+        .map_err(|reason| unapproved(format!("{}: {reason}", args.key.display())))?;
     if is_same_person(&name, &file.plan.planner) {
         return Err(unapproved(format!("{name} made the plan; somebody else must approve it")).into());
     }
@@ -37,7 +39,13 @@ pub(super) fn run(global: &Global, args: &Approve) -> anyhow::Result<Exit> {
         Ok(names) => format!("approved by {}", names.join(", ")),
         Err(error) => error.to_string(),
     };
-    output::print(&plain_page(&format!("{} signs the plan {} ({} steps)\ndigest {}\n{so_far}\n", name, file.plan.id, file.plan.steps.len(), file.digest)))?;
+    output::print(&plain_page(&format!(
+        "{} signs the plan {} ({} steps)\ndigest {}\n{so_far}\n",
+        name,
+        file.plan.id,
+        file.plan.steps.len(),
+        file.digest
+    )))?;
     output::say(global, &format!("wrote {}", path.display()));
     Ok(Exit::Ok)
 }

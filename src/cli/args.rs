@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
 
+use super::AuthArgs;
 use crate::model::parse_instant;
 
 /// Policy compliance for partner-of-record governance in Microsoft cloud tenants.
@@ -41,7 +42,7 @@ pub(super) struct Global {
     /// The instant of the run, for all ages and ends of waivers and reviews
     #[arg(long, value_name = "RFC3339", value_parser = instant, global = true, env = "TENET_NOW")]
     pub(super) now: Option<Timestamp>,
-    /// Refuse any network connection (no command so far makes one)
+    /// Refuse any network connection
     #[arg(long, global = true)]
     pub(super) offline: bool,
     /// Threads to use; results do not depend on it
@@ -384,7 +385,7 @@ pub(super) struct Apply {
     #[arg(long, value_name = "FILE")]
     pub(super) signers: Option<PathBuf>,
     #[command(flatten)]
-    pub(super) sign_in: SignIn,
+    pub(super) auth: AuthArgs,
 }
 
 #[derive(Debug, Args)]
@@ -433,7 +434,3 @@ pub(super) struct Version {
     #[arg(long)]
     pub(super) json: bool,
 }
-
-/// How one signs in.
-#[derive(Debug, Clone, Args)]
-pub(super) struct SignIn {}

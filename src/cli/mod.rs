@@ -8,6 +8,7 @@ mod apply;
 mod approvals;
 mod approve;
 mod args;
+mod auth;
 mod check;
 mod clock;
 mod demo;
@@ -25,7 +26,6 @@ mod scan;
 mod schema;
 mod show;
 mod show_plan;
-mod target;
 mod test;
 mod undo;
 
@@ -34,6 +34,7 @@ use std::io::Write as _;
 use clap::{CommandFactory as _, Parser as _};
 
 use args::{Cli, Command};
+pub use auth::AuthArgs;
 pub use exit::Exit;
 
 /// Runs the program with the arguments of the process and returns its exit code.

@@ -33,7 +33,9 @@ impl Again<'_> {
     pub(super) fn evaluate(&self, done: &[String], target: &mut dyn ReadTarget) -> String {
         match self.document(done, target) {
             Ok(document) => self.text(done, &document),
-            Err(reason) => format!("the findings were not evaluated again: {}; collect and scan to see them gone\n", plain(&reason.to_string())),
+            Err(reason) => {
+                format!("the findings were not evaluated again: {}; collect and scan to see them gone\n", plain(&reason.to_string()))
+            }
         }
     }
 

@@ -32,7 +32,11 @@ pub(super) fn run(global: &Global, args: &Show) -> anyhow::Result<Exit> {
         Some(format) if format.starts_with("tenet.plan/") => super::show_plan::plan(global, args),
         other => {
             let shown = other.map_or_else(|| "no format".to_owned(), |format| format!("the format `{}`", plain(format)));
-            Err(Failure::usage(format!("{}: it says {shown}; this version shows snapshots, results, plans and journals", args.file.display())).into())
+            Err(Failure::usage(format!(
+                "{}: it says {shown}; this version shows snapshots, results, plans and journals",
+                args.file.display()
+            ))
+            .into())
         }
     }
 }

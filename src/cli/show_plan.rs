@@ -78,7 +78,13 @@ fn plan_text(plan: &Plan) -> String {
         let _ = writeln!(text, "      who: {}", plain(&step.who.join(", ")));
     }
     for left in &plan.not_planned {
-        let _ = writeln!(text, "nothing is planned for {} {}: {}", plain(&left.why.rule), plain(&left.why.subject), plain(&left.reasons.join("; ")));
+        let _ = writeln!(
+            text,
+            "nothing is planned for {} {}: {}",
+            plain(&left.why.rule),
+            plain(&left.why.subject),
+            plain(&left.reasons.join("; "))
+        );
     }
     let count = |op: Op| plan.steps.iter().filter(|step| step.op == op).count();
     let (add, change, remove) = (count(Op::Add), count(Op::Change), count(Op::Remove));

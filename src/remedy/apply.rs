@@ -139,6 +139,8 @@ pub fn apply<'a>(
             let progress = Progress { opened: opened.clone(), steps, done: Vec::new(), wrote: false, closed: false };
             (entry(Kind::Open(Box::new(opened))), progress)
         }
+        // What is complete stays as it is: nothing may stand after `close`.
+        From::Journal(progress, _) if progress.closed => return Report { ending: Ending::Complete, progress: *progress },
         From::Journal(progress, dropped_bytes) => {
             (entry(Kind::Resume { principal: signed_in.principal.clone(), dropped_bytes }), *progress)
         }

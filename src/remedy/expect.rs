@@ -97,11 +97,19 @@ pub(super) fn compare(found: &Found, answer: &Answer) -> Result<(), String> {
         },
         Found::Some(fields) => {
             let items = items(answer)?;
-            if items.iter().any(|item| differences(fields, item).is_ok()) { Ok(()) } else { Err("no item of the list is like that".to_owned()) }
+            if items.iter().any(|item| differences(fields, item).is_ok()) {
+                Ok(())
+            } else {
+                Err("no item of the list is like that".to_owned())
+            }
         }
         Found::Nothing(fields) => {
             let items = items(answer)?;
-            if items.iter().any(|item| differences(fields, item).is_ok()) { Err("an item of the list is like that".to_owned()) } else { Ok(()) }
+            if items.iter().any(|item| differences(fields, item).is_ok()) {
+                Err("an item of the list is like that".to_owned())
+            } else {
+                Ok(())
+            }
         }
     }
 }
@@ -184,7 +192,8 @@ mod tests {
             "principalId": "AAAAAAAA-0000-0000-0000-000000000001", "description": "Text", "more": 1,
             "roleDefinitionId": "/subscriptions/S/providers/Microsoft.Authorization/roleDefinitions/8e3af657-a8ff-443c-a75c-2fe8c4bcb635",
         }});
-        let holds = |pointer: &str, wanted: Json| compare(&Found::Present(fields(&[(pointer, wanted)])), &answer(200, body.clone())).is_ok();
+        let holds =
+            |pointer: &str, wanted: Json| compare(&Found::Present(fields(&[(pointer, wanted)])), &answer(200, body.clone())).is_ok();
         assert!(holds("/properties/principalId", json!("aaaaaaaa-0000-0000-0000-000000000001")));
         assert!(holds(
             "/properties/roleDefinitionId",

@@ -59,12 +59,7 @@ pub enum Refusal {
 }
 
 /// Checks everything but what lies in the tenant. Who goes on with a plan is not refused for its time: what was begun is read.
-pub(super) fn check<T: ReadTarget + ?Sized>(
-    order: &Order<'_>,
-    target: &mut T,
-    now: Timestamp,
-    goes_on: bool,
-) -> Result<SignedIn, Refusal> {
+pub(super) fn check<T: ReadTarget + ?Sized>(order: &Order<'_>, target: &mut T, now: Timestamp, goes_on: bool) -> Result<SignedIn, Refusal> {
     let plan = order.plan;
     if now >= plan.expires && !goes_on {
         return Err(Refusal::Expired(plan.expires));

@@ -147,7 +147,11 @@ impl Run<'_> {
 
     /// Asks the directory whether a principal exists; a replica may lag behind, so a *no* must be said several times.
     fn in_directory(&mut self, list: &str, principal: &str) -> Option<bool> {
-        let read = Read { service: Service::Graph, path: format!("/v1.0/{list}/{principal}"), query: vec![("$select".to_owned(), "id".to_owned())] };
+        let read = Read {
+            service: Service::Graph,
+            path: format!("/v1.0/{list}/{principal}"),
+            query: vec![("$select".to_owned(), "id".to_owned())],
+        };
         let mut pause = PAUSE_FIRST;
         for asked in 1..=AGREEING {
             match self.target.read(&read).ok()?.status {

@@ -117,7 +117,8 @@ fn completed(attempt: &Attempt) -> Result<Operation, String> {
         Undo::Irreversible(reason) => return Err(reason.clone()),
     };
     let path = |path: &str| {
-        complete_path(path, &attempt.answered).ok_or_else(|| format!("the answer that names `{path}` was lost; find it and undo it by hand"))
+        complete_path(path, &attempt.answered)
+            .ok_or_else(|| format!("the answer that names `{path}` was lost; find it and undo it by hand"))
     };
     let expectations = |list: &[Expectation]| -> Result<Vec<Expectation>, String> {
         list.iter()

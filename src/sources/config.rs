@@ -10,12 +10,15 @@ use std::collections::BTreeMap;
 use toml::Spanned as TomlSpanned;
 use toml::de::{DeTable, DeValue};
 
+use super::azure::cloud::Cloud;
 use super::register::{CompletenessClaim, RegisterDeclaration, RegisterForm, Subjects};
 use crate::text::{Diagnostic, FileId, SourceFile, SourceSet, Span, Spanned, did_you_mean, sort_diagnostics};
 
 /// The largest configuration that is read.
 const BYTES_MAX: usize = 1 << 20;
-const KEYS: [&str; 9] = ["tenant", "policies", "waivers", "parameters", "registers", "snapshots", "packs", "builtin_policies", "approvers"];
+const KEYS: [&str; 10] =
+    ["tenant", "policies", "waivers", "parameters", "registers", "snapshots", "packs", "builtin_policies", "approvers", "cloud"];
+const CLOUD_KEYS: [&str; 4] = ["name", "authority", "arm", "graph"];
 const REGISTER_KEYS: [&str; 9] = ["file", "form", "entity", "name", "attested_by", "attested_on", "review_due", "complete", "optional"];
 const CLAIM_KEYS: [&str; 6] = ["subjects", "from", "to", "attested_by", "attested_on", "list"];
 
@@ -40,6 +43,8 @@ pub struct Config {
     pub builtin_policies: bool,
     /// Who a name in `approved by` and `waivable … by` stands for.
     pub approvers: BTreeMap<String, Vec<Spanned<String>>>,
+    /// Where the live services are; none means the public cloud.
+    pub cloud: Option<Cloud>,
 }
 
 impl Default for Config {
@@ -55,6 +60,7 @@ impl Default for Config {
             packs: Vec::new(),
             builtin_policies: true,
             approvers: BTreeMap::new(),
+            cloud: None,
         }
     }
 }
@@ -160,6 +166,7 @@ impl Reader {
                 "builtin_policies" => config.builtin_policies = self.bool(value).unwrap_or(true),
                 "parameters" => config.parameters = self.parameters(value),
                 "approvers" => config.approvers = self.approvers(value),
+                "cloud" => config.cloud = self.cloud(value),
                 "registers" => config.registers = self.registers(value),
                 _ => self.unknown_key(key, &KEYS),
             }
@@ -270,6 +277,26 @@ impl Reader {
     fn approvers(&mut self, value: &Value<'_>) -> BTreeMap<String, Vec<Spanned<String>>> {
         let Some(table) = self.table(value) else { return BTreeMap::new() };
         table.iter().map(|(name, people)| (name.get_ref().to_string(), self.texts(people))).collect()
+    }
+
+    fn cloud(&mut self, value: &Value<'_>) -> Option<Cloud> {
+        let mut said: BTreeMap<&str, String> = BTreeMap::new();
+        for (key, value) in self.table(value)? {
+            match CLOUD_KEYS.iter().find(|known| **known == key.get_ref().as_ref()) {
+                Some(known) => said.extend(self.text(value).map(|text| (*known, text.value))),
+                None => self.unknown_key(key, &CLOUD_KEYS),
+            }
+        }
+        let of = |key: &str| said.get(key).map(String::as_str);
+        let made = match (of("name").filter(|name| *name != "custom"), of("arm"), of("graph")) {
+            (Some(name), None, None) => Cloud::named(name),
+            (None, Some(arm), Some(graph)) => Cloud::at(of("authority").unwrap_or("https://login.microsoftonline.com"), arm, graph),
+            _ => {
+                self.error("C0003", value.span(), "a cloud has either a `name` (public, usgov, china) or both `arm` and `graph`");
+                return None;
+            }
+        };
+        made.map_err(|error| self.error("C0003", value.span(), error.to_string())).ok()
     }
 
     fn registers(&mut self, value: &Value<'_>) -> Vec<RegisterDeclaration> {

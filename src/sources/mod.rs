@@ -13,6 +13,7 @@
 //! - `codes`: what the diagnostic codes of registers and of `tenet.toml` mean
 //! - `import`: files, pages, recognition, completeness, the report
 //! - `arm`, `graph`, `partner_center`: one decoder a kind of object
+//! - `azure`: a tenant in memory; the client of the live services and what apply writes to
 //! - `tables`: tables of other tools, by a mapping file
 //! - `resource_graph`, `az`, `azurehound`: other shapes of the same objects
 
@@ -20,6 +21,7 @@
 
 mod arm;
 mod az;
+pub mod azure;
 mod azurehound;
 mod codes;
 pub mod config;

@@ -12,6 +12,9 @@
 
 mod agree;
 mod apply;
+mod azure;
+#[path = "../support/azure/mod.rs"]
+mod azure_server;
 mod canonical;
 mod cli;
 mod docs;
@@ -23,6 +26,7 @@ mod generator;
 mod hostile;
 mod index;
 mod layers;
+mod memory;
 mod open_world;
 #[path = "../oracle/mod.rs"]
 mod oracle;

@@ -27,7 +27,13 @@ fn plan() -> PlanFile {
 
 fn opened() -> Kind {
     let file = plan();
-    Kind::Open(Box::new(Opened { plan: file.plan, digest: file.digest, principal: "p".into(), tool: "0".into(), approved_by: vec!["ann".into()] }))
+    Kind::Open(Box::new(Opened {
+        plan: file.plan,
+        digest: file.digest,
+        principal: "p".into(),
+        tool: "0".into(),
+        approved_by: vec!["ann".into()],
+    }))
 }
 
 #[test]
@@ -39,7 +45,12 @@ fn each_kind_is_what_the_schema_says() {
         Kind::Resume { principal: "p".into(), dropped_bytes: 3 },
         Kind::Recheck { moved: vec!["gone".into()] },
         Kind::Begin { undo: Undo::Irreversible("no".into()), telling: true },
-        Kind::Sent { status: 201, request_id: Some("r".into()), removed: Some(serde_json::json!({})), answered: [("/id".into(), "i".into())].into() },
+        Kind::Sent {
+            status: 201,
+            request_id: Some("r".into()),
+            removed: Some(serde_json::json!({})),
+            answered: [("/id".into(), "i".into())].into(),
+        },
         Kind::Ok,
         Kind::Failed { stage: Stage::NotSeen, status: None, request_id: None, message: "m".into() },
         Kind::Unknown { message: "m".into() },

@@ -64,7 +64,9 @@ fn every_flipped_bit_of_a_signature_is_refused() {
 #[test]
 fn options_of_allowed_signers_are_followed_or_refused() {
     let signature = key().sign(b"plan", NAMESPACE).unwrap();
-    let says = |options: &str| signers(&format!("ann {options} {}", public())).verify(b"plan", &signature, NAMESPACE, now()).map(|signer| signer.name);
+    let says = |options: &str| {
+        signers(&format!("ann {options} {}", public())).verify(b"plan", &signature, NAMESPACE, now()).map(|signer| signer.name)
+    };
     assert_eq!(says("namespaces=\"git,tenet-plan\"").unwrap(), "ann");
     assert_eq!(says("valid-after=\"20260101Z\",valid-before=\"202603011201Z\"").unwrap(), "ann");
     assert!(says("namespaces=\"git\"").unwrap_err().contains("may not sign for `tenet-plan`"));

@@ -124,7 +124,10 @@ fn a_journal_is_shown_and_undone() {
     let folder = scene.folder.path();
     let journal = scene.journal().display().to_string();
     let shown = tenet(folder, &["show", &journal]).ends(0, "ok").stdout;
-    assert!(shown.contains("verified by 3 readings") && shown.contains("done         s4 step 4\n") && shown.ends_with("complete\n"), "{shown}");
+    assert!(
+        shown.contains("verified by 3 readings") && shown.contains("done         s4 step 4\n") && shown.ends_with("complete\n"),
+        "{shown}"
+    );
     let document: Json = serde_json::from_str(&tenet(folder, &["show", &journal, "--json"]).ends(0, "ok").stdout).unwrap();
     assert_eq!(document["steps"]["s1"], "done");
     let undone = tenet(folder, &["--now", "2026-03-02T00:00:00Z", "undo", &journal, "-o", "back.json", "--planner", "ann"]).ends(0, "ok");

@@ -68,7 +68,11 @@ fn child() {
     let mut fake = Fake::kept(folder.clone(), objects(&steps));
     if point == 3 {
         let target = steps.iter().find(|other| other.id == step).unwrap().operation.request.clone();
-        fake.after_effect = Box::new(move |request| if *request == target { die() });
+        fake.after_effect = Box::new(move |request| {
+            if *request == target {
+                die()
+            }
+        });
     }
     let clock = Hands::at(created().checked_add(SignedDuration::from_mins(1)).unwrap());
     let deadly = |journal: JournalFile| journal.map_store(|inner| Deadly { inner, step, point, die_after_sync: false });

@@ -15,7 +15,9 @@ use super::world::{Refused, Scene, add, change, remove, run_in, send, steps};
 #[test]
 fn a_lost_answer_is_found_out_by_reading() {
     for step in [add(4), remove(5), change(6), send(7)] {
-        for fault in [Fault::LostBefore, Fault::LostAfter, Fault::AnswerAfter(500), Fault::Answer(503, json!(null)), Fault::AnswerAfter(408)] {
+        for fault in
+            [Fault::LostBefore, Fault::LostAfter, Fault::AnswerAfter(500), Fault::Answer(503, json!(null)), Fault::AnswerAfter(408)]
+        {
             let mut scene = Scene::new(vec![step.clone()]);
             scene.fake.faults = [fault.clone()].into();
             let report = scene.run().unwrap();
@@ -154,7 +156,8 @@ fn a_failed_sync_stops_it_for_good() {
     }
     let mut scene = Scene::new(steps(4));
     let folder = scene.folder.path().join("journal");
-    let report = run_in(&scene.file, &folder, &mut scene.fake, &scene.clock, |journal| journal.map_store(|inner| Unsynced(inner, 0))).unwrap();
+    let report =
+        run_in(&scene.file, &folder, &mut scene.fake, &scene.clock, |journal| journal.map_store(|inner| Unsynced(inner, 0))).unwrap();
     assert!(matches!(report.ending, Ending::NoJournal(_)), "{:?}", report.ending);
     assert!(matches!(report.progress.state("s1"), State::Unknown(_)));
     assert_eq!(scene.fake.requests.len(), 1);
@@ -177,10 +180,7 @@ fn one_apply_at_a_time() {
     let folder = scene.folder.path().join("journal");
     let held = JournalFolder::lock(&folder, "mia, process 7", scene.clock.now_()).unwrap();
     let refused = JournalFolder::lock(&folder, "ann", scene.clock.now_()).unwrap_err();
-    assert_eq!(
-        refused.to_string(),
-        format!("{}: another apply is at work: mia, process 7, since 2026-03-01T12:01:00Z", folder.display())
-    );
+    assert_eq!(refused.to_string(), format!("{}: another apply is at work: mia, process 7, since 2026-03-01T12:01:00Z", folder.display()));
     drop(held);
     assert!(JournalFolder::lock(&folder, "ann", scene.clock.now_()).is_ok());
 }

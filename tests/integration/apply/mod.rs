@@ -4,6 +4,7 @@ mod commands;
 mod crash;
 mod fake;
 mod faults;
+mod live;
 mod stale;
 mod steps;
 mod tamper;

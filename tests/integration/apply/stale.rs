@@ -16,7 +16,10 @@ fn mutations(expectation: &Expectation) -> Vec<(String, Box<dyn Fn(&mut std::col
     match &expectation.found {
         Found::Absent => {
             let at = path.clone();
-            all.push((named("is there"), Box::new(move |objects| drop(objects.insert(at.clone(), json!({"properties": {"value": "foreign"}}))))));
+            all.push((
+                named("is there"),
+                Box::new(move |objects| drop(objects.insert(at.clone(), json!({"properties": {"value": "foreign"}})))),
+            ));
         }
         Found::Present(fields) => {
             let at = path.clone();
@@ -65,9 +68,16 @@ fn every_field_of_every_step_is_compared() {
                 let mut scene = Scene::new(steps.clone());
                 change(&mut scene.fake.objects);
                 match scene.run() {
-                    Err(Refused::Gate(Refusal::Moved { .. })) => assert_eq!(scene.fake.requests, Vec::<String>::new(), "{}: {what}", step.id),
+                    Err(Refused::Gate(Refusal::Moved { .. })) => {
+                        assert_eq!(scene.fake.requests, Vec::<String>::new(), "{}: {what}", step.id)
+                    }
                     Ok(report) => {
-                        assert!(matches!(&report.ending, Ending::Stale { step: id, .. } if *id == step.id), "{}: {what}: {:?}", step.id, report.ending);
+                        assert!(
+                            matches!(&report.ending, Ending::Stale { step: id, .. } if *id == step.id),
+                            "{}: {what}: {:?}",
+                            step.id,
+                            report.ending
+                        );
                         assert!(scene.fake.requests.len() <= at, "{}: {what}", step.id);
                         assert!(!was_sent(&scene, step), "{}: {what}", step.id);
                     }
