@@ -77,12 +77,14 @@ pub(super) fn beside(plan: &Path) -> Result<Vec<PathBuf>, Failure> {
 
 /// Looks at every approval beside a plan.
 pub(super) fn look(path: &Path, plan: &PlanFile, signers: &AllowedSigners, now: jiff::Timestamp) -> Result<Vec<Approval>, Failure> {
-    let judged = |file: PathBuf| {
-        let text = small_text(&file, SIGNATURE_BYTES_MAX).map_err(|failure| failure.message);
-        let signer = text.and_then(|text| signers.verify(&plan.bytes, &text, NAMESPACE, now));
-        Approval { file: file.display().to_string(), signer }
-    };
-    Ok(beside(path)?.into_iter().map(judged).collect())
+    Ok(beside(path)?.into_iter().map(|file| judged(file, plan, signers, now)).collect())
+}
+
+/// Looks at one approval.
+pub(super) fn judged(file: PathBuf, plan: &PlanFile, signers: &AllowedSigners, now: jiff::Timestamp) -> Approval {
+    let text = small_text(&file, SIGNATURE_BYTES_MAX).map_err(|failure| failure.message);
+    let signer = text.and_then(|text| signers.verify(&plan.bytes, &text, NAMESPACE, now));
+    Approval { file: file.display().to_string(), signer }
 }
 
 /// Refuses a plan that is not approved; returns who approved it.

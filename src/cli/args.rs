@@ -343,7 +343,7 @@ pub(super) struct Explain {
 
 #[derive(Debug, Args)]
 pub(super) struct Show {
-    /// A snapshot, a result, a plan or a journal
+    /// A snapshot, a result, a plan, an approval or a journal
     pub(super) file: PathBuf,
     /// As JSON
     #[arg(long)]

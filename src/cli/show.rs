@@ -22,6 +22,9 @@ pub(super) fn run(global: &Global, args: &Show) -> anyhow::Result<Exit> {
     if super::show_plan::is_journal(&args.file) {
         return super::show_plan::journal(args);
     }
+    if let Some(plan) = super::show_plan::approved_plan(&args.file) {
+        return super::show_plan::approval(global, args, &plan);
+    }
     let text = std::fs::read_to_string(&args.file).with_context(|| format!("cannot read {}", args.file.display()))?;
     let document: Value = serde_json::from_str(&text).map_err(|error| {
         Failure::usage(format!("{}:{}:{}: not a file of ours: {error}", args.file.display(), error.line(), error.column()))

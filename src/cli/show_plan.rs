@@ -1,13 +1,13 @@
 //! Plans, approvals and journals, for people and as JSON.
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
 use super::args::{Global, Show};
 use super::{Exit, approvals, output, repo, undo};
-use crate::remedy::approval::judge;
+use crate::remedy::approval::{Approval, judge};
 use crate::remedy::journal::{Entry, Kind, State};
 use crate::remedy::plan::{Method, Op, Operation, Plan, Undo};
 use crate::report::{plain, plain_json};
@@ -31,13 +31,7 @@ pub(super) fn plan(global: &Global, args: &Show) -> anyhow::Result<Exit> {
     let found = approvals::look(&args.file, &file, &signers, now)?;
     let judged = judge(&file.plan, &digest, &found);
     if args.json {
-        let approvals: Vec<Value> = found
-            .iter()
-            .map(|approval| match &approval.signer {
-                Ok(signer) => json!({ "file": approval.file, "name": signer.name, "key": signer.key }),
-                Err(reason) => json!({ "file": approval.file, "does_not_count": reason }),
-            })
-            .collect();
+        let approvals: Vec<Value> = found.iter().map(approval_json).collect();
         let plan: Value = serde_json::from_slice(&file.bytes)?;
         let document = json!({
             "format": "tenet.show/v1", "digest": file.digest, "approved": judged.is_ok(), "approvals": approvals, "plan": plan,
@@ -100,6 +94,42 @@ fn request(operation: &Operation) -> String {
         Method::Delete => "DELETE",
     };
     format!("{method} {}", plain(&operation.request.path))
+}
+
+/// Returns the plan that an approval lies beside, by the name of its file: `PLAN.sig` or `PLAN.sig.N`.
+pub(super) fn approved_plan(path: &Path) -> Option<PathBuf> {
+    let name = path.file_name()?.to_str()?;
+    let (plan, number) = name.rsplit_once(".sig")?;
+    let is_number = number.is_empty() || number.strip_prefix('.').is_some_and(|n| n.bytes().all(|byte| byte.is_ascii_digit()));
+    (is_number && !plan.is_empty()).then(|| path.with_file_name(plan))
+}
+
+/// Shows an approval: of which plan, by whom, or why it does not count.
+pub(super) fn approval(global: &Global, args: &Show, plan: &Path) -> anyhow::Result<Exit> {
+    let file = approvals::plan(plan)?;
+    let repo = repo::open(global)?;
+    let (signers, _) = approvals::allowed_signers(&repo, None)?;
+    let now = global.now.unwrap_or_else(jiff::Timestamp::now);
+    let approval = approvals::judged(args.file.clone(), &file, &signers, now);
+    if args.json {
+        let document =
+            json!({ "format": "tenet.show/v1", "plan": file.plan.id, "digest": file.digest, "approval": approval_json(&approval) });
+        output::print(&format!("{}\n", plain_json(&serde_json::to_string_pretty(&document)?)))?;
+        return Ok(Exit::Ok);
+    }
+    let by = match &approval.signer {
+        Ok(signer) => format!("by {} with the key {}", signer.name, signer.key),
+        Err(reason) => format!("does not count: {reason}"),
+    };
+    output::print(&format!("approval of the plan {}\nplan digest {}\n{}\n", file.plan.id, file.digest, plain(&by)))?;
+    Ok(Exit::Ok)
+}
+
+fn approval_json(approval: &Approval) -> Value {
+    match &approval.signer {
+        Ok(signer) => json!({ "file": approval.file, "name": signer.name, "key": signer.key }),
+        Err(reason) => json!({ "file": approval.file, "does_not_count": reason }),
+    }
 }
 
 /// Shows a journal.

@@ -83,7 +83,7 @@ pub struct Report {
     pub progress: Progress,
 }
 
-/// Refuses a plan before anything is written: [`check`], and the `before` of every step without dependencies.
+/// Refuses a plan before anything is written: for its time, its place and its size, and by the `before` of every step without dependencies.
 ///
 /// # Errors
 /// [`Refusal`].

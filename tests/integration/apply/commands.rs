@@ -58,6 +58,8 @@ fn two_people_approve_and_the_planner_does_not() {
     assert!(shown.contains("- s1 step 1\n") && shown.contains("      undo: PUT /things/1\n"), "{shown}");
     let document: Json = serde_json::from_str(&tenet(folder, &["show", "plan.json", "--json"]).ends(0, "ok").stdout).unwrap();
     assert_eq!((document["approved"].as_bool(), document["plan"]["id"].as_str()), (Some(true), Some(file.plan.id.as_str())));
+    let approval = tenet(folder, &["show", "plan.json.sig.1"]).ends(0, "ok").stdout;
+    assert!(approval.contains("by ann@example.org with the key SHA256:"), "{approval}");
     // A changed approval does not count.
     let path = folder.join("plan.json.sig.3");
     let text = fs::read_to_string(&path).unwrap();

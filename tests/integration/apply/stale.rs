@@ -1,5 +1,7 @@
 //! A world that moved after planning is noticed before the write that relies on it.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value as Json, json};
 use tenet::remedy::apply::{Ending, Event, From, admit, apply};
 use tenet::remedy::gate::Refusal;
@@ -8,11 +10,14 @@ use tenet::sources::journal_file::JournalFolder;
 
 use super::world::{Refused, Scene, order, plan, policies, steps};
 
+/// Something that happens to the objects of the service.
+type Mutation = Box<dyn Fn(&mut BTreeMap<String, Json>)>;
+
 /// Changes what an expectation relies on; one way for each field, and the thing itself.
-fn mutations(expectation: &Expectation) -> Vec<(String, Box<dyn Fn(&mut std::collections::BTreeMap<String, Json>)>)> {
+fn mutations(expectation: &Expectation) -> Vec<(String, Mutation)> {
     let path = expectation.read.path.clone();
     let named = |what: &str| format!("{path}: {what}");
-    let mut all: Vec<(String, Box<dyn Fn(&mut std::collections::BTreeMap<String, Json>)>)> = Vec::new();
+    let mut all: Vec<(String, Mutation)> = Vec::new();
     match &expectation.found {
         Found::Absent => {
             let at = path.clone();
