@@ -74,7 +74,10 @@ pub fn judge(plan: &Plan, allowed_signers: &str, approvals: &[Approval]) -> Resu
     if names.len() >= needed {
         return Ok(names.into_iter().collect());
     }
-    Err(Unapproved { message: format!("the plan needs {needed} approvals and has {}", names.len()), notes })
+    Err(Unapproved {
+        message: format!("the plan needs {needed} approval{} and has {}", if needed == 1 { "" } else { "s" }, names.len()),
+        notes,
+    })
 }
 
 /// Tells whether two names are of one person.
@@ -129,6 +132,6 @@ mod tests {
         assert!(judge(&plan("mia", 1), "other", &[by("ann", "1")]).unwrap_err().message.contains("allowed_signers"));
         let broken = Approval { file: "x.sig".to_owned(), signer: Err("it is no SSH signature".to_owned()) };
         let error = names("mia", 1, &[broken]).unwrap_err().to_string();
-        assert_eq!(error, "the plan needs 1 approvals and has 0; x.sig does not count: it is no SSH signature");
+        assert_eq!(error, "the plan needs 1 approval and has 0; x.sig does not count: it is no SSH signature");
     }
 }
