@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
 
+use super::AuthArgs;
 use crate::model::parse_instant;
 
 /// Policy compliance for partner-of-record governance in Microsoft cloud tenants.
@@ -41,7 +42,7 @@ pub(super) struct Global {
     /// The instant of the run, for all ages and ends of waivers and reviews
     #[arg(long, value_name = "RFC3339", value_parser = instant, global = true, env = "TENET_NOW")]
     pub(super) now: Option<Timestamp>,
-    /// Refuse any network connection (no command so far makes one)
+    /// Refuse any network connection
     #[arg(long, global = true)]
     pub(super) offline: bool,
     /// Threads to use; results do not depend on it
@@ -90,8 +91,14 @@ pub(super) enum Command {
     Explain(Explain),
     /// Plan what would mend the findings; writes nothing to a tenant
     Plan(Plan),
-    /// Show what is in a snapshot or result, and what is missing
+    /// Show what is in a snapshot, result, plan or journal
     Show(Show),
+    /// Sign a plan
+    Approve(Approve),
+    /// Carry out a plan that was approved
+    Apply(Apply),
+    /// Make a plan that takes back what a journal recorded
+    Undo(Undo),
     /// Print the JSON Schema of a file format
     Schema(Schema),
     /// Print completions for a shell
@@ -377,11 +384,67 @@ pub(super) struct Plan {
 
 #[derive(Debug, Args)]
 pub(super) struct Show {
-    /// A snapshot or a result
+    /// A snapshot, a result, a plan, an approval or a journal
     pub(super) file: PathBuf,
     /// As JSON
     #[arg(long)]
     pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Approve {
+    /// The plan
+    pub(super) plan: PathBuf,
+    /// A private key of OpenSSH, whose public half stands in allowed_signers
+    #[arg(long, value_name = "FILE")]
+    pub(super) key: PathBuf,
+    /// A file whose text is the passphrase of the key; else it is taken from TENET_KEY_PASSPHRASE
+    #[arg(long, value_name = "FILE")]
+    pub(super) passphrase_file: Option<PathBuf>,
+    /// Who may approve, in place of the repo's allowed_signers
+    #[arg(long, value_name = "FILE")]
+    pub(super) signers: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Apply {
+    /// The plan; its approvals lie beside it
+    pub(super) plan: PathBuf,
+    /// Go on with a plan that was stopped; what is not known is read first
+    #[arg(long)]
+    pub(super) resume: bool,
+    /// Refuse a plan of more steps than this, whatever the plan allows
+    #[arg(long, value_name = "N")]
+    pub(super) max_changes: Option<u32>,
+    // As for `tenet plan`; the snapshot serves to evaluate the findings again.
+    #[command(flatten)]
+    pub(super) selection: Selection,
+    /// The folder of journals, in place of the repo's `journal`
+    #[arg(long, value_name = "DIR")]
+    pub(super) journal: Option<PathBuf>,
+    /// Who may approve, in place of the repo's allowed_signers
+    #[arg(long, value_name = "FILE")]
+    pub(super) signers: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) auth: AuthArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Undo {
+    /// The journal
+    pub(super) journal: PathBuf,
+    /// The plan to make
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) output: PathBuf,
+    /// Who makes the plan, as approvers are named; the planner of the first plan without
+    #[arg(long, value_name = "NAME")]
+    pub(super) planner: Option<String>,
+    /// Policy files and folders besides those of tenet.toml
+    #[arg(long, value_name = "PATH")]
+    pub(super) policies: Vec<PathBuf>,
+    /// Who may approve, in place of the repo's allowed_signers
+    #[arg(long, value_name = "FILE")]
+    pub(super) signers: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -396,6 +459,7 @@ pub(super) enum SchemaFile {
     Result,
     Manifest,
     Plan,
+    Journal,
 }
 
 #[derive(Debug, Args)]

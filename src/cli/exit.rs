@@ -13,6 +13,8 @@ pub enum Exit {
     Usage,
     /// Nothing is known to be wrong, and not everything could be decided.
     Incomplete,
+    /// Nobody is signed in, or to the wrong tenant.
+    Auth,
     /// A digest does not match what it vouches for.
     Evidence,
     /// The plan is refused: the world, its time, its tenant, its principal or its policies are not those it was made for.
@@ -39,11 +41,12 @@ pub enum Exit {
 
 impl Exit {
     /// All of them, with what they mean.
-    pub const ALL: [(Self, &'static str); 15] = [
+    pub const ALL: [(Self, &'static str); 16] = [
         (Self::Ok, "everything asked for was evaluated; nothing at or above --fail-on"),
         (Self::Findings, "an unwaived fail of a blocking rule or at or above --fail-on; diagnostics; failed tests"),
         (Self::Usage, "bad flags, configuration, policy or file format; nothing was evaluated"),
         (Self::Incomplete, "no blocking fail, but an unwaived unknown in any rule, or nothing at all was assessed"),
+        (Self::Auth, "nobody could sign in, or every read was refused"),
         (Self::Evidence, "a file is not the one its digest vouches for"),
         (Self::Stale, "plan refused: tenant moved, expired, other tenant, principal or policies, already used; nothing written"),
         (Self::Partial, "apply stopped; the journal says what is done and what is left"),
@@ -65,6 +68,7 @@ impl Exit {
             Self::Findings => 1,
             Self::Usage => 2,
             Self::Incomplete => 3,
+            Self::Auth => 4,
             Self::Evidence => 5,
             Self::Stale => 10,
             Self::Partial => 11,
@@ -87,6 +91,7 @@ impl Exit {
             Self::Findings => "findings",
             Self::Usage => "usage",
             Self::Incomplete => "incomplete",
+            Self::Auth => "auth",
             Self::Evidence => "evidence",
             Self::Stale => "stale",
             Self::Partial => "partial",

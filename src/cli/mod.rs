@@ -4,9 +4,13 @@
 
 #![expect(clippy::disallowed_methods, reason = "this room is the edge towards people and files")]
 
+mod apply;
+mod approvals;
+mod approve;
 mod args;
 mod auth;
 mod check;
+mod clock;
 mod demo;
 mod exit;
 mod explain;
@@ -17,11 +21,14 @@ mod init;
 mod load;
 mod output;
 mod plan;
+mod reevaluate;
 mod repo;
 mod scan;
 mod schema;
 mod show;
+mod show_plan;
 mod test;
+mod undo;
 
 use std::io::Write as _;
 
@@ -76,6 +83,9 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Explain(args) => explain::run(&global, &args),
         Command::Plan(args) => plan::run(&global, &args),
         Command::Show(args) => show::run(&global, &args),
+        Command::Approve(args) => approve::run(&global, &args),
+        Command::Apply(args) => apply::run(&global, &args),
+        Command::Undo(args) => undo::run(&global, &args),
         Command::Schema(args) => schema::run(&args),
         Command::Completions(args) => {
             let mut command = Cli::command();

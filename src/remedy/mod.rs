@@ -12,13 +12,24 @@
 //! - `order`: which step comes first
 //! - `planner`: all findings together
 //! - `plan`: the nouns of a plan
+//! - `approval`, `gate`: who approved a plan, and why one is refused
+//! - `apply`, `step`, `verify`, `reconcile`: carrying it out
+//! - `expect`, `answer`: comparing what is found with what must be found
+//! - `journal`: what was done, and the state of each step
+//! - `undo`: the way back
 //! - `bind`: actions to requests
 //! - `person`: who carries out an action, and what a person is told
 //! - `target`: what apply works with
 
 mod access;
+mod answer;
+pub mod apply;
+pub mod approval;
 pub mod bind;
+mod expect;
+pub mod gate;
 mod guard;
+pub mod journal;
 mod obligations;
 mod order;
 pub mod person;
@@ -26,9 +37,13 @@ pub mod plan;
 mod planner;
 mod problem;
 mod proposal;
+mod reconcile;
 mod search;
+mod step;
 pub mod target;
 mod trial;
+pub mod undo;
+pub mod verify;
 
 pub use obligations::LEFT_OUT_MAX;
 pub use planner::{PlanError, Planned, ROUNDS_MAX, Request, Selection, make_plan};

@@ -215,7 +215,7 @@ pub enum Method {
 ///
 /// Two things are not known while planning, and stand for themselves until the step is carried out. In the body of an *undo*, a
 /// member that is `null` is taken from the same place of what was found before the step (the reading in `before` of the path
-/// the undo is sent to), and left out if there was nothing. In the path of an `after` or an undo, `{/pointer}` is the text at
+/// the undo is sent to), and stays `null` if there was nothing. In the path of an `after` or an undo, `{/pointer}` is the text at
 /// that JSON pointer in the answer to the step: `/v1.0/users/{/invitedUser/id}`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Request {

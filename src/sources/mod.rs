@@ -8,7 +8,7 @@
 //!
 //! - `disk`: the snapshot folder (Parquet) and its tables as JSON Lines
 //! - `register`: attested facts of the governance repo, YAML and CSV
-//! - `plan_file`: `plan.json`
+//! - `plan_file`, `journal_file`, `signatures`: plans, journals, and who vouches for them
 //! - `config`: `tenet.toml`
 //! - `codes`: what the diagnostic codes of registers and of `tenet.toml` mean
 //! - `import`: files, pages, recognition, completeness, the report
@@ -28,12 +28,14 @@ pub mod config;
 pub mod disk;
 mod graph;
 pub mod import;
+pub mod journal_file;
 mod partner_center;
 pub mod plan_file;
 pub mod register;
 mod resource_graph;
 #[cfg(test)]
 mod sample;
+pub mod signatures;
 pub mod tables;
 
 pub use codes::{CONFIG_CODES, MAPPING_CODES, REGISTER_CODES, source_code_page};

@@ -12,6 +12,10 @@
 
 mod actions;
 mod agree;
+mod apply;
+mod azure;
+#[path = "../support/azure/mod.rs"]
+mod azure_server;
 mod canonical;
 mod cli;
 mod docs;

@@ -152,7 +152,7 @@ fn errors_say_where_and_what() {
 
 #[test]
 fn what_could_leave_the_place_is_refused() {
-    for path in ["subscriptions", "//host/x", "/a/../b", "/a?b", "/a#b", "/a\\b", "/a%2fb", "/a b", "/"] {
+    for path in ["subscriptions", "//host/x", "/a/../b", "/a?b", "/a#b", "/a\\b", "/a\nb", "/"] {
         let mut bad = plan();
         bad.steps[0].operation.request.path = path.into();
         assert!(encode_plan(bad).unwrap_err().contains("is not the path of a request"), "{path}");

@@ -100,7 +100,7 @@ fn expectation(expectation: &Expectation) -> Result<(), String> {
 
 /// A path names a place on the host it is sent to, and nothing else.
 fn path(path: &str) -> Result<(), String> {
-    let odd = |c: char| c.is_control() || c.is_whitespace() || matches!(c, '?' | '#' | '\\' | '%');
+    let odd = |c: char| c.is_control() || matches!(c, '?' | '#' | '\\');
     let fine = path.starts_with('/') && !path.contains(odd) && !path.split('/').skip(1).any(|part| matches!(part, "" | "." | ".."));
     if fine { Ok(()) } else { Err(format!("`{path}` is not the path of a request")) }
 }
