@@ -32,7 +32,7 @@ pub(super) fn existing_assignment(answer: &Answer) -> Option<String> {
     }
     let message = text(answer, &["/error/message", "/message"])?;
     let words = message.split(|c: char| !c.is_ascii_hexdigit() && c != '-');
-    let digits = words.map(|word| word.replace('-', "").to_ascii_lowercase()).filter(|word| word.len() == 32).next_back()?;
+    let digits = words.map(|word| word.replace('-', "").to_ascii_lowercase()).rfind(|word| word.len() == 32)?;
     let part = |from: usize, to: usize| digits.get(from..to).unwrap_or("");
     Some([part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-"))
 }

@@ -95,7 +95,7 @@ fn whole_lines(path: &Path) -> Result<usize, JournalFileError> {
         _ => JournalFileError::Io { path: path.to_owned(), action: "read", source },
     };
     let mut file = File::open(path).map_err(io)?;
-    let mut piece = [0_u8; 64 << 10];
+    let mut piece = [0_u8; 8 << 10];
     loop {
         let n = file.read(&mut piece).map_err(io)?;
         let read = piece.get(..n).unwrap_or_default();

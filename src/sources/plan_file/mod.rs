@@ -154,7 +154,7 @@ pub fn decode_plan(bytes: &[u8], path: &Path) -> Result<PlanFile, PlanFileError>
     };
     let at = found.bytes.iter().zip(bytes).take_while(|(a, b)| a == b).count();
     let before = bytes.get(..at).unwrap_or(bytes);
-    let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+    let line = before.split(|byte| *byte == b'\n').count();
     let column = at - before.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1) + 1;
     Err(PlanFileError::Changed { path: path.to_owned(), line, column, message })
 }

@@ -121,7 +121,7 @@ fn openssh_checks_what_we_sign_and_we_check_what_it_signs() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     if ssh_keygen(folder.path(), &["-q", "-t", "ed25519", "-N", "", "-C", "a key", "-f", "key"], b"").is_none() {
-        println!("skipped: there is no ssh-keygen on this machine");
+        eprintln!("skipped: there is no ssh-keygen on this machine");
         return;
     }
     let public = std::fs::read_to_string(path("key.pub")).unwrap();
