@@ -6,6 +6,7 @@ use super::args::{Apply, Global};
 use super::clock::SystemClock;
 use super::exit::Failure;
 use super::reevaluate::Again;
+use super::repo::Repo;
 use super::{Exit, approvals, output, repo, undo};
 use crate::remedy::apply::{Ending, Event, From, Order, Report, admit, admit_again, apply};
 use crate::remedy::gate::Refusal;
@@ -23,6 +24,21 @@ pub(super) fn run(global: &Global, args: &Apply) -> anyhow::Result<Exit> {
         return Err(Failure::usage("apply goes by the clock of this machine; leave out --now (and TENET_NOW)").into());
     }
     let clock = SystemClock::listening();
+    let connect = |repo: &Repo| -> anyhow::Result<_> {
+        let client = args.auth.connect(&repo.config, global.offline).map_err(not_signed_in)?;
+        HttpTarget::new(WriteClient::for_apply(client)).map_err(anyhow::Error::from)
+    };
+    let (report, _) = carry_out(global, args, connect, &clock)?;
+    Ok(exit(&report, &clock))
+}
+
+/// Carries out a plan on the tenant that `connect` gives, after everything that needs no tenant was checked.
+pub(super) fn carry_out<T: Target>(
+    global: &Global,
+    args: &Apply,
+    connect: impl FnOnce(&Repo) -> anyhow::Result<T>,
+    clock: &dyn Clock,
+) -> anyhow::Result<(Report, T)> {
     let file = approvals::plan(&args.plan)?;
     let repo = repo::open(global)?;
     let mut files = repo.policy_files(&[])?;
@@ -42,16 +58,15 @@ pub(super) fn run(global: &Global, args: &Apply) -> anyhow::Result<Exit> {
         max_changes: args.max_changes,
         tool: env!("CARGO_PKG_VERSION"),
     };
-    let client = args.auth.connect(&repo.config, global.offline).map_err(not_signed_in)?;
-    let mut target = HttpTarget::new(WriteClient::for_apply(client))?;
+    let mut target = connect(&repo)?;
     let run = Run { global, file: &file, order, journals, resume: args.resume };
-    let report = run.carry_out(&mut target, &clock)?;
+    let report = run.carry_out(&mut target, clock)?;
     run.tell(&report)?;
     if !report.progress.done.is_empty() {
         let again = Again { global, repo: &repo, compiled: &compiled, selection: &args.selection, plan: &file.plan, now: clock.now() };
         output::print(&again.evaluate(&report.progress.done, &mut target))?;
     }
-    Ok(exit(&report, &clock))
+    Ok((report, target))
 }
 
 /// Nobody is signed in: a matter of its own, unless the command line was wrong.

@@ -12,6 +12,7 @@ mod auth;
 mod check;
 mod clock;
 mod demo;
+mod demo_fix;
 mod exit;
 mod explain;
 mod export;

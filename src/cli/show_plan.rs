@@ -9,18 +9,9 @@ use super::args::{Global, Show};
 use super::{Exit, approvals, output, repo, undo};
 use crate::remedy::approval::{Approval, judge};
 use crate::remedy::journal::{Entry, Kind, State};
-use crate::remedy::plan::{Method, Op, Operation, Plan, Undo};
-use crate::report::{plain, plain_json};
+use crate::remedy::plan::Plan;
+use crate::report::{plain, plain_json, render_plan};
 use crate::sources::journal_file::read_journal;
-
-/// The sign of what a step does.
-pub(super) fn sign(op: Op) -> char {
-    match op {
-        Op::Add => '+',
-        Op::Change => '~',
-        Op::Remove => '-',
-    }
-}
 
 /// Shows a plan and the approvals beside it.
 pub(super) fn plan(global: &Global, args: &Show) -> anyhow::Result<Exit> {
@@ -53,47 +44,7 @@ pub(super) fn plan(global: &Global, args: &Show) -> anyhow::Result<Exit> {
 fn plan_text(plan: &Plan) -> String {
     let mut text = format!("plan {} for tenant {}, made by {}\n", plan.id, plain(&plan.tenant), plain(&plan.planner));
     let _ = writeln!(text, "from {} until {}\n", plan.created, plan.expires);
-    for step in &plan.steps {
-        let _ = writeln!(text, "{} {} {}", sign(step.op), plain(&step.id), plain(&step.title));
-        for why in &step.why {
-            let _ = writeln!(text, "      because of {} {}: {}", plain(&why.rule), plain(&why.requirement), plain(&why.text));
-        }
-        let _ = writeln!(text, "      sends {}", request(&step.operation));
-        match &step.undo {
-            Undo::By(undo) => text += &format!("      undo: {}\n", request(undo)),
-            Undo::Irreversible(reason) => text += &format!("      cannot be undone: {}\n", plain(reason)),
-        }
-        if !step.depends_on.is_empty() {
-            let _ = writeln!(text, "      after {}", plain(&step.depends_on.join(", ")));
-        }
-    }
-    for step in &plan.manual {
-        let _ = writeln!(text, "! {} {}\n      {}", plain(&step.id), plain(&step.title), plain(&step.instructions));
-        let _ = writeln!(text, "      who: {}", plain(&step.who.join(", ")));
-    }
-    for left in &plan.not_planned {
-        let _ = writeln!(
-            text,
-            "nothing is planned for {} {}: {}",
-            plain(&left.why.rule),
-            plain(&left.why.subject),
-            plain(&left.reasons.join("; "))
-        );
-    }
-    let count = |op: Op| plan.steps.iter().filter(|step| step.op == op).count();
-    let (add, change, remove) = (count(Op::Add), count(Op::Change), count(Op::Remove));
-    let _ = writeln!(text, "\n{add} to add, {change} to change, {remove} to remove, {} for people", plan.manual.len());
-    text
-}
-
-fn request(operation: &Operation) -> String {
-    let method = match operation.request.method {
-        Method::Put => "PUT",
-        Method::Patch => "PATCH",
-        Method::Post => "POST",
-        Method::Delete => "DELETE",
-    };
-    format!("{method} {}", plain(&operation.request.path))
+    text + &render_plan(plan)
 }
 
 /// Returns the plan that an approval lies beside, by the name of its file: `PLAN.sig` or `PLAN.sig.N`.

@@ -4,7 +4,7 @@ use super::args::{Global, Undo};
 use super::exit::Failure;
 use super::{Exit, approvals, output, repo};
 use crate::remedy::undo::{Back, undo_plan};
-use crate::report::plain;
+use crate::report::render_plan;
 use crate::sources::journal_file::{JournalFileError, read_journal};
 use crate::sources::plan_file::{encode_plan, write_plan};
 
@@ -21,17 +21,7 @@ pub(super) fn run(global: &Global, args: &Undo) -> anyhow::Result<Exit> {
         plan.approvals.allowed_signers = approvals::allowed_signers(&repo, args.signers.as_deref())?.1;
     }
     let file = encode_plan(plan).map_err(|message| Failure::usage(format!("{}: {message}", args.journal.display())))?;
-    let mut text = String::new();
-    for step in &file.plan.steps {
-        text += &format!("{} {} {}\n", super::show_plan::sign(step.op), step.id, plain(&step.title));
-    }
-    for left in file.plan.not_planned.iter().flat_map(|left| &left.reasons) {
-        text += &format!("! {}\n", plain(left));
-    }
-    if file.plan.steps.is_empty() {
-        text += "nothing is to be undone\n";
-    }
-    output::print(&text)?;
+    output::print(&render_plan(&file.plan))?;
     write_plan(&file, &args.output).map_err(|error| Failure::usage(error.to_string()))?;
     output::say(global, &format!("wrote {}; approve and apply it like any plan", args.output.display()));
     Ok(Exit::Ok)

@@ -53,6 +53,7 @@ fn write_step(step: &Step, text: &mut String) {
     };
     let _ = writeln!(text, "  {sign} {:<4} {}{risk}", plain(&step.id), plain(&step.title));
     write_whys(&step.why, text);
+    let _ = writeln!(text, "         send: {}", request(&step.operation.request));
     match &step.undo {
         Undo::By(undo) => text.push_str(&format!("         undo: {}\n", request(&undo.request))),
         Undo::Irreversible(reason) => text.push_str(&format!("         cannot be undone: {}\n", plain(reason))),

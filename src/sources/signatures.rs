@@ -7,6 +7,7 @@
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
+use ssh_key::private::Ed25519Keypair;
 use ssh_key::{HashAlg, LineEnding, PrivateKey, PublicKey, SshSig};
 
 use crate::remedy::approval::Signer;
@@ -204,6 +205,21 @@ impl SigningKey {
         }
         let passphrase = passphrase.ok_or(SignError::Encrypted)?;
         key.decrypt(&passphrase.0).map(Self).map_err(|_| SignError::WrongPassphrase)
+    }
+
+    /// Makes the Ed25519 key of a seed. Whoever knows the seed has the key.
+    #[must_use]
+    pub fn from_seed(seed: &[u8; 32]) -> Self {
+        Self(PrivateKey::from(Ed25519Keypair::from_seed(seed)))
+    }
+
+    /// Writes the private key as OpenSSH does, without a passphrase.
+    ///
+    /// # Errors
+    /// [`SignError`].
+    pub fn to_openssh(&self) -> Result<String, SignError> {
+        let text = self.0.to_openssh(LineEnding::LF).map_err(|error| SignError::Other(format!("the key cannot be written: {error}")))?;
+        Ok(text.to_string())
     }
 
     /// Returns the key that others see.

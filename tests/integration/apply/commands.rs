@@ -55,7 +55,7 @@ fn two_people_approve_and_the_planner_does_not() {
     assert!(approve(folder, "ben").ends(0, "ok").stdout.contains("approved by ann@example.org, ben@example.org"));
     let shown = tenet(folder, &["show", "plan.json"]).ends(0, "ok").stdout;
     assert!(shown.contains("approved by ann@example.org, ben@example.org"), "{shown}");
-    assert!(shown.contains("- s1 step 1\n") && shown.contains("      undo: PUT /things/1\n"), "{shown}");
+    assert!(shown.contains("- s1   step 1") && shown.contains("         undo: PUT /things/1\n"), "{shown}");
     let document: Json = serde_json::from_str(&tenet(folder, &["show", "plan.json", "--json"]).ends(0, "ok").stdout).unwrap();
     assert_eq!((document["approved"].as_bool(), document["plan"]["id"].as_str()), (Some(true), Some(file.plan.id.as_str())));
     let approval = tenet(folder, &["show", "plan.json.sig.1"]).ends(0, "ok").stdout;
@@ -133,7 +133,7 @@ fn a_journal_is_shown_and_undone() {
     let document: Json = serde_json::from_str(&tenet(folder, &["show", &journal, "--json"]).ends(0, "ok").stdout).unwrap();
     assert_eq!(document["steps"]["s1"], "done");
     let undone = tenet(folder, &["--now", "2026-03-02T00:00:00Z", "undo", &journal, "-o", "back.json", "--planner", "ann"]).ends(0, "ok");
-    assert!(undone.stdout.contains("+ s1 undo: step 1\n"), "{}", undone.stdout);
+    assert!(undone.stdout.contains("+ s1   undo: step 1"), "{}", undone.stdout);
     let back = read_plan(&folder.join("back.json")).unwrap().plan;
     assert_eq!((back.steps.len(), back.planner.as_str()), (4, "ann"));
     // A changed journal is no evidence of anything.

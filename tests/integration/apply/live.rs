@@ -160,7 +160,7 @@ fn what_the_plan_says_is_what_arrives_and_the_way_back_restores() {
     assert_eq!(tenant.writes().len(), 2);
     // And back.
     let undone = tenet(tenant.folder.path(), &["undo", &tenant.journal(), "-o", "back.json"]).ends(0, "ok");
-    assert!(undone.stdout.contains("~ s8 undo: ") && undone.stdout.contains("- s4 undo: "), "{}", undone.stdout);
+    assert!(undone.stdout.contains("~ s8   undo: ") && undone.stdout.contains("- s4   undo: "), "{}", undone.stdout);
     let back = tenet(tenant.folder.path(), &["apply", "back.json", "--auth", "token-file", "--token-file", "token"]).ends(0, "ok");
     assert!(back.stdout.starts_with("2 of 2 steps are done\n"));
     assert_eq!(tenant.is_enabled(), json!(true));
