@@ -3,5 +3,6 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    tenet::sources::azure::install_crypto();
     ExitCode::from(tenet::cli::run())
 }

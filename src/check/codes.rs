@@ -120,6 +120,16 @@ pub const CODES: &[CodePage] = pages![
     ("T0209", "test does not fit", "The world of a test or an expectation refers to something that is not there."),
     ("T0210", "no title", "Every rule has a title, which reports show."),
     ("T0211", "pack does not fit", "A pack sets parameters by name and uses rules as blocking or advisory."),
+    (
+        "T0212",
+        "reversible or not",
+        "An action names the action that takes it back with `undo`, or says with `irreversible` why there is none; not both."
+    ),
+    (
+        "T0213",
+        "undated click path",
+        "Portals are renamed often, so a click path says as of when its page was read: a year, a month or a day, such as `2022-10`."
+    ),
     ("T0302", "always or never", "The condition holds always or never; it is probably not what was meant."),
     ("T0303", "constant condition", "A literal `true` or `false` decides nothing, or everything."),
     (

@@ -1,13 +1,10 @@
-//! Parameters, definitions, actions, packs and waivers.
+//! Parameters, definitions, packs and waivers.
 
 use std::collections::BTreeSet;
 
 use super::Context;
 use super::expression::{Checker, REPORTED, failed};
-use super::scope::Global;
-use super::typed::{
-    Action, ActionMode, Def, DefId, Effect, Expr, ExprKind, Pack, PackUse, Param, ParamId, RuleId, VarId, Waivable, Waiver,
-};
+use super::typed::{Def, DefId, Expr, ExprKind, Pack, PackUse, Param, ParamId, RuleId, VarId, Waivable, Waiver};
 use crate::model::{Base, Type};
 use crate::syntax::ast;
 use crate::text::{Diagnostic, did_you_mean};
@@ -154,111 +151,6 @@ impl Context<'_> {
         }
         if let Some(slot) = depths.get_mut(at) {
             *slot = depth;
-        }
-    }
-
-    pub(super) fn actions(&mut self) {
-        for (module, item) in self.items() {
-            let ast::ItemKind::Action(action) = &item.kind else { continue };
-            let checked = self.action(module, item, action);
-            self.policies.actions.push(checked);
-        }
-    }
-
-    fn action(&mut self, module: usize, item: &ast::Item, action: &ast::Action) -> Action {
-        let mut checker = self.checker(module);
-        let formals = declare_formals(&mut checker, &action.formals);
-        let mode = match action.mode.as_ref().map(|mode| (mode.value.as_str(), mode.span)) {
-            Some(("api", _)) => ActionMode::Api,
-            Some(("human", _)) => ActionMode::Human,
-            Some((other, span)) => {
-                self.error("T0201", span, format!("`{other}` is no mode; write `api` or `human`"));
-                ActionMode::Human
-            }
-            None => {
-                self.error(
-                    "T0201",
-                    action.name.span,
-                    format!("action `{}` does not say its mode; write `mode api` or `mode human`", action.name.value),
-                );
-                ActionMode::Human
-            }
-        };
-        let actor = action.actor.as_ref().and_then(|(name, entity, filter)| {
-            let ty = self.globals.schema.entity_named(&entity.name.value).map(|ty| ty.id);
-            let Some(ty) = ty else {
-                self.error("T0116", entity.span(), format!("there is no entity `{}`", entity.name.value));
-                return None;
-            };
-            let var = checker.declare(name, Type::of(Base::Entity(ty)));
-            let filter = filter.as_ref().map(|filter| checker.condition(filter));
-            Some((var, ty, filter))
-        });
-        let requires = action.requires.iter().map(|requires| checker.scoped(|checker| checker.condition(requires))).collect();
-        let effects = action.effects.iter().filter_map(|effect| self.effect(&mut checker, effect)).collect();
-        if let Some((name, _)) = &action.undo {
-            let known = self.globals.modules.get(module).and_then(|names| names.get(&name.value));
-            if !matches!(known, Some((Global::Action(_), _))) {
-                self.error("T0208", name.span, format!("there is no action `{}` here", name.value));
-            }
-        }
-        let remedy = action.remedy.as_ref().map(|remedy| checker.template(remedy));
-        let (n_slots, slot_names, _) = self.finish(checker, module);
-        Action {
-            module: self.globals.modules.get(module).map_or_else(String::new, |names| names.name.clone()),
-            name: action.name.value.clone(),
-            formals,
-            mode,
-            actor,
-            needs: action.needs.iter().map(|needs| needs.value.clone()).collect(),
-            requires,
-            effects,
-            undo: action.undo.as_ref().map(|(name, _)| name.value.clone()),
-            remedy,
-            n_slots,
-            slot_names,
-            docs: item.head.docs.clone(),
-            span: action.name.span,
-        }
-    }
-
-    fn effect(&mut self, checker: &mut Checker<'_>, effect: &ast::Effect) -> Option<Effect> {
-        let schema = self.globals.schema;
-        match effect {
-            ast::Effect::Create(entity, fields) => {
-                let Some(ty) = schema.entity_named(&entity.name.value) else {
-                    self.error("T0116", entity.span(), format!("there is no entity `{}`", entity.name.value));
-                    return None;
-                };
-                let mut values = Vec::new();
-                for (name, value) in fields {
-                    let Some(property) = schema.property_named(ty.id, &name.value) else {
-                        self.no_property(&ty.name, name, ty.properties.keys());
-                        continue;
-                    };
-                    let value = checker.expr(value, Some(property.ty));
-                    values.push((property.id, checker.require(value, property.ty.or_none())));
-                }
-                Some(Effect::Create(ty.id, values))
-            }
-            ast::Effect::Delete(target) => {
-                let target = checker.expr(target, None);
-                if target.ty.entity().is_none() && !matches!(target.kind, ExprKind::Error) {
-                    checker.error("T0103", target.span, "only an entity can be deleted");
-                }
-                Some(Effect::Delete(target))
-            }
-            ast::Effect::Set(target, value) => {
-                let target = checker.expr(target, None);
-                let ExprKind::Attribute { base, property, at: None, .. } = target.kind else {
-                    checker.error("T0103", target.span, "only an attribute of an entity can be set");
-                    return None;
-                };
-                let ty = schema.property(property).map_or(target.ty, |property| property.ty);
-                let value = checker.expr(value, Some(ty));
-                let value = checker.require(value, ty);
-                Some(Effect::Set(*base, property, value))
-            }
         }
     }
 

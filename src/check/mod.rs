@@ -8,10 +8,11 @@
 //! - `schema`: `enum`, `type`, `entity`, `extend`
 //! - `modules`, `scope`: imports and what names mean
 //! - `expression`, `operators`, `quantifier`, `narrow`: expressions
-//! - `items`, `rules`, `given`: everything else
+//! - `items`, `actions`, `rules`, `given`: everything else
 //! - `builtin`: the modules that ship with the program
 //! - `codes`: what each diagnostic code means
 
+mod actions;
 mod builtin;
 mod codes;
 mod expression;
@@ -38,9 +39,9 @@ pub use codes::{CODES, code_page};
 pub use lints::{UNUSED, invisible_characters};
 pub use print::Printer;
 pub use typed::{
-    Action, ActionId, ActionMode, Binder, Comparison, Def, DefId, Effect, Expectation, Expr, ExprKind, Fix, FixStep, GivenEntity,
-    GivenHistory, GivenLink, GivenMissing, GivenValue, MissingTarget, Pack, PackUse, Param, ParamId, Policies, Requirement, Rule, RuleId,
-    Template, TemplatePart, Test, VarId, Waivable, Waiver,
+    Action, ActionId, ActionMode, Binder, ClickPath, Comparison, Def, DefId, Effect, Expectation, Expr, ExprKind, Fix, FixStep,
+    GivenEntity, GivenHistory, GivenLink, GivenMissing, GivenValue, MissingTarget, Pack, PackUse, Param, ParamId, Policies, Requirement,
+    Rule, RuleId, Template, TemplatePart, Test, VarId, Waivable, Waiver,
 };
 pub use walk::{children, walk};
 

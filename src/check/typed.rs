@@ -122,8 +122,10 @@ pub struct Action {
     pub name: String,
     /// Its parameters, which take the first slots of its frame.
     pub formals: Vec<(String, Type)>,
-    /// Who carries it out.
+    /// Who carries it out; with `identity`, a service only where that identity is signed in.
     pub mode: ActionMode,
+    /// `mode api as e`: the identity it is done for, which has to be signed in itself; for any other it is a person's.
+    pub identity: Option<Expr>,
     /// Who may do it: slot, type, condition.
     pub actor: Option<(VarId, EntityTypeId, Option<Expr>)>,
     /// Permissions it needs.
@@ -134,6 +136,12 @@ pub struct Action {
     pub effects: Vec<Effect>,
     /// What takes it back, as the name of another action.
     pub undo: Option<String>,
+    /// Why nothing takes it back; never together with `undo`.
+    pub irreversible: Option<String>,
+    /// Where a person clicks, in the order they are written: the one to try first stands first.
+    pub paths: Vec<ClickPath>,
+    /// How it is seen that it was done.
+    pub verify: Option<Template>,
     /// What a person does.
     pub remedy: Option<Template>,
     /// Slots of its frame.
@@ -146,14 +154,25 @@ pub struct Action {
     pub span: Span,
 }
 
+/// Where a person clicks, and what says so.
+#[derive(Debug, Clone)]
+pub struct ClickPath {
+    /// The steps.
+    pub text: Template,
+    /// The page that names them.
+    pub page: String,
+    /// As of when the page said so: a year, a month (`2022-10`) or a day.
+    pub read: String,
+}
+
 /// A change an action makes.
 #[derive(Debug, Clone)]
 pub enum Effect {
-    /// A new entity with these values.
-    Create(EntityTypeId, Vec<(PropertyId, Expr)>),
+    /// A new entity with these values; the slot holds it for what follows.
+    Create(EntityTypeId, Vec<(PropertyId, Expr)>, Option<VarId>),
     /// An entity ceases to exist.
     Delete(Expr),
-    /// An attribute of an entity gets a value.
+    /// An attribute of an entity gets a value; after `forget` the value is [`ExprKind::Error`], which is unknown.
     Set(Expr, PropertyId, Expr),
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
 
+use super::AuthArgs;
 use crate::model::parse_instant;
 
 /// Policy compliance for partner-of-record governance in Microsoft cloud tenants.
@@ -41,7 +42,7 @@ pub(super) struct Global {
     /// The instant of the run, for all ages and ends of waivers and reviews
     #[arg(long, value_name = "RFC3339", value_parser = instant, global = true, env = "TENET_NOW")]
     pub(super) now: Option<Timestamp>,
-    /// Refuse any network connection (no command so far makes one)
+    /// Refuse any network connection
     #[arg(long, global = true)]
     pub(super) offline: bool,
     /// Threads to use; results do not depend on it
@@ -88,8 +89,16 @@ pub(super) enum Command {
     Scan(Scan),
     /// Explain a rule, a verdict, a diagnostic code or an entity type
     Explain(Explain),
-    /// Show what is in a snapshot or result, and what is missing
+    /// Plan what would mend the findings; writes nothing to a tenant
+    Plan(Plan),
+    /// Show what is in a snapshot, result, plan or journal
     Show(Show),
+    /// Sign a plan
+    Approve(Approve),
+    /// Carry out a plan that was approved
+    Apply(Apply),
+    /// Make a plan that takes back what a journal recorded
+    Undo(Undo),
     /// Print the JSON Schema of a file format
     Schema(Schema),
     /// Print completions for a shell
@@ -344,12 +353,107 @@ pub(super) struct Explain {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct Plan {
+    #[command(flatten)]
+    pub(super) selection: Selection,
+    /// Plan for the findings of this result; it must have been made from the same policies, snapshot and parameters
+    #[arg(long, value_name = "RESULT")]
+    pub(super) from: Option<PathBuf>,
+    /// Only these: rule ids (a trailing * stands for anything) or targets of steps
+    #[arg(long, value_name = "ID")]
+    pub(super) only: Vec<String>,
+    /// Not these: rule ids (a trailing * stands for anything) or targets of steps
+    #[arg(long, value_name = "ID")]
+    pub(super) exclude: Vec<String>,
+    /// Steps the plan may have
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub(super) max_changes: u32,
+    /// Steps as a share of the objects of the kinds they change
+    #[arg(long, value_name = "P", default_value_t = 100)]
+    pub(super) max_changes_percent: u32,
+    /// How long the plan may be applied
+    #[arg(long, value_name = "DURATION", default_value = "4 hours")]
+    pub(super) valid_for: String,
+    /// Where a rule names no fix, take the smallest set of actions that mends the finding, if there is exactly one
+    #[arg(long)]
+    pub(super) search: bool,
+    /// Object id of the identity that will apply the plan, in place of that of tenet.toml
+    #[arg(long, value_name = "OBJECT_ID", env = "TENET_PRINCIPAL")]
+    pub(super) principal: Option<String>,
+    /// Who makes the plan, in place of who tenet.toml says; they cannot approve it
+    #[arg(long, value_name = "NAME", env = "TENET_PLANNER")]
+    pub(super) planner: Option<String>,
+    /// End with exit code 20 if there is anything to do
+    #[arg(long)]
+    pub(super) detailed_exitcode: bool,
+    /// The plan to write
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct Show {
-    /// A snapshot or a result
+    /// A snapshot, a result, a plan, an approval or a journal
     pub(super) file: PathBuf,
     /// As JSON
     #[arg(long)]
     pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Approve {
+    /// The plan
+    pub(super) plan: PathBuf,
+    /// A private key of OpenSSH, whose public half stands in allowed_signers
+    #[arg(long, value_name = "FILE")]
+    pub(super) key: PathBuf,
+    /// A file whose text is the passphrase of the key; else it is taken from TENET_KEY_PASSPHRASE
+    #[arg(long, value_name = "FILE")]
+    pub(super) passphrase_file: Option<PathBuf>,
+    /// Who may approve, in place of the repo's allowed_signers
+    #[arg(long, value_name = "FILE")]
+    pub(super) signers: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Apply {
+    /// The plan; its approvals lie beside it
+    pub(super) plan: PathBuf,
+    /// Go on with a plan that was stopped; what is not known is read first
+    #[arg(long)]
+    pub(super) resume: bool,
+    /// Refuse a plan of more steps than this, whatever the plan allows
+    #[arg(long, value_name = "N")]
+    pub(super) max_changes: Option<u32>,
+    // As for `tenet plan`; the snapshot serves to evaluate the findings again.
+    #[command(flatten)]
+    pub(super) selection: Selection,
+    /// The folder of journals, in place of the repo's `journal`
+    #[arg(long, value_name = "DIR")]
+    pub(super) journal: Option<PathBuf>,
+    /// Who may approve, in place of the repo's allowed_signers
+    #[arg(long, value_name = "FILE")]
+    pub(super) signers: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) auth: AuthArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Undo {
+    /// The journal
+    pub(super) journal: PathBuf,
+    /// The plan to make
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) output: PathBuf,
+    /// Who makes the plan, as approvers are named; the planner of the first plan without
+    #[arg(long, value_name = "NAME")]
+    pub(super) planner: Option<String>,
+    /// Policy files and folders besides those of tenet.toml
+    #[arg(long, value_name = "PATH")]
+    pub(super) policies: Vec<PathBuf>,
+    /// Who may approve, in place of the repo's allowed_signers
+    #[arg(long, value_name = "FILE")]
+    pub(super) signers: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -363,6 +467,8 @@ pub(super) struct Schema {
 pub(super) enum SchemaFile {
     Result,
     Manifest,
+    Plan,
+    Journal,
 }
 
 #[derive(Debug, Args)]

@@ -1,9 +1,9 @@
 //! `tenet demo`: everything on a built-in tenant, without credentials.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::args::{Demo, Explain, Global, Import, ImportKind, Scan, Selection};
-use super::{Exit, explain, import, init, output, scan};
+use super::args::{Demo, Explain, Format, Global, Import, ImportKind, Scan, Selection};
+use super::{Exit, demo_fix, explain, import, init, output, scan};
 
 /// The demo's governance repo and the answers recorded from its tenant, all invented.
 static CONTOSO: include_dir::Dir<'_> = include_dir::include_dir!("$CARGO_MANIFEST_DIR/fixtures/contoso");
@@ -15,34 +15,9 @@ pub(super) fn run(global: &Global, args: &Demo) -> anyhow::Result<Exit> {
     let inside = Global { directory: Some(root.to_owned()), config: None, ..global.clone() };
     let snapshot = root.join("snapshots").join("contoso.snapshot");
     std::fs::create_dir_all(root.join("snapshots"))?;
-    let importing = Import {
-        kind: ImportKind::Arm,
-        paths: vec![root.join("answers")],
-        output: snapshot.clone(),
-        complete: Vec::new(),
-        captured_at: None,
-        tenant: None,
-        mapping: None,
-        skip_unreadable: false,
-        force: true,
-    };
-    import::run(&Global { quiet: true, ..inside.clone() }, &importing)?;
+    take_up(&inside, root.join("answers"), snapshot.clone())?;
     let selection = Selection { snapshot: Some(snapshot), ..Selection::default() };
-    let scanning = Scan {
-        selection: selection.clone(),
-        rule: Vec::new(),
-        tag: Vec::new(),
-        severity: None,
-        subject: None,
-        fail_on: "fail".to_owned(),
-        strict: false,
-        max_age: None,
-        no_waivers: false,
-        previous: None,
-        previous_snapshot: None,
-        format: args.format.clone(),
-    };
-    let exit = scan::run(&inside, &scanning)?;
+    let exit = scan::run(&inside, &scanning(selection.clone(), args.format.clone()))?;
     if args.format.is_empty() {
         for (rule, subject) in EXPLAINED {
             output::print(&format!("\n$ tenet explain {rule} \"{subject}\"\n"))?;
@@ -56,12 +31,50 @@ pub(super) fn run(global: &Global, args: &Demo) -> anyhow::Result<Exit> {
             explain::run(&inside, &explaining)?;
         }
     }
+    if args.format.is_empty() {
+        demo_fix::run(&inside, root, &selection)?;
+    }
     if let Some(keep) = &args.keep {
         output::say(global, &format!("the demo's repo is in {}; try `tenet -C {} scan`", keep.display(), keep.display()));
     }
     // The demo did what it was asked; what it found is shown, and is no failure of the demo.
     output::say(global, &format!("a scan of this tenant ends with exit code {} ({})", exit.code(), exit.name()));
     Ok(Exit::Ok)
+}
+
+/// Makes a snapshot of recorded answers.
+pub(super) fn take_up(global: &Global, answers: PathBuf, output: PathBuf) -> anyhow::Result<()> {
+    let importing = Import {
+        kind: ImportKind::Arm,
+        paths: vec![answers],
+        output,
+        complete: Vec::new(),
+        captured_at: None,
+        tenant: None,
+        mapping: None,
+        skip_unreadable: false,
+        force: true,
+    };
+    import::run(&Global { quiet: true, ..global.clone() }, &importing)?;
+    Ok(())
+}
+
+/// A scan of everything.
+pub(super) fn scanning(selection: Selection, format: Vec<Format>) -> Scan {
+    Scan {
+        selection,
+        rule: Vec::new(),
+        tag: Vec::new(),
+        severity: None,
+        subject: None,
+        fail_on: "fail".to_owned(),
+        strict: false,
+        max_age: None,
+        no_waivers: false,
+        previous: None,
+        previous_snapshot: None,
+        format,
+    }
 }
 
 /// One fail and one unknown, explained.

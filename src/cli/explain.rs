@@ -10,10 +10,11 @@ use super::{load, output, repo};
 use crate::Compiled;
 use crate::check::{Rule, code_page};
 use crate::evaluate::engine::{EngineError, Plan, scan};
-use crate::evaluate::{Detail, Options};
-use crate::model::{EntityType, NamedType, Provenance, Schema, Type, Verdict};
-use crate::remedy::propose;
+use crate::evaluate::{Detail, Options, Scan};
+use crate::model::{EntityId, EntityType, NamedType, Provenance, Schema, Type, Verdict};
+use crate::remedy::{SIZE_MAX, counterfactual, propose};
 use crate::report::{explain_rule, explain_verdict, plain, plain_lines, remedy_of, result_document};
+use crate::snapshot::Snapshot;
 use crate::sources::source_code_page;
 use crate::text::did_you_mean;
 
@@ -126,31 +127,65 @@ fn verdicts(global: &Global, args: &Explain, repo: &repo::Repo, compiled: &Compi
         output::print(&format!("… and {} more; name a subject to see it\n", shown.len() - VERDICTS_MAX))?;
     }
     if let Some(subject) = subject {
-        let failing = result.findings.iter().find(|finding| finding.subject == Some(subject) && finding.verdict == Verdict::Fail);
-        if let Some(proposal) = failing.and_then(|finding| propose(&compiled.policies, &loaded.snapshot, &result, finding.run, subject)) {
+        // A fix is judged by all rules, whichever is asked about.
+        let all = Options { select: &|_| true, subject: None, ..options };
+        if result.findings.iter().any(|finding| finding.subject == Some(subject) && finding.verdict == Verdict::Fail) {
+            let whole = scan(&compiled.policies, &loaded.snapshot, &all).map_err(|error| Failure::usage(error.to_string()))?;
+            output::print(&mended(compiled, &loaded.snapshot, &whole, rule, subject))?;
             loaded.check()?;
-            output::print(&proposed(compiled, &proposal))?;
         }
     }
     Ok(())
 }
 
+/// Says what would mend a finding: the rule's fixes if they keep their obligations, else the smallest change there is.
+fn mended(compiled: &Compiled, snapshot: &Snapshot, scan: &Scan, rule: &Rule, subject: EntityId) -> String {
+    let policies = &compiled.policies;
+    let is_it = |finding: &&crate::evaluate::Finding| {
+        let same = scan.rule(policies, finding).is_some_and(|other| other.id == rule.id);
+        same && finding.subject == Some(subject) && finding.verdict == Verdict::Fail
+    };
+    let Some(run) = scan.findings.iter().find(is_it).map(|finding| finding.run) else { return String::new() };
+    let proposal = propose(policies, snapshot, scan, run, subject);
+    let mut text = proposal.as_ref().map_or_else(String::new, |proposal| proposed(compiled, proposal));
+    if proposal.is_some_and(|proposal| proposal.problems.is_empty()) {
+        return text;
+    }
+    let found = counterfactual(policies, snapshot, scan, run, subject);
+    let limit = found.limit.as_ref().map_or_else(String::new, |limit| format!(" ({limit})"));
+    if found.ways.is_empty() {
+        let _ = writeln!(text, "No set of up to {SIZE_MAX} declared actions was found that mends it and makes nothing worse{limit}.");
+        return text;
+    }
+    let _ = writeln!(text, "The smallest change that would mend it and make nothing worse{limit}:");
+    for (at, way) in found.ways.iter().enumerate() {
+        let calls: Vec<String> = way.iter().map(|act| plain(&act.call(policies))).collect();
+        let _ = writeln!(text, "  {} {}", if at == 0 { "~" } else { "or" }, calls.join(", then "));
+    }
+    if found.more {
+        text += "  … and others of the same size\n";
+    }
+    text
+}
+
 /// Says what the rule's fixes would do, tried on a copy of the snapshot.
 fn proposed(compiled: &Compiled, proposal: &crate::remedy::Proposal) -> String {
     let mut text = format!("The fix {} would do, tried on a copy of the snapshot:\n", proposal.fixes.join(", "));
-    for step in &proposal.steps {
-        let name = compiled.policies.actions.get(step.action.0 as usize).map_or("?", |action| action.name.as_str());
-        let _ = writeln!(text, "  ~ {name}({})", plain(&step.arguments.join(", ")));
-        if let Some(remedy) = &step.remedy {
+    for act in &proposal.acts {
+        let _ = writeln!(text, "  ~ {}", plain(&act.call(&compiled.policies)));
+        if let Some(remedy) = &act.remedy {
             let _ = writeln!(text, "      {}", plain(remedy));
         }
     }
     if proposal.problems.is_empty() {
-        text += "Afterwards the requirements pass and no verdict of this rule is worse.\n";
+        text += "Afterwards the requirements pass and no verdict of any rule is worse.\n";
     } else {
         text += "It is not offered as a fix:\n";
         for problem in &proposal.problems {
-            let _ = writeln!(text, "  ! {}", plain(problem));
+            let _ = writeln!(text, "  ! {}", plain(&problem.text));
+            for one in &problem.world {
+                let _ = writeln!(text, "      {} {} ({})", one.entity, plain(&one.name), plain(&one.id));
+            }
         }
     }
     text

@@ -4,9 +4,15 @@
 
 #![expect(clippy::disallowed_methods, reason = "this room is the edge towards people and files")]
 
+mod apply;
+mod approvals;
+mod approve;
 mod args;
+mod auth;
 mod check;
+mod clock;
 mod demo;
+mod demo_fix;
 mod exit;
 mod explain;
 mod export;
@@ -15,18 +21,23 @@ mod import;
 mod init;
 mod load;
 mod output;
+mod plan;
 mod previous;
+mod reevaluate;
 mod repo;
 mod scan;
 mod schema;
 mod show;
+mod show_plan;
 mod test;
+mod undo;
 
 use std::io::Write as _;
 
 use clap::{CommandFactory as _, Parser as _};
 
 use args::{Cli, Command};
+pub use auth::AuthArgs;
 pub use exit::Exit;
 
 /// Runs the program with the arguments of the process and returns its exit code.
@@ -81,7 +92,11 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Export(args) => export::run(&global, &args),
         Command::Scan(args) => scan::run(&global, &args),
         Command::Explain(args) => explain::run(&global, &args),
+        Command::Plan(args) => plan::run(&global, &args),
         Command::Show(args) => show::run(&global, &args),
+        Command::Approve(args) => approve::run(&global, &args),
+        Command::Apply(args) => apply::run(&global, &args),
+        Command::Undo(args) => undo::run(&global, &args),
         Command::Schema(args) => schema::run(&args),
         Command::Completions(args) => {
             let mut command = Cli::command();

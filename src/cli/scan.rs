@@ -79,7 +79,7 @@ fn fail_on(text: &str) -> anyhow::Result<FailOn> {
 }
 
 /// Decides the exit code from the counts: fail before unknown before nothing assessed.
-fn outcome(document: &ResultDocument, fail_on: FailOn, strict: bool) -> Exit {
+pub(super) fn outcome(document: &ResultDocument, fail_on: FailOn, strict: bool) -> Exit {
     let at_or_above = |severity: &str| match fail_on {
         FailOn::Severity(wanted) => RuleSeverity::from_name(severity).is_some_and(|severity| severity >= wanted),
         FailOn::Blocking | FailOn::Nothing => false,
@@ -156,8 +156,13 @@ fn selection(args: &Scan, compiled: &Compiled) -> anyhow::Result<impl Fn(&Rule) 
     })
 }
 
-fn matches_id(wanted: &str, id: &str) -> bool {
+pub(super) fn matches_id(wanted: &str, id: &str) -> bool {
     wanted.strip_suffix('*').map_or(wanted == id, |prefix| id.starts_with(prefix))
+}
+
+/// Writes a result as its file.
+pub(super) fn json(document: &ResultDocument) -> anyhow::Result<String> {
+    Ok(format!("{}\n", plain_json(&serde_json::to_string_pretty(document)?)))
 }
 
 /// Writes the reports asked for; a table on stdout without.

@@ -19,15 +19,27 @@ pub(super) fn run(global: &Global, args: &Show) -> anyhow::Result<Exit> {
     if args.file.is_dir() {
         return snapshot(global, args);
     }
+    if super::show_plan::is_journal(&args.file) {
+        return super::show_plan::journal(args);
+    }
+    if let Some(plan) = super::show_plan::approved_plan(&args.file) {
+        return super::show_plan::approval(global, args, &plan);
+    }
     let text = std::fs::read_to_string(&args.file).with_context(|| format!("cannot read {}", args.file.display()))?;
     let document: Value = serde_json::from_str(&text).map_err(|error| {
         Failure::usage(format!("{}:{}:{}: not a file of ours: {error}", args.file.display(), error.line(), error.column()))
     })?;
     match document.get("format").and_then(Value::as_str) {
         Some("tenet.result/v1") => result(args, &document),
+        // A plan of another version says so itself.
+        Some(format) if format.starts_with("tenet.plan/") => super::show_plan::plan(global, args),
         other => {
             let shown = other.map_or_else(|| "no format".to_owned(), |format| format!("the format `{}`", plain(format)));
-            Err(Failure::usage(format!("{}: it says {shown}; this version shows snapshots and results", args.file.display())).into())
+            Err(Failure::usage(format!(
+                "{}: it says {shown}; this version shows snapshots, results, plans and journals",
+                args.file.display()
+            ))
+            .into())
         }
     }
 }

@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::trace::Trace;
 use super::value::{Range, SetValue, Truth, Unseen, Val};
 use crate::check::{Comparison, Expr, ExprKind, Policies};
 use crate::model::{Base, EntityId, EntityTypeId, PropertyId, SourceId, SourceKind, Value, covers_path};
-use crate::snapshot::{CellState, Snapshot};
+use crate::snapshot::{CellState, Fact, Snapshot};
 
 /// The slots of one rule, definition or waiver.
 pub type Frame = Vec<Val>;
@@ -17,7 +18,7 @@ pub type Frame = Vec<Val>;
 /// Steps one requirement and one subject may take before the verdict is unknown.
 pub const STEPS_MAX: u64 = 20_000_000;
 
-type ClosureKey = (EntityId, PropertyId, Option<Timestamp>);
+pub(super) type ClosureKey = (EntityId, PropertyId, Option<Timestamp>);
 
 /// Evaluates expressions over one snapshot at one instant with one set of parameters.
 pub struct Evaluator<'a> {
@@ -31,6 +32,8 @@ pub struct Evaluator<'a> {
     pub(super) closures: RefCell<HashMap<ClosureKey, Arc<SetValue>>>,
     steps: Cell<u64>,
     attested: RefCell<BTreeSet<SourceId>>,
+    /// What was read since [`Evaluator::begin`], if somebody wants to know.
+    pub(super) trace: Option<RefCell<Trace>>,
 }
 
 impl<'a> Evaluator<'a> {
@@ -55,6 +58,20 @@ impl<'a> Evaluator<'a> {
             closures: RefCell::new(HashMap::new()),
             steps: Cell::new(0),
             attested: RefCell::new(BTreeSet::new()),
+            trace: None,
+        }
+    }
+
+    /// Notes what is read from now on; see [`Evaluator::reads`].
+    #[must_use]
+    pub fn traced(mut self) -> Self {
+        self.trace = Some(RefCell::new(Trace::default()));
+        self
+    }
+
+    pub(super) fn note(&self, fact: Fact) {
+        if let Some(trace) = &self.trace {
+            trace.borrow_mut().facts.push(fact);
         }
     }
 
@@ -276,6 +293,7 @@ impl<'a> Evaluator<'a> {
 
     /// Reads what is known of a property, now or as of an instant.
     pub(super) fn state(&self, id: EntityId, property: PropertyId, at: Option<Timestamp>) -> CellState {
+        self.note(Fact::Cell(id, property));
         let keeps_history = self.snapshot.schema().property(property).is_some_and(|property| property.history);
         match at.or_else(|| self.instant_before_capture().filter(|_| keeps_history)) {
             Some(at) if keeps_history => self.state_at(id, property, at),
@@ -397,6 +415,7 @@ impl<'a> Evaluator<'a> {
     /// An unseen member leads back to where it was reached from; an entity known to lead elsewhere is not it.
     pub(super) fn leads_back(&self, id: EntityId, unseen: &Unseen) -> bool {
         let Some((inverse, from)) = unseen.origin else { return true };
+        self.note(Fact::Cell(id, inverse));
         match &self.snapshot.cell(id, inverse).state {
             CellState::Known(value) => *value == Value::Entity(from) || !self.rely_on(self.snapshot.cell(id, inverse).source),
             CellState::None => false,

@@ -13,6 +13,7 @@
 //! - `verdicts`: what reports read of a scan
 //! - `waiver`: the overlay
 //! - `engine`: the same verdicts, a whole batch of subjects at a time
+//! - `trace`, `watch`: which facts verdicts rest on, and verdicts of a world that changes a little at a time
 //! - `explain`, `missing`: why, and what would have to be known
 
 mod arithmetic;
@@ -25,9 +26,11 @@ mod params;
 mod quantify;
 mod run;
 mod sets;
+mod trace;
 mod value;
 mod verdicts;
 mod waiver;
+mod watch;
 
 pub use evaluator::{Evaluator, Frame, STEPS_MAX};
 pub use explain::{Detail, Evidence, Explanation, Line, explain};
@@ -37,3 +40,4 @@ pub use run::{Finding, Options, RuleRun, Scan, scan, scan_again};
 pub use value::{Member, Range, SetValue, Truth, Unseen, Val};
 pub use verdicts::{Tally, Verdicts};
 pub use waiver::{WaiverState, WaiverUse, waiver_state};
+pub use watch::{Judged, Pair, READS_MAX, Rejudged, Table, Watch, verdict_of};

@@ -168,9 +168,9 @@ fn constant(policies: &Policies, params: &[Val], value: &crate::check::Expr) -> 
     Evaluator::new(policies, &empty, Timestamp::UNIX_EPOCH, params.to_vec()).value(value, &mut Vec::new())
 }
 
-struct Runner<'a> {
-    evaluator: &'a Evaluator<'a>,
-    run: usize,
+pub(super) struct Runner<'a> {
+    pub(super) evaluator: &'a Evaluator<'a>,
+    pub(super) run: usize,
 }
 
 impl Runner<'_> {
@@ -198,7 +198,7 @@ impl Runner<'_> {
     }
 
     /// Decides one rule for one subject.
-    fn subject(&self, rule: &Rule, id: EntityId, sure: bool, findings: &mut Vec<Finding>) {
+    pub(super) fn subject(&self, rule: &Rule, id: EntityId, sure: bool, findings: &mut Vec<Finding>) {
         self.evaluator.begin();
         let mut frame: Frame = vec![Val::Unknown; rule.n_slots as usize];
         if let Some(slot) = frame.get_mut(rule.subject.0 as usize) {
@@ -255,7 +255,7 @@ impl Runner<'_> {
     }
 
     /// Subjects that nobody has seen: unknown, unless the rule cannot speak about them or must hold for them.
-    fn unseen(&self, rule: &Rule, unseen: &Unseen) -> Option<Finding> {
+    pub(super) fn unseen(&self, rule: &Rule, unseen: &Unseen) -> Option<Finding> {
         self.evaluator.begin();
         let mut frame: Frame = vec![Val::Unknown; rule.n_slots as usize];
         if let Some(slot) = frame.get_mut(rule.subject.0 as usize) {

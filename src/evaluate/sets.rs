@@ -9,7 +9,7 @@ use super::evaluator::{Evaluator, Frame};
 use super::value::{Member, SetValue, Truth, Unseen, Val};
 use crate::check::{Binder, Expr, ExprKind};
 use crate::model::{Base, Bound, EntityId, EntityTypeId, Interval, Property, PropertyId, Value};
-use crate::snapshot::{CellState, Edge};
+use crate::snapshot::{CellState, Edge, Fact};
 
 impl Evaluator<'_> {
     /// Evaluates a set.
@@ -91,6 +91,7 @@ impl Evaluator<'_> {
                 CellState::Unknown(_) => SetValue::open(property.ty.base),
             };
         }
+        self.note(Fact::List(id, property.id));
         let nav = self.snapshot.nav(id, property.id);
         let past = self.past(property, at);
         let members = nav.members.iter().filter_map(|edge| self.member(edge, past)).collect();
@@ -150,18 +151,38 @@ impl Evaluator<'_> {
     }
 
     pub(super) fn extent(&self, ty: EntityTypeId) -> SetValue {
-        let past = self.instant_before_capture().filter(|_| self.is_fleeting(ty));
-        let holds = |id: EntityId| match past {
-            Some(at) => self.snapshot.lifetime(id).contains(at),
-            None => self.holds_now(self.snapshot.lifetime(id)),
-        };
+        self.note(Fact::Extent(ty));
         let member = |id: EntityId, sure: bool| Member { value: Value::Entity(id), sure };
-        let alive = |id: EntityId, typed: bool| holds(id).map_or(Some(false), |alive| alive.then_some(typed)).map(|sure| member(id, sure));
+        let alive =
+            |id: EntityId, typed: bool| self.lives(id, ty).map_or(Some(false), |lives| lives.then_some(typed)).map(|sure| member(id, sure));
         let known = self.snapshot.extent(ty).filter_map(|id| alive(id, true));
         let possible = self.snapshot.possible(ty).filter_map(|id| alive(id, false));
         let members = known.chain(possible).collect();
         let unseen = if self.is_whole(ty) { Vec::new() } else { self.unseen_of(ty) };
         SetValue { members, unseen }.normalized()
+    }
+
+    /// Tells whether an entity exists at `now`; `ty` is the type it is listed under.
+    fn lives(&self, id: EntityId, ty: EntityTypeId) -> Option<bool> {
+        match self.instant_before_capture().filter(|_| self.is_fleeting(ty)) {
+            Some(at) => self.snapshot.lifetime(id).contains(at),
+            None => self.holds_now(self.snapshot.lifetime(id)),
+        }
+    }
+
+    /// Tells whether an entity is among those of a type, and whether it is for certain, as [`Evaluator::extent`] has it.
+    pub(super) fn membership_in_extent(&self, id: EntityId, ty: EntityTypeId) -> Option<bool> {
+        let schema = self.snapshot.schema();
+        let actual = self.snapshot.entity_type(id)?;
+        let typed = schema.is_subtype(actual, ty);
+        if !typed && !schema.is_subtype(ty, actual) {
+            return None;
+        }
+        match self.lives(id, ty) {
+            Some(false) => None,
+            Some(true) => Some(typed),
+            None => Some(false),
+        }
     }
 
     /// Tells whether the list of all entities of a type was whole at `now`.
@@ -226,12 +247,16 @@ impl Evaluator<'_> {
     pub(super) fn closure_of(&self, start: EntityId, property: PropertyId, at: Option<Timestamp>) -> Arc<SetValue> {
         let key = (start, property, at);
         // Where facts are attested the walk is done again: its sources are noted for the verdict that rests on them.
-        if !self.has_attested
+        // A traced evaluator is not asked for them.
+        if (!self.has_attested || self.trace.is_some())
             && let Some(known) = self.closures.borrow().get(&key)
         {
+            self.note_closure(key);
             return Arc::clone(known);
         }
+        let before = self.begin_closure();
         let result = Arc::new(self.walk(start, property, at));
+        self.end_closure(key, before);
         self.closures.borrow_mut().insert(key, Arc::clone(&result));
         result
     }

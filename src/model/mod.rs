@@ -5,10 +5,12 @@
 //! - `types`, `schema`: what entities exist and what their attributes hold
 //! - `value`: a datum, and how text from outside becomes one
 //! - `identity`: canonical forms of ARM ids and GUIDs
+//! - `canonical`: JSON with one text for one value
 //! - `instant`: tolerant reading and strict writing of times
 //! - `fact`: sources, attestations, completeness
 //! - `verdict`: what a scan says
 
+mod canonical;
 mod fact;
 mod identity;
 mod instant;
@@ -17,6 +19,7 @@ mod types;
 mod value;
 mod verdict;
 
+pub use canonical::{NotCanonical, canonical_json, sha256_hex};
 pub use fact::{Attestation, Bound, Completeness, FactSource, Interval, SourceId, SourceKind};
 pub use identity::{canonical_arm_id, canonical_guid, canonical_key, covers_path, parent_path, trailing_guid};
 pub use instant::{format_duration, format_instant, parse_duration, parse_instant};

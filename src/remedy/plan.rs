@@ -123,7 +123,7 @@ pub struct Why {
 pub struct Step {
     /// `s1`, `s2`, …: unique in the plan.
     pub id: String,
-    /// Steps that must be verified before this one begins.
+    /// Steps that must be verified before this one begins. The `before` of a step without any is found before the first write, too.
     pub depends_on: Vec<String>,
     /// What it does to the world.
     pub op: Op,
@@ -212,6 +212,11 @@ pub enum Method {
 }
 
 /// A request that changes something.
+///
+/// Two things are not known while planning, and stand for themselves until the step is carried out. In the body of an *undo*, a
+/// member that is `null` is taken from the same place of what was found before the step (the reading in `before` of the path
+/// the undo is sent to), and stays `null` if there was nothing. In the path of an `after` or an undo, `{/pointer}` is the text at
+/// that JSON pointer in the answer to the step: `/v1.0/users/{/invitedUser/id}`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Request {
     /// The service.

@@ -13,11 +13,13 @@
 //! - `rows`: frozen records
 //! - `read`: what the evaluator asks, answered from rows or columns
 //! - `columns`: the same as arrays over dense ids
+//! - `overlay`: changes over a snapshot, for simulations
 
 mod builder;
 pub mod columns;
 mod freeze;
 mod graph;
+mod overlay;
 mod read;
 mod records;
 mod resolve;
@@ -25,5 +27,6 @@ mod rows;
 
 pub use builder::{BuildError, Handle, SnapshotBuilder};
 pub(crate) use graph::STEPS_MAX as WALK_STEPS_MAX;
+pub use overlay::{Change, Fact, Overlay};
 pub use read::{Nav, Snapshot};
 pub use records::{Cell, CellState, Edge, Extent, HistoryEntry, Record, Records, SnapshotMeta};

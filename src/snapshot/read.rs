@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
 use super::columns::Columns;
+use super::overlay::Overlay;
 use super::records::{Cell, Edge, HistoryEntry, Records, SnapshotMeta};
 use super::rows::Rows;
 use crate::model::{Completeness, EntityId, EntityTypeId, FactSource, Interval, PropertyId, Schema, SourceId, canonical_key};
@@ -29,6 +30,8 @@ enum Store {
     /// Frozen records, and their columns once somebody asked for them.
     Rows(Box<Rows>, OnceLock<Arc<Columns>>),
     Columns(Arc<Columns>),
+    /// Changes over another snapshot.
+    Overlay(Arc<Overlay>, OnceLock<Arc<Columns>>),
 }
 
 impl Snapshot {
@@ -52,19 +55,35 @@ impl Snapshot {
         match &self.store {
             Store::Rows(rows, columns) => columns.get_or_init(|| Arc::new(Columns::of_rows(rows))),
             Store::Columns(columns) => columns,
+            // Columns number entities anew, so that what they say would be taken for somebody else's.
+            Store::Overlay(_, columns) => columns.get_or_init(|| {
+                let reason = "a simulation has no columns; it is made anew from its records first";
+                Arc::new(Columns::unreadable(Arc::clone(&self.schema), reason))
+            }),
+        }
+    }
+
+    pub(super) fn of_overlay(overlay: Arc<Overlay>) -> Self {
+        Self { schema: Arc::clone(overlay.below().schema()), store: Store::Overlay(overlay, OnceLock::new()) }
+    }
+
+    pub(super) fn as_overlay(&self) -> Option<&Overlay> {
+        match &self.store {
+            Store::Overlay(overlay, _) => Some(overlay),
+            _ => None,
         }
     }
 
     fn rows(&self) -> Option<&Rows> {
         match &self.store {
             Store::Rows(rows, _) => Some(rows),
-            Store::Columns(_) => None,
+            Store::Columns(_) | Store::Overlay(..) => None,
         }
     }
 
     fn columnar(&self) -> Option<&Columns> {
         match &self.store {
-            Store::Rows(..) => None,
+            Store::Rows(..) | Store::Overlay(..) => None,
             Store::Columns(columns) => Some(columns),
         }
     }
@@ -81,6 +100,7 @@ impl Snapshot {
         match &self.store {
             Store::Rows(rows, _) => &rows.records.meta,
             Store::Columns(columns) => columns.meta(),
+            Store::Overlay(overlay, _) => overlay.below().meta(),
         }
     }
 
@@ -90,13 +110,20 @@ impl Snapshot {
         match &self.store {
             Store::Rows(rows, _) => Cow::Borrowed(&rows.records),
             Store::Columns(columns) => Cow::Owned(columns.records()),
+            Store::Overlay(overlay, _) => {
+                overlay.rebuilt().map_or_else(|_| Cow::Owned(Records::default()), |made| Cow::Owned(made.records().into_owned()))
+            }
         }
     }
 
     /// Returns what could not be read although it is stored; whatever was decided then must not be believed.
     #[must_use]
     pub fn trouble(&self) -> Option<&str> {
-        self.columnar().and_then(Columns::trouble)
+        match &self.store {
+            Store::Rows(..) => None,
+            Store::Columns(columns) => columns.trouble(),
+            Store::Overlay(overlay, columns) => overlay.below().trouble().or_else(|| columns.get()?.trouble()),
+        }
     }
 
     /// Returns how many entities there are; ids run from 0.
@@ -105,6 +132,7 @@ impl Snapshot {
         match &self.store {
             Store::Rows(rows, _) => rows.len(),
             Store::Columns(columns) => columns.n() as usize,
+            Store::Overlay(overlay, _) => overlay.len(),
         }
     }
 
@@ -120,6 +148,7 @@ impl Snapshot {
         match &self.store {
             Store::Rows(rows, _) => rows.entity_type(id),
             Store::Columns(columns) => columns.type_of(id.0),
+            Store::Overlay(overlay, _) => overlay.entity_type(id),
         }
     }
 
@@ -129,6 +158,7 @@ impl Snapshot {
         match &self.store {
             Store::Rows(rows, _) => Cow::Borrowed(rows.key(id)),
             Store::Columns(columns) => columns.key(id.0),
+            Store::Overlay(overlay, _) => overlay.key(id),
         }
     }
 
@@ -141,20 +171,28 @@ impl Snapshot {
                 let ty = self.schema.entity(entity_type)?;
                 columns.find(entity_type, &canonical_key(ty.key.base, key)).map(EntityId)
             }
+            Store::Overlay(overlay, _) => overlay.find(entity_type, key),
         }
     }
 
     /// Returns the known entities of a type and its subtypes. Entities whose concrete type is unknown are not in the list of
     /// a subtype; see [`Snapshot::possible`].
     pub fn extent(&self, ty: EntityTypeId) -> impl Iterator<Item = EntityId> {
+        let over = self.as_overlay().map(|overlay| overlay.extent(ty)).into_iter().flatten();
         let rows = self.rows().map(|rows| rows.extent(ty)).into_iter().flatten();
-        rows.chain(self.columnar().map(|columns| columns.domain(ty).map(EntityId)).into_iter().flatten())
+        over.chain(rows).chain(self.columnar().map(|columns| columns.domain(ty).map(EntityId)).into_iter().flatten())
     }
 
     /// Returns the entities that may turn out to be of type `ty`: those recorded with an abstract type above it.
     pub fn possible(&self, ty: EntityTypeId) -> impl Iterator<Item = EntityId> {
+        // Whatever a simulation makes is of a concrete type.
+        let over: Option<Box<dyn Iterator<Item = EntityId>>> =
+            self.as_overlay().map(|overlay| Box::new(overlay.below().possible(ty)) as Box<dyn Iterator<Item = EntityId>>);
         let rows = self.rows().map(|rows| rows.possible(ty)).into_iter().flatten();
-        rows.chain(self.columnar().map(|columns| columns.possible(ty).map(EntityId)).into_iter().flatten())
+        over.into_iter()
+            .flatten()
+            .chain(rows)
+            .chain(self.columnar().map(|columns| columns.possible(ty).map(EntityId)).into_iter().flatten())
     }
 
     /// Tells whether the list of all entities of a type is whole.
@@ -163,6 +201,7 @@ impl Snapshot {
         match &self.store {
             Store::Rows(rows, _) => rows.extent_completeness(ty),
             Store::Columns(columns) => columns.extent_completeness(ty),
+            Store::Overlay(overlay, _) => overlay.below().extent_completeness(ty),
         }
     }
 
@@ -172,13 +211,21 @@ impl Snapshot {
         match &self.store {
             Store::Rows(rows, _) => Cow::Borrowed(rows.cell(id, property)),
             Store::Columns(columns) => Cow::Owned(columns.cell(id.0, property)),
+            Store::Overlay(overlay, _) => overlay.cell(id, property),
         }
     }
 
     /// Returns the recorded earlier values of a property, sorted by time.
     pub fn history(&self, id: EntityId, property: PropertyId) -> impl Iterator<Item = Cow<'_, HistoryEntry>> {
+        let over: Option<Box<dyn Iterator<Item = Cow<'_, HistoryEntry>>>> = self
+            .as_overlay()
+            .filter(|overlay| !overlay.is_added(id))
+            .map(|overlay| Box::new(overlay.below().history(id, property)) as Box<dyn Iterator<Item = Cow<'_, HistoryEntry>>>);
         let rows = self.rows().map(|rows| rows.history(id, property)).into_iter().flatten().map(Cow::Borrowed);
-        rows.chain(self.columnar().map(|columns| columns.entries(id.0, property)).into_iter().flatten().map(Cow::Owned))
+        over.into_iter()
+            .flatten()
+            .chain(rows)
+            .chain(self.columnar().map(|columns| columns.entries(id.0, property)).into_iter().flatten().map(Cow::Owned))
     }
 
     /// Returns a set navigation.
@@ -187,6 +234,7 @@ impl Snapshot {
         match &self.store {
             Store::Rows(rows, _) => Cow::Borrowed(rows.nav(id, property)),
             Store::Columns(columns) => Cow::Owned(columns.nav(id.0, property)),
+            Store::Overlay(overlay, _) => overlay.nav(id, property),
         }
     }
 
@@ -196,6 +244,7 @@ impl Snapshot {
         match &self.store {
             Store::Rows(rows, _) => rows.lifetime(id),
             Store::Columns(columns) => columns.lifetime(id.0),
+            Store::Overlay(overlay, _) => overlay.lifetime(id),
         }
     }
 
@@ -205,6 +254,7 @@ impl Snapshot {
         match &self.store {
             Store::Rows(rows, _) => &rows.records.sources,
             Store::Columns(columns) => columns.sources(),
+            Store::Overlay(overlay, _) => overlay.sources(),
         }
     }
 
@@ -220,6 +270,7 @@ impl Snapshot {
         match &self.store {
             Store::Rows(rows, _) => rows.label(id),
             Store::Columns(columns) => columns.label(id.0),
+            Store::Overlay(overlay, _) => overlay.label(id),
         }
     }
 }

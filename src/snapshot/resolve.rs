@@ -195,7 +195,7 @@ fn is_key(schema: &Schema, id: PropertyId) -> bool {
 ///
 /// An attribute that is known to be none says nothing, except in a test's world, where it means *always*. There an unknown
 /// one leaves the end open: what stands in the world need not be there now.
-fn with_lifetime(mut record: Record, schema: &Schema, closed_world: bool) -> Record {
+pub(super) fn with_lifetime(mut record: Record, schema: &Schema, closed_world: bool) -> Record {
     let Some(entity) = schema.entity(record.entity_type) else { return record };
     let instant = |property: Option<PropertyId>| {
         let cell = record.cells.iter().find(|(known, _)| Some(*known) == property);

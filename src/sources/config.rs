@@ -10,12 +10,18 @@ use std::collections::BTreeMap;
 use toml::Spanned as TomlSpanned;
 use toml::de::{DeTable, DeValue};
 
+use super::azure::cloud::Cloud;
 use super::register::{CompletenessClaim, RegisterDeclaration, RegisterForm, Subjects};
 use crate::text::{Diagnostic, FileId, SourceFile, SourceSet, Span, Spanned, did_you_mean, sort_diagnostics};
 
 /// The largest configuration that is read.
 const BYTES_MAX: usize = 1 << 20;
-const KEYS: [&str; 9] = ["tenant", "policies", "waivers", "parameters", "registers", "snapshots", "packs", "builtin_policies", "approvers"];
+const KEYS: [&str; 11] =
+    ["tenant", "policies", "waivers", "parameters", "registers", "snapshots", "packs", "builtin_policies", "approvers", "cloud", "plan"];
+const PLAN_KEYS: [&str; 3] = ["principal", "planner", "approvals"];
+/// The most approvals a plan can be asked to have.
+const APPROVALS_MAX: i64 = 16;
+const CLOUD_KEYS: [&str; 4] = ["name", "authority", "arm", "graph"];
 const REGISTER_KEYS: [&str; 9] = ["file", "form", "entity", "name", "attested_by", "attested_on", "review_due", "complete", "optional"];
 const CLAIM_KEYS: [&str; 6] = ["subjects", "from", "to", "attested_by", "attested_on", "list"];
 
@@ -40,6 +46,27 @@ pub struct Config {
     pub builtin_policies: bool,
     /// Who a name in `approved by` and `waivable … by` stands for.
     pub approvers: BTreeMap<String, Vec<Spanned<String>>>,
+    /// What plans are made for.
+    pub plan: PlanConfig,
+    /// Where the live services are; none means the public cloud.
+    pub cloud: Option<Cloud>,
+}
+
+/// What every plan of the repo says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlanConfig {
+    /// Object id of the identity that applies plans; its own access is never taken by one.
+    pub principal: Option<String>,
+    /// Who makes plans, as approvers are named.
+    pub planner: Option<String>,
+    /// How many people must approve a plan.
+    pub approvals: u32,
+}
+
+impl Default for PlanConfig {
+    fn default() -> Self {
+        Self { principal: None, planner: None, approvals: 1 }
+    }
 }
 
 impl Default for Config {
@@ -55,6 +82,8 @@ impl Default for Config {
             packs: Vec::new(),
             builtin_policies: true,
             approvers: BTreeMap::new(),
+            plan: PlanConfig::default(),
+            cloud: None,
         }
     }
 }
@@ -160,7 +189,9 @@ impl Reader {
                 "builtin_policies" => config.builtin_policies = self.bool(value).unwrap_or(true),
                 "parameters" => config.parameters = self.parameters(value),
                 "approvers" => config.approvers = self.approvers(value),
+                "cloud" => config.cloud = self.cloud(value),
                 "registers" => config.registers = self.registers(value),
+                "plan" => config.plan = self.plan(value),
                 _ => self.unknown_key(key, &KEYS),
             }
         }
@@ -270,6 +301,49 @@ impl Reader {
     fn approvers(&mut self, value: &Value<'_>) -> BTreeMap<String, Vec<Spanned<String>>> {
         let Some(table) = self.table(value) else { return BTreeMap::new() };
         table.iter().map(|(name, people)| (name.get_ref().to_string(), self.texts(people))).collect()
+    }
+
+    fn plan(&mut self, value: &Value<'_>) -> PlanConfig {
+        let mut plan = PlanConfig::default();
+        let Some(table) = self.table(value) else { return plan };
+        for (key, value) in table {
+            match key.get_ref().as_ref() {
+                "principal" => plan.principal = self.text(value).map(|text| text.value),
+                "planner" => plan.planner = self.text(value).map(|text| text.value),
+                "approvals" => plan.approvals = self.approvals(value).unwrap_or(plan.approvals),
+                _ => self.unknown_key(key, &PLAN_KEYS),
+            }
+        }
+        plan
+    }
+
+    fn approvals(&mut self, value: &Value<'_>) -> Option<u32> {
+        let number = value.get_ref().as_integer().and_then(|number| i64::from_str_radix(number.as_str(), number.radix()).ok());
+        match number {
+            Some(number) if (0..=APPROVALS_MAX).contains(&number) => return u32::try_from(number).ok(),
+            _ => self.wrong(value, &format!("a whole number from 0 to {APPROVALS_MAX}")),
+        }
+        None
+    }
+
+    fn cloud(&mut self, value: &Value<'_>) -> Option<Cloud> {
+        let mut said: BTreeMap<&str, String> = BTreeMap::new();
+        for (key, value) in self.table(value)? {
+            match CLOUD_KEYS.iter().find(|known| **known == key.get_ref().as_ref()) {
+                Some(known) => said.extend(self.text(value).map(|text| (*known, text.value))),
+                None => self.unknown_key(key, &CLOUD_KEYS),
+            }
+        }
+        let of = |key: &str| said.get(key).map(String::as_str);
+        let made = match (of("name").filter(|name| *name != "custom"), of("arm"), of("graph")) {
+            (Some(name), None, None) => Cloud::named(name),
+            (None, Some(arm), Some(graph)) => Cloud::at(of("authority").unwrap_or("https://login.microsoftonline.com"), arm, graph),
+            _ => {
+                self.error("C0003", value.span(), "a cloud has either a `name` (public, usgov, china) or both `arm` and `graph`");
+                return None;
+            }
+        };
+        made.map_err(|error| self.error("C0003", value.span(), error.to_string())).ok()
     }
 
     fn registers(&mut self, value: &Value<'_>) -> Vec<RegisterDeclaration> {
@@ -423,6 +497,11 @@ name = "cost_centers"
 
 [approvers]
 governance-board = ["a@x", "b@x"]
+
+[plan]
+principal = "ab"
+planner = "jo@x"
+approvals = 2
 "#;
 
     fn errors(text: &str) -> Vec<String> {
@@ -449,6 +528,7 @@ governance-board = ["a@x", "b@x"]
         assert_eq!(config.registers[1].form, RegisterForm::Entity("CostCenter".into()));
         assert_eq!(config.registers[1].name, "cost_centers");
         assert_eq!(config.approvers["governance-board"].len(), 2);
+        assert_eq!(config.plan, PlanConfig { principal: Some("ab".into()), planner: Some("jo@x".into()), approvals: 2 });
     }
 
     #[test]

@@ -8,10 +8,12 @@
 //!
 //! - `disk`: the snapshot folder (Parquet) and its tables as JSON Lines
 //! - `register`: attested facts of the governance repo, YAML and CSV
+//! - `plan_file`, `journal_file`, `signatures`: plans, journals, and who vouches for them
 //! - `config`: `tenet.toml`
 //! - `codes`: what the diagnostic codes of registers and of `tenet.toml` mean
 //! - `import`: files, pages, recognition, completeness, the report
 //! - `arm`, `graph`, `partner_center`: one decoder a kind of object
+//! - `azure`: a tenant in memory; the client of the live services, what apply writes to, and the requests of actions
 //! - `tables`: tables of other tools, by a mapping file
 //! - `resource_graph`, `az`, `azurehound`: other shapes of the same objects
 
@@ -19,17 +21,21 @@
 
 mod arm;
 mod az;
+pub mod azure;
 mod azurehound;
 mod codes;
 pub mod config;
 pub mod disk;
 mod graph;
 pub mod import;
+pub mod journal_file;
 mod partner_center;
+pub mod plan_file;
 pub mod register;
 mod resource_graph;
 #[cfg(test)]
 mod sample;
+pub mod signatures;
 pub mod tables;
 
 pub use codes::{CONFIG_CODES, MAPPING_CODES, REGISTER_CODES, source_code_page};

@@ -233,6 +233,8 @@ pub struct Action {
     pub formals: Vec<Formal>,
     /// `mode api` or `mode human`.
     pub mode: Option<Ident>,
+    /// `mode api as e`: the identity that has to be signed in.
+    pub identity: Option<Expr>,
     /// Who may do it: name, type, condition.
     pub actor: Option<(Ident, Qualified, Option<Expr>)>,
     /// Permissions needed.
@@ -243,17 +245,36 @@ pub struct Action {
     pub effects: Vec<Effect>,
     /// The action that takes it back.
     pub undo: Option<(Ident, Vec<Expr>)>,
+    /// Why nothing takes it back.
+    pub irreversible: Option<Ident>,
+    /// Where a person clicks.
+    pub paths: Vec<ClickPath>,
+    /// How it is seen that it was done.
+    pub verify: Option<Expr>,
     /// What a person does.
     pub remedy: Option<Expr>,
+}
+
+/// `path "…" from "…" read "…"`.
+#[derive(Debug, Clone)]
+pub struct ClickPath {
+    /// The steps, a message.
+    pub text: Expr,
+    /// The page that names them.
+    pub page: Ident,
+    /// As of when the page said so.
+    pub read: Ident,
 }
 
 /// One change an action makes.
 #[derive(Debug, Clone)]
 pub enum Effect {
-    /// `create T { … }`
-    Create(Qualified, Vec<(Ident, Expr)>),
+    /// `create T { … }`, perhaps with a name for what is created.
+    Create(Qualified, Vec<(Ident, Expr)>, Option<Ident>),
     /// `delete e`
     Delete(Expr),
+    /// `forget e.a`
+    Forget(Expr),
     /// `set e.a := v`
     Set(Expr, Expr),
 }

@@ -298,7 +298,9 @@ impl<'s> Scan<'_, 's> {
                 !(word == "history" && self.chunk.word == ItemWord::Test)
             }
             "up" | "by" | "at" | "as" | "on" => true,
-            "because" | "from" | "until" => self.chunk.word == ItemWord::Test,
+            "because" | "until" => self.chunk.word == ItemWord::Test,
+            "from" => matches!(self.chunk.word, ItemWord::Test | ItemWord::Action),
+            "read" => self.chunk.word == ItemWord::Action,
             _ => false,
         }
     }

@@ -1,8 +1,8 @@
 //! Schema, parameters, definitions and actions: from pairs to the tree.
 
 use super::ast::{
-    Action, Annotation, Attribute, Def, DefBody, Effect, Entity, Enum, Expr, Extend, Formal, Head, Ident, Import, ItemKind, Param,
-    TypeAlias,
+    Action, Annotation, Attribute, ClickPath, Def, DefBody, Effect, Entity, Enum, Expr, Extend, Formal, Head, Ident, Import, ItemKind,
+    Param, TypeAlias,
 };
 use super::builder::{Builder, Outcome, unexpected};
 use super::grammar::{Pair, Parts, Rule};
@@ -209,17 +209,22 @@ impl Builder {
             name,
             formals,
             mode: None,
+            identity: None,
             actor: None,
             needs: Vec::new(),
             requires: Vec::new(),
             effects: Vec::new(),
             undo: None,
+            irreversible: None,
+            paths: Vec::new(),
+            verify: None,
             remedy: None,
         };
         let mut once = Once::default();
         while let Some(clause) = parts.next_of(Rule::action_clause) {
             if let Some(clause) = Parts::of(clause).next() {
-                let repeatable = matches!(clause.as_rule(), Rule::needs_clause | Rule::requires_clause | Rule::effect_clause);
+                let repeatable =
+                    matches!(clause.as_rule(), Rule::needs_clause | Rule::requires_clause | Rule::effect_clause | Rule::path_clause);
                 if !repeatable {
                     once.check(self, &clause, clause.as_rule());
                 }
@@ -235,7 +240,12 @@ impl Builder {
         let span = self.span(&clause);
         let mut parts = Parts::of(clause);
         match rule {
-            Rule::mode_clause => action.mode = Some(self.next_ident(&mut parts)?),
+            Rule::mode_clause => {
+                action.mode = Some(self.next_ident(&mut parts)?);
+                if let Some(identity) = parts.next_of(Rule::expr) {
+                    action.identity = Some(self.expression(identity)?);
+                }
+            }
             Rule::actor_clause => {
                 let name = self.next_ident(&mut parts)?;
                 let ty = self.next_qualified(&mut parts)?;
@@ -259,6 +269,21 @@ impl Builder {
                 let arguments = self.need(&mut parts, Rule::arguments)?;
                 action.undo = Some((name, self.arguments(arguments)?));
             }
+            Rule::irreversible_clause => {
+                let text = self.need(&mut parts, Rule::plain_string)?;
+                action.irreversible = Some(self.plain_text(text)?);
+            }
+            Rule::path_clause => {
+                let text = self.need(&mut parts, Rule::string)?;
+                let text = self.message(text)?;
+                let page = self.plain_text(self.need(&mut parts, Rule::plain_string)?)?;
+                let read = self.plain_text(self.need(&mut parts, Rule::plain_string)?)?;
+                action.paths.push(ClickPath { text, page, read });
+            }
+            Rule::verify_clause => {
+                let text = self.need(&mut parts, Rule::string)?;
+                action.verify = Some(self.message(text)?);
+            }
             Rule::remedy_clause => {
                 let text = self.need(&mut parts, Rule::string)?;
                 action.remedy = Some(self.message(text)?);
@@ -275,9 +300,12 @@ impl Builder {
             Rule::effect_create => {
                 let ty = self.next_qualified(&mut parts)?;
                 let record = self.need(&mut parts, Rule::record)?;
-                Effect::Create(ty, self.record(record)?)
+                let fields = self.record(record)?;
+                let name = parts.next_of(Rule::ident).map(|name| self.ident(&name));
+                Effect::Create(ty, fields, name)
             }
             Rule::effect_delete => Effect::Delete(self.next_expression(&mut parts)?),
+            Rule::effect_forget => Effect::Forget(self.next_expression(&mut parts)?),
             _ => {
                 parts.next_of(Rule::kw_set);
                 Effect::Set(self.next_expression(&mut parts)?, self.next_expression(&mut parts)?)

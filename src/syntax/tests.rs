@@ -9,7 +9,7 @@ pub(super) const FILES: &[(&str, usize)] = &[
     (include_str!("testdata/library.tenet"), 7),
     (include_str!("testdata/policies.tenet"), 8),
     (include_str!("testdata/schema.tenet"), 8),
-    (include_str!("testdata/actions.tenet"), 5),
+    (include_str!("testdata/actions.tenet"), 6),
 ];
 
 fn read(text: &str) -> (File, Vec<Diagnostic>) {

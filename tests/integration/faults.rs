@@ -183,3 +183,51 @@ fn without_reviews(text: &str) -> String {
     let kept: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with("review_due:")).collect();
     kept.join("\n")
 }
+
+/// Every step of every plan mends a finding that fails in the whole tenant too: none comes from what was lost. How many
+/// answers are broken says `TENET_FAULTS`, by default a few.
+#[test]
+fn no_step_of_a_plan_comes_from_what_was_lost() {
+    let tenant = Tenant::open("contoso");
+    let policies = &tenant.compiled.policies;
+    let scratch = tempfile::tempdir().unwrap();
+    let mut answers = tenant.answers();
+    for path in &mut answers {
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        if let Some(text) = mended(&name, &fs::read_to_string(&path).unwrap()) {
+            *path = scratch.path().join(&name);
+            fs::write(&path, text).unwrap();
+        }
+    }
+    let now = tenant.records(&answers, false).unwrap().meta.captured_to;
+    let whole = verdicts(&tenant, &answers, now);
+    let n = std::env::var("TENET_FAULTS").ok().and_then(|text| text.parse().ok()).unwrap_or(6_usize);
+    let broken = scratch.path().join("broken");
+    fs::create_dir(&broken).unwrap();
+    let (mut n_plans, mut n_steps) = (0, 0);
+    for path in answers.iter().step_by((answers.len() / n).max(1)) {
+        let text = fs::read_to_string(path).unwrap();
+        for fault in ["403", "left out"] {
+            let mut with: Vec<PathBuf> = answers.iter().filter(|other| *other != path).cloned().collect();
+            if let Some(text) = faulty(&text, fault) {
+                let place = broken.join(path.file_name().unwrap());
+                fs::write(&place, text).unwrap();
+                with.push(place);
+            }
+            let records = tenant.records(&with, true).unwrap();
+            let snapshot = tenet::snapshot::Snapshot::freeze(std::sync::Arc::clone(&policies.schema), records);
+            let plan = tenant.with_options(&snapshot, now, |options| {
+                let scan = tenet::evaluate::engine::scan(policies, &snapshot, options).unwrap();
+                tenet::remedy::make_plan(&crate::remedies::request(policies, &snapshot, options, &scan)).unwrap().plan
+            });
+            n_plans += 1;
+            n_steps += plan.steps.len() + plan.manual.len();
+            for why in plan.steps.iter().flat_map(|step| &step.why).chain(plan.manual.iter().flat_map(|step| &step.why)) {
+                let verdict = whole.get(&(why.rule.clone(), why.requirement.clone(), why.subject.clone()));
+                assert_eq!(verdict, Some(&"fail"), "{} {fault}: {why:?}", path.display());
+            }
+        }
+    }
+    println!("{n_plans} plans of tenants with something lost: {n_steps} steps, none from what was lost");
+    assert!(n_steps > 0);
+}

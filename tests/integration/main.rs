@@ -10,7 +10,12 @@
     reason = "a test that cannot go on fails; it works with files and the program"
 )]
 
+mod actions;
 mod agree;
+mod apply;
+mod azure;
+#[path = "../support/azure/mod.rs"]
+mod azure_server;
 mod canonical;
 mod cli;
 mod docs;
@@ -22,12 +27,16 @@ mod generator;
 mod hostile;
 mod index;
 mod layers;
+mod memory;
 mod open_world;
 #[path = "../oracle/mod.rs"]
 mod oracle;
+mod overlay;
 mod plans;
 mod previous;
 mod program;
+mod query_plans;
+mod remedies;
 mod soundness;
 mod stories;
 mod tables;

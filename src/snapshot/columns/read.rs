@@ -229,6 +229,22 @@ impl Columns {
         let _ = self.trouble.set(trouble);
     }
 
+    /// Columns of which nothing can be read, for a reason.
+    pub(in crate::snapshot) fn unreadable(schema: Arc<Schema>, reason: &str) -> Self {
+        let open = Completeness::open(Some(reason.to_owned()), None);
+        let frame = Frame {
+            meta: SnapshotMeta::default(),
+            sources: Vec::new(),
+            own: Vec::new(),
+            extents: vec![open.clone(); schema.entities.len()],
+            claims: Vec::new(),
+            unspoken: open,
+        };
+        let columns = Self::new(schema, frame, None);
+        columns.note(reason.to_owned());
+        columns
+    }
+
     /// Marks a part as one that nothing can be said of, and why.
     pub(super) fn fail(&mut self, part: Part, trouble: String) {
         if let Some(slot) = self.slot(part).and_then(|at| self.parts.get_mut(at)) {

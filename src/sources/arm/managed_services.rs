@@ -24,6 +24,9 @@ pub(in crate::sources) fn take_assignment(intake: &mut Intake<'_>, item: &Value)
     let delegation = intake.builder.entity_named("Delegation", &id)?;
     let scope = intake.scope(scope)?;
     intake.builder.refer(delegation, "scope", scope, source)?;
+    if let Some(definition) = fields.text("registrationDefinitionId") {
+        intake.builder.set_text(delegation, "definition", definition, source)?;
+    }
     let inline = ["registrationDefinition", "definition"].iter().find_map(|name| fields.get(name)).filter(|value| value.is_object());
     match inline {
         Some(definition) => describe(intake, delegation, definition, source),
@@ -44,6 +47,11 @@ pub(in crate::sources) fn describe(intake: &mut Intake<'_>, delegation: Handle, 
         ("managing_tenant_name", "managedByTenantName"),
     ];
     intake.copy_all(delegation, &fields, &pairs, source)?;
+    match fields.get("description") {
+        // A definition as the service sends it leaves out what it does not have.
+        None if fields.is_nested() => intake.builder.set_none(delegation, "description", source)?,
+        field => intake.copy(delegation, "description", field, source)?,
+    }
     match definition.get("plan") {
         Some(Value::Object(plan)) => intake.copy(delegation, "offer_publisher", plan.get("publisher"), source)?,
         // A definition as the service sends it has no plan if it came by template.

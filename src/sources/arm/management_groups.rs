@@ -48,6 +48,16 @@ pub(in crate::sources) fn take_subscription(intake: &mut Intake<'_>, item: &Valu
     }
 }
 
+/// Settings of the whole tree; they name the directory they are of.
+pub(in crate::sources) fn take_settings(intake: &mut Intake<'_>, item: &Value) -> Taken {
+    let fields = Fields::of(item);
+    let id = fields.text("tenantId").ok_or_else(|| Refusal::new("it has no tenantId"))?;
+    let source = intake.source("arm:hierarchySettings");
+    let tenant = intake.builder.entity_named("Tenant", id)?;
+    intake.copy(tenant, "group_creation_needs_permission", fields.get("requireAuthorizationForGroupCreation"), source)?;
+    intake.copy(tenant, "default_management_group", fields.get("defaultManagementGroup"), source)
+}
+
 fn group(intake: &mut Intake<'_>, id: &str) -> Result<Handle, Refusal> {
     let name = id.trim().trim_end_matches('/').rsplit('/').next().unwrap_or(id);
     Ok(intake.builder.entity_named("ManagementGroup", &path(name))?)

@@ -17,6 +17,11 @@ pub(in crate::sources) fn take(intake: &mut Intake<'_>, item: &Value) -> Taken {
     let assignment = intake.builder.entity_named("RoleAssignment", id)?;
     take_grant(intake, assignment, &fields, &scope_id, source)?;
     take_condition(intake, assignment, &fields, source);
+    match fields.get("description") {
+        // As with conditions: an answer of the service leaves it out if there is none.
+        None if intake.origin.says_conditions && fields.is_nested() => intake.builder.set_none(assignment, "description", source)?,
+        field => intake.copy(assignment, "description", field, source)?,
+    }
     intake.copy(assignment, "created_at", fields.get("createdOn"), source)?;
     intake.since(assignment, fields.get("createdOn"));
     if let Some(creator) = fields.text("createdBy") {

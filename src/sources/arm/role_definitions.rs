@@ -17,6 +17,7 @@ pub(in crate::sources) fn take(intake: &mut Intake<'_>, item: &Value) -> Taken {
     let source = intake.source("arm:roleDefinitions");
     let role = intake.builder.entity_named("RoleDefinition", &id)?;
     intake.copy(role, "display_name", fields.get("roleName"), source)?;
+    intake.copy(role, "description", fields.get("description"), source)?;
     let ty = ["type", "roleType"].iter().find_map(|name| fields.get(name)).filter(|ty| !ty.as_str().is_some_and(|ty| ty.contains('/')));
     intake.copy(role, "type", ty, source)?;
     if fields.get("permissions").is_some_and(Value::is_array) {

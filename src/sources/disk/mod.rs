@@ -31,8 +31,9 @@ mod write;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest, Sha256};
 use thiserror::Error;
+
+pub(crate) use crate::model::sha256_hex;
 
 pub use columnar::write_columns;
 pub use decode::from_tables;
@@ -149,11 +150,6 @@ const FILE_BYTES_MAX: u64 = 16 << 30;
 const DECODED_BYTES_FLOOR: u64 = 64 << 20;
 /// Decoded bytes allowed for each byte of a file: columns of one repeated value compress this well.
 const DECODED_RATIO_MAX: u64 = 1_024;
-
-/// Returns the sha256 of bytes in hexadecimal.
-pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
-}
 
 /// Writes bytes in hexadecimal.
 pub(crate) fn hex(bytes: &[u8]) -> String {

@@ -27,6 +27,7 @@ pub(in crate::sources) fn decode(intake: &mut Intake<'_>, kind: Kind, item: &Val
         Kind::BillingSubscription => arm::billing::take_subscription(intake, item),
         Kind::EnrollmentAccount => arm::billing::take_enrollment_account(intake, item),
         Kind::Alias => arm::subscription_aliases::take(intake, item),
+        Kind::HierarchySettings => arm::management_groups::take_settings(intake, item),
         Kind::SubscriptionPolicy => {
             arm::subscription_aliases::take_policy(intake, item);
             Ok(())

@@ -29,6 +29,7 @@ pub(in crate::sources) enum Kind {
     EnrollmentAccount,
     Alias,
     SubscriptionPolicy,
+    HierarchySettings,
     PartnerLink,
     User,
     Group,
@@ -65,6 +66,7 @@ impl Kind {
             Self::EnrollmentAccount => "enrollmentAccounts",
             Self::Alias => "subscriptionAliases",
             Self::SubscriptionPolicy => "subscriptionPolicies",
+            Self::HierarchySettings => "hierarchySettings",
             Self::PartnerLink => "partnerLinks",
             Self::User => "users",
             Self::Group => "groups",
@@ -176,6 +178,7 @@ fn by_type(ty: &str, item: &Value) -> Option<Recognised> {
         }
         "microsoft.subscription/aliases" => Kind::Alias,
         "microsoft.subscription/policies" => Kind::SubscriptionPolicy,
+        "microsoft.management/managementgroups/settings" => Kind::HierarchySettings,
         "microsoft.managementpartner/partner" | "microsoft.managementpartner/partners" => Kind::PartnerLink,
         "builtinrole" | "customrole" if item.get("roleName").is_some() => Kind::RoleDefinition,
         _ => return None,

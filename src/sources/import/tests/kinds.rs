@@ -123,8 +123,20 @@ fn licences_billing_links_and_settings() {
         "objectId":"o1","state":"Deleted","createdTime":"2026-01-20T01:23:40.5280496Z"}}}}"#
     );
     let policy = r#"{"id":"authorizationPolicy","allowInvitesFrom":"none"}"#;
+    let hierarchy = format!(
+        r#"{{"id":"/providers/Microsoft.Management/managementGroups/root/settings/default",
+        "type":"Microsoft.Management/managementGroups/settings","name":"root","properties":{{"tenantId":"{TENANT}",
+        "defaultManagementGroup":"/providers/Microsoft.Management/managementGroups/DefaultGroup",
+        "requireAuthorizationForGroupCreation":true}}}}"#
+    );
     let options = ImportOptions { tenant: Some(TENANT.to_owned()), ..ImportOptions::default() };
-    let files = [("l.json", licence), ("b.json", agreement.as_str()), ("p.json", link.as_str()), ("s.json", policy)];
+    let files = [
+        ("l.json", licence),
+        ("b.json", agreement.as_str()),
+        ("p.json", link.as_str()),
+        ("s.json", policy),
+        ("h.json", hierarchy.as_str()),
+    ];
     let (snapshot, _) = arm(&files, &options);
     assert_eq!(cell(&snapshot, "Subscription", "/commercesubscriptions/c1", "state"), "Warned");
     assert_eq!(cell(&snapshot, "Subscription", "/commercesubscriptions/c1", "service"), "Microsoft365");
@@ -134,6 +146,9 @@ fn licences_billing_links_and_settings() {
     assert_eq!(cell(&snapshot, "Subscription", SUB, "agreement"), "MicrosoftCustomerAgreement");
     assert_eq!(cell(&snapshot, "PartnerLink", &format!("{TENANT}/o1"), "state"), "Removed");
     assert_eq!(cell(&snapshot, "Tenant", TENANT, "guest_invite_policy"), "NoOne");
+    assert_eq!(cell(&snapshot, "Tenant", TENANT, "group_creation_needs_permission"), "true");
+    let group = "/providers/microsoft.management/managementgroups/defaultgroup";
+    assert_eq!(cell(&snapshot, "Tenant", TENANT, "default_management_group"), group);
 }
 
 #[test]

@@ -1,0 +1,26 @@
+//! The services of the Microsoft cloud: a model of them in memory, and the client that reads and writes the real ones.
+//!
+//! - `memory`: a deterministic tenant in memory, for tests and for the demo
+//! - `cloud`, `credentials`: where the services are, and who signs in
+//! - `client`: reading, and writing for apply; `target`: the same as apply sees it
+//! - `retry`, `pace`: how long to wait; the clock and the dice of this machine
+//! - `wire`, `address`, `operation`: transport, addresses, long-running operations
+//! - `requests`: actions to requests
+//!
+//! Invariants: a client that reads has no way to write; a token is never shown, logged or stored, and goes to the hosts of
+//! the cloud and nowhere else.
+
+pub mod address;
+pub mod client;
+pub mod cloud;
+pub mod credentials;
+pub mod memory;
+mod operation;
+pub mod pace;
+pub mod requests;
+pub mod retry;
+pub mod target;
+mod wire;
+
+pub use requests::AzureRequests;
+pub use wire::install_crypto;

@@ -1,0 +1,140 @@
+//! What carries requests: reqwest below the pipeline of `azure_core`.
+//!
+//! The pipeline gives each request its id and user agent and keeps secrets out of logs. Trying again is not left to it: it
+//! reads whole seconds only, waits as long as a service asks, and has returned before a body is read.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use azure_core::error::{Error, ErrorKind};
+use azure_core::http::headers::Headers;
+use azure_core::http::{
+    AsyncRawResponse, Body, ClientOptions, Context, HttpClient, Method, Pipeline, PipelineSendOptions, Request, RetryOptions, Transport,
+    Url,
+};
+use serde_json::Value as Json;
+
+use super::cloud::Cloud;
+
+/// The largest body that is read.
+const BODY_BYTES_MAX: usize = 64 * 1024 * 1024;
+const CONNECT_TIME_MAX: Duration = Duration::from_secs(15);
+const READ_TIME_MAX: Duration = Duration::from_mins(1);
+
+/// Makes the cryptography of TLS ready. It is the first thing the program does; doing it again changes nothing.
+pub fn install_crypto() {
+    // An error says that it was done before.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+/// Makes a transport that follows no redirect and reads no more than it may.
+pub(super) fn transport(cloud: &Cloud) -> Result<Transport, reqwest::Error> {
+    install_crypto();
+    let builder = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+    let builder = builder.connect_timeout(CONNECT_TIME_MAX).read_timeout(READ_TIME_MAX);
+    // What is on this machine is not reached by way of another.
+    let builder = if cloud.is_local() { builder.no_proxy() } else { builder };
+    Ok(Transport::new(Arc::new(Bounded { client: builder.build()? })))
+}
+
+/// Makes a pipeline that sends each request once.
+pub(super) fn pipeline(cloud: &Cloud) -> Result<Pipeline, reqwest::Error> {
+    let options = ClientOptions { transport: Some(transport(cloud)?), retry: RetryOptions::none(), ..ClientOptions::default() };
+    Ok(Pipeline::new(Some("tenet"), option_env!("CARGO_PKG_VERSION"), options, Vec::new(), Vec::new(), None))
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(super) struct Received {
+    pub(super) status: u16,
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) bytes: Vec<u8>,
+}
+
+/// Why nothing came back.
+#[derive(Debug)]
+pub(super) enum Unanswered {
+    /// The request certainly did not leave.
+    NotSent(String),
+    /// The request may have arrived.
+    Broken(String),
+}
+
+/// Sends a request once. The token goes into its header and nowhere else.
+pub(super) async fn send(
+    pipeline: &Pipeline,
+    verb: Method,
+    address: &str,
+    token: &str,
+    body: Option<&Json>,
+) -> Result<Received, Unanswered> {
+    let url = Url::parse(address).map_err(|error| Unanswered::NotSent(format!("{address} is no address: {error}")))?;
+    let mut request = Request::new(url, verb);
+    request.insert_header("authorization", format!("Bearer {token}"));
+    request.insert_header("accept", "application/json");
+    if let Some(body) = body {
+        request.insert_header("content-type", "application/json");
+        request.set_body(body.to_string().into_bytes());
+    }
+    let options = PipelineSendOptions { skip_checks: true, ..PipelineSendOptions::default() };
+    let response = pipeline.send(&Context::new(), &mut request, Some(options)).await;
+    let (status, headers, body) = response.map_err(|error| unanswered(&error))?.deconstruct();
+    let headers = headers.iter().map(|(name, value)| (name.as_str().to_owned(), value.as_str().to_owned())).collect();
+    Ok(Received { status: status.into(), headers, bytes: body.to_vec() })
+}
+
+fn unanswered(error: &Error) -> Unanswered {
+    let why = super::credentials::shown(error);
+    match error.kind() {
+        ErrorKind::Connection | ErrorKind::DataConversion => Unanswered::NotSent(why),
+        _ => Unanswered::Broken(why),
+    }
+}
+
+#[derive(Debug)]
+struct Bounded {
+    client: reqwest::Client,
+}
+
+#[async_trait]
+impl HttpClient for Bounded {
+    async fn execute_request(&self, request: &Request) -> azure_core::Result<AsyncRawResponse> {
+        let verb = reqwest::Method::from_bytes(request.method().as_ref().as_bytes())
+            .map_err(|error| Error::with_error(ErrorKind::DataConversion, error, "the request has no verb"))?;
+        let mut builder = self.client.request(verb, request.url().clone());
+        for (name, value) in request.headers().iter() {
+            builder = builder.header(name.as_str(), value.as_str());
+        }
+        if let Body::Bytes(bytes) = request.body() {
+            builder = builder.body(bytes.clone());
+        }
+        let ready = builder.build().map_err(|error| Error::with_error(ErrorKind::DataConversion, error, "the request cannot be built"))?;
+        let mut response = self.client.execute(ready).await.map_err(|error| {
+            let kind = if error.is_connect() { ErrorKind::Connection } else { ErrorKind::Io };
+            Error::with_error(kind, error.without_url(), "no answer")
+        })?;
+        let status = response.status().as_u16();
+        let headers = headers(response.headers());
+        let mut bytes = Vec::new();
+        while let Some(chunk) =
+            response.chunk().await.map_err(|error| Error::with_error(ErrorKind::Io, error.without_url(), "the answer broke off"))?
+        {
+            if bytes.len() + chunk.len() > BODY_BYTES_MAX {
+                return Err(Error::with_message(ErrorKind::Other, format!("the answer is larger than {BODY_BYTES_MAX} bytes")));
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok(AsyncRawResponse::from_bytes(status.into(), headers, bytes))
+    }
+}
+
+fn headers(map: &reqwest::header::HeaderMap) -> Headers {
+    let mut headers = Headers::new();
+    for (name, value) in map {
+        if let Ok(value) = value.to_str() {
+            headers.insert(name.as_str().to_owned(), value.to_owned());
+        }
+    }
+    headers
+}

@@ -1,0 +1,11 @@
+//! Carrying out plans: against a small service with faults on demand, and with processes that are killed.
+
+mod commands;
+mod crash;
+mod fake;
+mod faults;
+mod live;
+mod stale;
+mod steps;
+mod tamper;
+mod world;
