@@ -13,7 +13,7 @@ use crate::check::Rule;
 use crate::evaluate::engine::{Plan, judge_by};
 use crate::evaluate::{Detail, Options};
 use crate::model::{EntityId, RuleSeverity, parse_duration};
-use crate::report::{Report, ResultDocument, RuleResult, TableStyle, render_table, write_result};
+use crate::report::{Report, ResultDocument, RuleResult, TableStyle, plain_json, render_table, write_result};
 use crate::snapshot::Snapshot;
 use crate::text::did_you_mean;
 

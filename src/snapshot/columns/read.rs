@@ -239,6 +239,7 @@ impl Columns {
             extents: vec![open.clone(); schema.entities.len()],
             claims: Vec::new(),
             unspoken: open,
+            capture_rank: None,
         };
         let columns = Self::new(schema, frame, None);
         columns.note(reason.to_owned());
