@@ -11,6 +11,9 @@
 )]
 
 mod agree;
+mod azure;
+#[path = "../support/azure/mod.rs"]
+mod azure_server;
 mod canonical;
 mod cli;
 mod docs;
