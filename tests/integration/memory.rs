@@ -143,7 +143,9 @@ fn a_change_and_its_undo_leave_the_facts_as_they_were() {
     let after = fixture.records(&paths, false).unwrap();
     // Whoever undid it is known now, as the one who made it.
     let undoer = "ad000000-0000-4000-8000-000000000000";
-    let keys = |records: &Records| records.entities.iter().map(|record| record.key.clone()).filter(|key| key.as_ref() != undoer).collect::<Vec<_>>();
+    let keys = |records: &Records| {
+        records.entities.iter().map(|record| record.key.clone()).filter(|key| key.as_ref() != undoer).collect::<Vec<_>>()
+    };
     assert_eq!(keys(&after), keys(&before));
 }
 
