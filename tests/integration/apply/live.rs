@@ -200,7 +200,7 @@ fn a_plan_of_somebody_else_or_of_another_world_is_refused() {
     refused(&|plan| plan.digests.policies = "0".repeat(64), 10, "stale", "the policies are not those");
     refused(&|plan| plan.expires = "2026-01-02T00:00:00Z".parse().unwrap(), 10, "stale", "the plan expired at 2026-01-02T00:00:00Z");
     refused(&|plan| plan.limits.max_changes = 1, 15, "limit", "the plan has 2 steps, and the limit is 1");
-    refused(&|plan| plan.approvals.needed = 1, 14, "unapproved", "allowed_signers is not the file");
+    refused(&|plan| plan.approvals.needed = 1, 14, "unapproved", "the plan needs 1 approval and has 0");
     let moved = |plan: &mut Plan| plan.steps[0].operation.before[0].found = fields(&[("/properties/principalId", json!(USER))]);
     refused(&moved, 10, "stale", "the tenant is not as it was when step s4 was planned: it is as planned: it is not there");
 }
