@@ -2,6 +2,7 @@
 //!
 //! Nothing here opens a connection: what is applied to is made of the demo's recorded answers, and time passes only by waiting.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
@@ -14,7 +15,9 @@ use super::args::{Apply, Approve, Format, FormatKind, Global, Plan, Selection, S
 use super::auth::AuthArgs;
 use super::exit::Failure;
 use super::{approve, demo, init, output, plan, scan, show, undo};
+use crate::remedy::plan::Plan as Made;
 use crate::remedy::target::Clock;
+use crate::report::plain;
 use crate::sources::azure::credentials::AuthMethod;
 use crate::sources::azure::memory::{MemoryTarget, MemoryTenant, RecordedPage};
 use crate::sources::plan_file::read_plan;
@@ -28,6 +31,10 @@ const APPROVER: &str = "finley.roth@contoso.example";
 const SEED: [u8; 32] = *b"no secret: the key of tenet demo";
 
 pub(super) fn run(global: &Global, root: &Path, first: &Selection) -> anyhow::Result<()> {
+    if root.join("journal").exists() {
+        output::say(global, "a plan was carried out in this repo before, and a plan is used once; the rest of the demo needs a new folder");
+        return Ok(());
+    }
     sign_as_approver(root)?;
     let before = findings(global, root, first)?;
     let clock = DemoClock::at(before.now);
@@ -35,22 +42,43 @@ pub(super) fn run(global: &Global, root: &Path, first: &Selection) -> anyhow::Re
     let mut stage = Stage { global, root, clock: &clock, tenant: Some(tenant) };
 
     output::print("\n$ tenet plan -o plan.json\n\n")?;
-    stage.plan(first, "plan.json")?;
+    plan::run(&stage.now(), &stage.planning(first, "plan.json"))?;
     let journal = stage.approve_and_apply("plan.json", first)?;
     let between = stage.collect("applied")?;
-    output::print("\nThe tenant is read again.\n\n$ tenet plan -o second.json\n\n")?;
-    stage.plan(&between, "second.json")?;
-    let left = read_plan(&root.join("second.json")).map_err(|error| Failure::usage(error.to_string()))?.plan;
-    let people = output::counted(left.manual.len(), "step");
-    output::print(&format!("{} for the program, {people} for people\n", output::counted(left.steps.len(), "step")))?;
+    let second = plan::make(&stage.now(), &stage.planning(&between, "second.json"))?.plan;
+    output::print(&format!("\nThe tenant is read again. {}", left(&second)))?;
 
     output::print(&format!("\n$ tenet undo {journal} -o back.json\n\n"))?;
     let undoing = Undo { journal: root.join(&journal), output: root.join("back.json"), planner: None, policies: Vec::new(), signers: None };
     undo::run(&stage.now(), &undoing)?;
-    stage.approve_and_apply("back.json", &between)?;
+    stage.approve_and_apply("back.json", first)?;
     let back = stage.collect("undone")?;
     let after = findings(global, root, &back)?;
     output::print(&format!("\nThe tenant is read again. {}\n", compared(&before, &after)))
+}
+
+/// Says what a plan still has to do.
+fn left(plan: &Made) -> String {
+    let mut text = match plan.steps.len() {
+        0 => "A second plan has nothing to do for the program".to_owned(),
+        n => format!("A second plan has {} for the program", output::counted(n, "step")),
+    };
+    text += &format!(
+        "; {} left to people, {} not planned:\n",
+        output::counted(plan.manual.len(), "step"),
+        output::counted(plan.not_planned.len(), "finding")
+    );
+    for step in &plan.manual {
+        text += &format!("  ! {:<4} {}\n", plain(&step.id), plain(&step.title));
+    }
+    let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
+    for reason in plan.not_planned.iter().filter_map(|left| left.reasons.first()) {
+        *reasons.entry(reason).or_insert(0) += 1;
+    }
+    for (reason, n) in reasons {
+        text += &format!("  {n:>4} x {}\n", plain(reason));
+    }
+    text
 }
 
 /// The demo's tenant, and the repo that governs it.
@@ -68,8 +96,8 @@ impl Stage<'_> {
         Global { now: Some(self.clock.now()), quiet: true, ..self.global.clone() }
     }
 
-    fn plan(&self, selection: &Selection, file: &str) -> anyhow::Result<()> {
-        let planning = Plan {
+    fn planning(&self, selection: &Selection, file: &str) -> Plan {
+        Plan {
             selection: selection.clone(),
             from: None,
             only: Vec::new(),
@@ -82,9 +110,7 @@ impl Stage<'_> {
             planner: Some(PLANNER.to_owned()),
             detailed_exitcode: false,
             output: Some(self.root.join(file)),
-        };
-        plan::run(&self.now(), &planning)?;
-        Ok(())
+        }
     }
 
     /// Returns where the journal is, from the repo.

@@ -23,7 +23,7 @@ use crate::remedy::{PlanError, Request, Selection, make_plan};
 use crate::report::{ResultDocument, render_plan, result_document};
 use crate::snapshot::Snapshot;
 use crate::sources::azure::AzureRequests;
-use crate::sources::plan_file::{encode_plan, write_plan};
+use crate::sources::plan_file::{PlanFile, encode_plan, write_plan};
 use crate::text::did_you_mean;
 
 /// The largest result that is read.
@@ -32,6 +32,18 @@ const RESULT_BYTES_MAX: u64 = 1 << 30;
 const VALID_SECONDS_MAX: i64 = 7 * 24 * 60 * 60;
 
 pub(super) fn run(global: &Global, args: &Plan) -> anyhow::Result<Exit> {
+    let file = make(global, args)?;
+    output::print(&render_plan(&file.plan))?;
+    if let Some(path) = &args.output {
+        write_plan(&file, path).map_err(|error| Failure::usage(error.to_string()))?;
+        output::say(global, &format!("wrote {}; digest {}", path.display(), file.digest));
+    }
+    let anything = !file.plan.steps.is_empty() || !file.plan.manual.is_empty();
+    Ok(if anything && args.detailed_exitcode { Exit::Changes } else { Exit::Ok })
+}
+
+/// Makes a plan, and neither shows nor writes it.
+pub(super) fn make(global: &Global, args: &Plan) -> anyhow::Result<PlanFile> {
     let valid_for = valid_for(&args.valid_for)?;
     let repo = repo::open(global)?;
     let mut files = repo.policy_files(&[])?;
@@ -76,14 +88,7 @@ pub(super) fn run(global: &Global, args: &Plan) -> anyhow::Result<Exit> {
     let planned = make_plan(&request).map_err(|error| refusal(&error))?;
     loaded.check()?;
     drop(work);
-    let file = encode_plan(planned.plan).map_err(|error| Failure::new(Exit::Bug, format!("the plan cannot be written: {error}")))?;
-    output::print(&render_plan(&file.plan))?;
-    if let Some(path) = &args.output {
-        write_plan(&file, path).map_err(|error| Failure::usage(error.to_string()))?;
-        output::say(global, &format!("wrote {}; digest {}", path.display(), file.digest));
-    }
-    let anything = !file.plan.steps.is_empty() || !file.plan.manual.is_empty();
-    Ok(if anything && args.detailed_exitcode { Exit::Changes } else { Exit::Ok })
+    Ok(encode_plan(planned.plan).map_err(|error| Failure::new(Exit::Bug, format!("the plan cannot be written: {error}")))?)
 }
 
 fn refusal(error: &PlanError) -> Failure {

@@ -6,11 +6,10 @@ use std::collections::BTreeSet;
 use super::access::{Access, Holding};
 use super::problem::{Involved, Problem, ProblemKind, involved};
 use super::trial::{Act, Trial, replayed, rule_frame, set_slot};
-use crate::check::{Binder, DefId, Expr, ExprKind, Rule};
+use crate::check::{Binder, DefId, Expr, ExprKind, Quantifier, Rule};
 use crate::evaluate::{Evaluator, Frame, Judged, Rejudged, Truth, Val, Watch, verdict_of};
 use crate::model::{EntityId, RuleSeverity, Value, Verdict};
 use crate::snapshot::{Change, Overlay, Snapshot};
-use crate::syntax::ast::Quantifier;
 
 /// Actions of one proposal that are left out one by one, to see whether each is needed.
 pub const LEFT_OUT_MAX: usize = 64;

@@ -34,7 +34,7 @@ pub enum Fact {
 /// A change that an overlay makes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
-    /// A new entity with these values; other optional values are none, other required ones unknown.
+    /// A new entity with these values; other optional values are none, other required ones and sets of values unknown.
     Create(EntityTypeId, Vec<(PropertyId, CellState)>),
     /// An entity ends.
     End(EntityId, Timestamp),
@@ -226,7 +226,9 @@ impl Overlay {
         for property in schema.entity(ty).into_iter().flat_map(|ty| ty.properties.values()) {
             if schema.property(*property).is_some_and(|property| property.ty.set) {
                 let nav = self.lists.entry((id, *property)).or_insert_with(|| self.unspoken.clone());
-                nav.completeness = Completeness::now(source);
+                if is_whole_when_made(&schema, *property) {
+                    nav.completeness = Completeness::now(source);
+                }
             }
         }
         self.touch_extents(ty);
@@ -586,7 +588,8 @@ impl Overlay {
                     let key = simulated_key(&schema, *ty, made);
                     made += 1;
                     let handle = builder.entity(*ty, &key)?;
-                    for (name, _) in schema.entity(*ty).into_iter().flat_map(|ty| &ty.properties) {
+                    let properties = schema.entity(*ty).into_iter().flat_map(|ty| &ty.properties);
+                    for (name, _) in properties.filter(|(_, property)| is_whole_when_made(&schema, **property)) {
                         builder.claim(handle, name, Completeness::now(Some(source)))?;
                     }
                     for (property, state) in created_cells(&schema, *ty, cells, &key) {
@@ -612,6 +615,11 @@ fn simulated_key(schema: &Schema, ty: EntityTypeId, at: usize) -> String {
         Some(Base::Int) => format!("-{}", at + 1),
         _ => format!("/simulated/{at}"),
     }
+}
+
+/// Nothing refers to a new entity yet, so its lists of entities are whole. Sets of values are its own, and only known if stated.
+fn is_whole_when_made(schema: &Schema, property: PropertyId) -> bool {
+    schema.property(property).is_some_and(|property| !property.ty.set || property.ty.entity().is_some())
 }
 
 /// Every single value of a new entity: what is stated, the key, and none for other optional ones.

@@ -97,7 +97,7 @@ pub enum ItemKind {
     /// `def`
     Def(Def),
     /// `action`
-    Action(Action),
+    Action(Box<Action>),
     /// `rule`
     Rule(Rule),
     /// `pack`

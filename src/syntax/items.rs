@@ -26,7 +26,7 @@ impl Builder {
             Rule::param_item => ItemKind::Param(self.parameter(parts, false)?),
             Rule::const_item => ItemKind::Param(self.parameter(parts, true)?),
             Rule::def_item => ItemKind::Def(self.definition(parts)?),
-            Rule::action_item => ItemKind::Action(self.action(parts)?),
+            Rule::action_item => ItemKind::Action(Box::new(self.action(parts)?)),
             Rule::pack_item => ItemKind::Pack(self.pack(parts)?),
             Rule::waive_item => ItemKind::Waive(self.waive(parts)?),
             Rule::test_item => ItemKind::Test(self.test(parts)?),

@@ -85,7 +85,7 @@ import "actions/access" { remove_assignment, assign_role, disable_account }
 const OWNERS: &str = r#"
     now = 2026-11-01
     Subscription ea1 { display_name: "Shop", service: Azure, state: Enabled }
-    RoleDefinition owner { guid: guid("8e3af657-a8ff-443c-a75c-2fe8c4bcb635"), display_name: "Owner" }
+    RoleDefinition owner = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635" { display_name: "Owner" }
     User alice { display_name: "alice", user_type: Member, account_enabled: true, exists: true, is_break_glass: false, works_for: none, home_tenant: none }
     User bob { display_name: "bob", user_type: Guest, account_enabled: true, exists: true }
     User carol { display_name: "carol", user_type: Guest, account_enabled: true, exists: true }
@@ -249,8 +249,8 @@ action take(a: RoleAssignment) {
             r#"
     now = 2026-11-01
     Subscription ea1 {{ display_name: "Shop", service: Azure, state: Enabled }}
-    RoleDefinition owner {{ guid: guid("8e3af657-a8ff-443c-a75c-2fe8c4bcb635"), display_name: "Owner" }}
-    RoleDefinition reader {{ guid: guid("acdd72a7-3385-48ef-bd42-f606fba81ae7"), display_name: "Reader" }}
+    RoleDefinition owner = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635" {{ display_name: "Owner" }}
+    RoleDefinition reader = "acdd72a7-3385-48ef-bd42-f606fba81ae7" {{ display_name: "Reader" }}
     User alice {{ display_name: "alice", user_type: Member, account_enabled: true, exists: true, is_break_glass: false, works_for: none, home_tenant: none }}
     {holder}
     RoleAssignment a1 {{ scope: ea1, principal: who, role: owner, kind: Standing, effective: true, created_at: 2026-01-01 }}
@@ -378,8 +378,7 @@ rule ROLE-905 for s: Subscription {
         "for a in guests, r in RoleDefinition where r.display_name == \"Reader\" { assign_role(s, a.principal, r) }",
         "for a in guests { for r in RoleDefinition where r.display_name == \"Reader\" { assign_role(s, a.principal, r) } }",
     );
-    let given =
-        format!("{OWNERS}\n    RoleDefinition reader {{ guid: guid(\"acdd72a7-3385-48ef-bd42-f606fba81ae7\"), display_name: \"Reader\" }}");
+    let given = format!("{OWNERS}\n    RoleDefinition reader = \"acdd72a7-3385-48ef-bd42-f606fba81ae7\" {{ display_name: \"Reader\" }}");
     let small = Small::new(&nested, &given, "expect ROLE-905 on ea1 fail");
     let plan = small.plan(|_| {}).unwrap().plan;
     assert_eq!(titles(&plan), ["assign_role", "remove_assignment"], "{}", reasons(&plan));

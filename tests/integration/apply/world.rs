@@ -189,7 +189,7 @@ pub(super) fn run_in<S: Store>(
     clock: &Hands,
     store: impl FnOnce(JournalFile) -> JournalFile<S>,
 ) -> Result<Report, Refused> {
-    let journals = JournalFolder::lock(folder, "a test", clock.now_()).map_err(Refused::Journal)?;
+    let journals = locked(folder, clock).map_err(Refused::Journal)?;
     let policies = policies();
     let order = order(file, &policies);
     if journals.journal_path(file).exists() {
@@ -201,9 +201,20 @@ pub(super) fn run_in<S: Store>(
     Ok(apply(&order, &signed_in, From::Start, &mut journal, target, clock, &mut watch))
 }
 
+/// Locks a folder. Another test may just be starting a program, which holds copies of all open files for a moment.
+fn locked(folder: &Path, clock: &Hands) -> Result<JournalFolder, JournalFileError> {
+    for _ in 0..50 {
+        match JournalFolder::lock(folder, "a test", clock.now_()) {
+            Err(JournalFileError::Locked { .. }) => std::thread::sleep(std::time::Duration::from_millis(20)),
+            other => return other,
+        }
+    }
+    JournalFolder::lock(folder, "a test", clock.now_())
+}
+
 /// Goes on with a plan.
 pub(super) fn resume(file: &PlanFile, folder: &Path, target: &mut dyn Target, clock: &Hands) -> Result<Report, Refused> {
-    let journals = JournalFolder::lock(folder, "a test", clock.now_()).map_err(Refused::Journal)?;
+    let journals = locked(folder, clock).map_err(Refused::Journal)?;
     let policies = policies();
     let order = order(file, &policies);
     let signed_in = admit_again(&order, target, clock).map_err(Refused::Gate)?;

@@ -36,8 +36,11 @@ pub struct AzureRequests;
 
 type Outcome = Result<Vec<Bound>, String>;
 
+/// What makes the requests of one action.
+type Requests = fn(&World<'_>) -> Outcome;
+
 /// Every action of mode `api` that has requests, with what makes them.
-const ACTIONS: &[(&str, fn(&World<'_>) -> Outcome)] = &[
+const ACTIONS: &[(&str, Requests)] = &[
     ("activate_again", privileged_access::activate_again),
     ("assign_role", role_assignments::assign),
     ("change_partner_link", partner_links::change),

@@ -64,9 +64,9 @@ impl Own {
         operation(sent, vec![self.linked(partner)], vec![self.unlinked()], Repeatable::Same, WINDOW)
     }
 
-    fn bound(&self, op: Op, title: String, partner: &str, operation: Operation, undo: Operation) -> Outcome {
+    fn bound(op: Op, title: String, partner: &str, operation: Operation, undo: Operation) -> Vec<Bound> {
         let risk = if op == Op::Remove { Risk::High } else { Risk::Low };
-        Ok(vec![Bound { op, risk, title, target: Self::place(partner).path().to_owned(), operation, undo: Undo::By(Box::new(undo)) }])
+        vec![Bound { op, risk, title, target: Self::place(partner).path().to_owned(), operation, undo: Undo::By(Box::new(undo)) }]
     }
 }
 
@@ -76,7 +76,7 @@ pub(super) fn link(world: &World<'_>) -> Outcome {
     let own = Own::of(world, world.entity(0)?);
     let partner = world.text_argument(2)?;
     let title = format!("link {} to partner {partner}", own.label);
-    own.bound(Op::Add, title, partner, own.put(partner), own.delete(partner))
+    Ok(Own::bound(Op::Add, title, partner, own.put(partner), own.delete(partner)))
 }
 
 /// `change_partner_link(l, p)`.
@@ -84,21 +84,21 @@ pub(super) fn change(world: &World<'_>) -> Outcome {
     let (own, old) = own_link(world)?;
     let new = world.text_argument(1)?;
     let title = format!("link {} to partner {new} in place of {old}", own.label);
-    own.bound(Op::Change, title, new, own.patch(&old, new), own.patch(new, &old))
+    Ok(Own::bound(Op::Change, title, new, own.patch(&old, new), own.patch(new, &old)))
 }
 
 /// `unlink_partner(l)`.
 pub(super) fn unlink(world: &World<'_>) -> Outcome {
     let (own, partner) = own_link(world)?;
     let title = format!("end the link of {} to partner {partner}", own.label);
-    own.bound(Op::Remove, title, &partner, own.delete(&partner), own.put(&partner))
+    Ok(Own::bound(Op::Remove, title, &partner, own.delete(&partner), own.put(&partner)))
 }
 
 /// `relink_partner(l)`.
 pub(super) fn relink(world: &World<'_>) -> Outcome {
     let (own, partner) = own_link(world)?;
     let title = format!("link {} to partner {partner} again", own.label);
-    own.bound(Op::Add, title, &partner, own.put(&partner), own.delete(&partner))
+    Ok(Own::bound(Op::Add, title, &partner, own.put(&partner), own.delete(&partner)))
 }
 
 /// Reads a link, which must be of the directory at hand: another directory takes another token.
