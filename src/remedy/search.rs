@@ -119,9 +119,7 @@ impl Search<'_> {
         let snapshot = self.world.snapshot();
         let (_, reads) = Watch::one(self.policies, self.scan, &snapshot, (run, Some(subject)));
         let near = near(&snapshot, &reads, subject, self.world);
-        let undos: BTreeSet<&str> = self.policies.actions.iter().filter_map(|action| action.undo.as_deref()).collect();
-        let mut actions: Vec<(ActionId, &Action)> =
-            (0..).map(ActionId).zip(&self.policies.actions).filter(|(_, action)| !undos.contains(action.name.as_str())).collect();
+        let mut actions: Vec<(ActionId, &Action)> = (0..).map(ActionId).zip(&self.policies.actions).collect();
         actions.sort_by_key(|(_, action)| (&action.name, &action.module));
         let (mut found, mut limit) = (Vec::new(), None);
         for (id, action) in actions {

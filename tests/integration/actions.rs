@@ -1,7 +1,9 @@
 //! Who carries an action out, and what a person is told.
 
+use std::collections::BTreeMap;
+
 use tenet::check::{Action, ActionMode, Policies};
-use tenet::evaluate::{Evaluator, Frame, Val};
+use tenet::evaluate::{Evaluator, Frame, Val, parameter_values};
 use tenet::model::Value;
 use tenet::remedy::person::{instructions, verified_by, who};
 use tenet::snapshot::Snapshot;
@@ -35,7 +37,7 @@ fn in_world(look: impl FnOnce(&Policies, &Snapshot, &Evaluator<'_>)) {
     assert!(!compiled.has_errors(), "{:#?}", compiled.diagnostics);
     let test = compiled.policies.tests.iter().find(|test| test.name == "world").unwrap();
     with_world(&compiled.policies, test, |policies, snapshot, options| {
-        let params = vec![Val::Unknown; policies.params.len()];
+        let params = parameter_values(policies, &BTreeMap::new());
         look(policies, snapshot, &Evaluator::new(policies, snapshot, options.now, params));
     })
     .unwrap();
