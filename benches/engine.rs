@@ -4,6 +4,7 @@
 //! and without, in turns, and prints ratios of medians.
 #![expect(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::pedantic,
     clippy::print_stdout,
     clippy::disallowed_methods,

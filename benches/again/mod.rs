@@ -43,6 +43,13 @@ impl PartStore for Edited {
         }
     }
 
+    fn bytes(&self, part: Part) -> u64 {
+        match &self.base {
+            Base::Store(store) => store.bytes(part),
+            Base::Columns(_) => 0,
+        }
+    }
+
     fn digest(&self, part: Part) -> Option<&str> {
         match &self.base {
             Base::Store(store) if !self.parts.iter().any(|(edited, _)| *edited == part) => store.digest(part),

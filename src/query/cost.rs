@@ -123,7 +123,7 @@ impl Ctx<'_> {
             Term::Exists { set, test } => {
                 let (tested, cost) = self.tested(*set, test);
                 let share = 1.0 - (-self.get(*set).members * tested).exp();
-                Estimate { share, cost: self.from_far_end(*set, test, cost), ..plain }
+                Estimate { share, cost: self.by_far_end(*set, test, cost), ..plain }
             }
             Term::Tally { set, test } => {
                 let (tested, cost) = self.tested(*set, test);
@@ -241,7 +241,7 @@ impl Ctx<'_> {
         (share, self.cost(set) + captures + members * (each + 1.0))
     }
 
-    fn from_far_end(&self, set: TermId, test: &Lambda, cost: f64) -> f64 {
+    fn by_far_end(&self, set: TermId, test: &Lambda, cost: f64) -> f64 {
         let found = self.get(set);
         if found.closed || found.members < FAR_END_FROM || !has_far_end(self.query, self.schema, set) {
             return cost;
