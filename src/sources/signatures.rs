@@ -99,6 +99,10 @@ impl AllowedSigners {
         if parsed.to_pem(LineEnding::LF).ok().is_none_or(|text| text.trim_end() != signature.trim_end()) {
             return Err("it is not written as signatures are".to_owned());
         }
+        // The version is not part of what is signed (`PROTOCOL.sshsig`), so nothing but this look holds it.
+        if parsed.version() != SshSig::VERSION {
+            return Err(format!("it is of version {} of signatures, and {} is known here", parsed.version(), SshSig::VERSION));
+        }
         if parsed.namespace() != namespace {
             return Err(format!("it was made for `{}`, not for `{namespace}`", parsed.namespace()));
         }
