@@ -36,7 +36,7 @@ impl Trial<'_> {
         if twice {
             self.twice(&rejudged, case);
         }
-        self.needless(below, case);
+        self.needless(watch, below, case);
         rejudged
     }
 
@@ -99,9 +99,7 @@ impl Trial<'_> {
                 continue;
             }
             let before = watch.table().get(pair).map(Vec::as_slice);
-            let places: BTreeSet<Option<usize>> =
-                before.into_iter().flatten().chain(judged.iter().flatten()).map(|(requirement, _)| *requirement).collect();
-            for place in places {
+            for place in places(before, judged.as_deref()) {
                 let (was, is) = (said(before, place), said(judged.as_deref(), place));
                 if !is_worse(was, is) {
                     continue;
@@ -145,8 +143,9 @@ impl Trial<'_> {
         }
     }
 
-    /// Leaves out one action at a time: one without which everything comes out the same takes something for nothing.
-    fn needless(&mut self, below: &Overlay, case: Case<'_>) {
+    /// Leaves out one action at a time: one without which everything comes out the same, and nothing is worse, takes something
+    /// for nothing.
+    fn needless(&mut self, watch: &Watch, below: &Overlay, case: Case<'_>) {
         if self.acts.len() > LEFT_OUT_MAX {
             return;
         }
@@ -154,14 +153,26 @@ impl Trial<'_> {
         let acts = self.acts.clone();
         for (at, act) in acts.iter().enumerate() {
             let others = acts.iter().enumerate().filter(|(other, _)| *other != at).map(|(_, act)| act);
-            let without = replayed(below, others).snapshot();
-            if self.outcome(&without, case) != whole {
+            let without = replayed(below, others);
+            if self.outcome(&without.snapshot(), case) != whole || self.breaks(watch, &without) {
                 continue;
             }
+            let without = without.snapshot();
             for (text, world) in self.taken_for_nothing(act, &without) {
                 self.report(ProblemKind::NeedLess, text, world);
             }
         }
+    }
+
+    /// Tells whether any verdict but that of advice is worse in a world.
+    fn breaks(&self, watch: &Watch, world: &Overlay) -> bool {
+        let rejudged = watch.again(self.policies, self.scan, world);
+        rejudged.verdicts.iter().any(|(pair, judged)| {
+            let rule = self.scan.runs.get(pair.0).and_then(|run| self.policies.rules.get(run.rule.0 as usize));
+            let before = watch.table().get(pair).map(Vec::as_slice);
+            rule.is_some_and(|rule| rule.severity != RuleSeverity::Advice)
+                && places(before, judged.as_deref()).into_iter().any(|at| is_worse(said(before, at), said(judged.as_deref(), at)))
+        })
     }
 
     /// What becomes of the requirements that are to be repaired: verdicts, and who or what violates them.
@@ -281,6 +292,11 @@ fn needs(what: &str, rule: &Rule) -> String {
         "adds" => format!("what {} does not allow", rule.id),
         _ => rule.id.clone(),
     }
+}
+
+/// The requirements that are spoken of before or afterwards; none for the rule as a whole.
+fn places(before: Option<&[Judged]>, after: Option<&[Judged]>) -> BTreeSet<Option<usize>> {
+    before.into_iter().flatten().chain(after.into_iter().flatten()).map(|(requirement, _)| *requirement).collect()
 }
 
 fn said(judged: Option<&[Judged]>, place: Option<usize>) -> Verdict {
