@@ -3,7 +3,7 @@
 //! Costs are in steps: one value looked at for one row. Values are taken to be spread evenly and to have nothing to do with
 //! each other. A wrong estimate makes a plan slow, never wrong.
 
-use super::access::{equalities, has_far_end};
+use super::access::{MemberValue, equalities, has_far_end};
 use super::counts::Counts;
 use super::term::{FunctionId, Lambda, Query, Term, TermId, calls, parts};
 use crate::check::Comparison;
@@ -228,7 +228,12 @@ impl Ctx<'_> {
         let captures: f64 = test.captures.iter().map(|capture| self.cost(*capture)).sum();
         let looked_up = found.closed && !test.captures.is_empty();
         let narrowed = if looked_up {
-            equalities(self.query, test).iter().map(|(of_member, _)| self.distinct(*of_member)).product::<f64>()
+            let distinct = |value: &MemberValue| match value {
+                MemberValue::One(value) => self.distinct(*value),
+                MemberValue::Each { set, value } => (self.distinct(*value) / self.get(*set).members.max(1.0)).max(1.0),
+            };
+            let rarest = |values: &[MemberValue]| values.iter().map(distinct).fold(f64::MAX, f64::min);
+            equalities(self.query, test).iter().map(|equality| rarest(&equality.values)).product::<f64>()
         } else {
             1.0
         };

@@ -27,7 +27,7 @@ mod rewrite;
 mod term;
 mod words;
 
-pub use access::{EQUALITIES_MAX, conjuncts, equalities, has_far_end};
+pub use access::{EQUALITIES_MAX, Equality, MemberValue, conjuncts, equalities, has_far_end};
 pub use cost::{Estimate, Estimates, FAR_END_FROM};
 pub use counts::{Counts, PropertyCounts, properties_read};
 pub use digest::Digests;

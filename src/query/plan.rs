@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::access::{equalities, has_far_end};
+use super::access::{Equality, MemberValue, equalities, has_far_end};
 use super::cost::{Estimates, FAR_END_FROM};
 use super::counts::Counts;
 use super::lower::RuleQuery;
@@ -346,8 +346,14 @@ impl Maker<'_> {
         if found.closed && !test.captures.is_empty() {
             let by = equalities(query, test);
             if !by.is_empty() {
-                let each =
-                    |(member, other): &(TermId, TermId)| format!("{} == {}", self.words.of(*member, inside), self.words.of(*other, inside));
+                let value = |value: &MemberValue| match value {
+                    MemberValue::One(value) => self.words.of(*value, inside),
+                    MemberValue::Each { set, .. } => format!("a value of {}", self.words.of(*set, inside)),
+                };
+                let each = |equality: &Equality| {
+                    let values: Vec<String> = equality.values.iter().map(value).collect();
+                    format!("{} == {}", values.join(" or "), self.words.of(equality.wanted, inside))
+                };
                 return vec![format!("look-up by {}", by.iter().map(each).collect::<Vec<_>>().join(" and "))];
             }
         }

@@ -1,18 +1,12 @@
 //! Lists that follow from others along a walk, such as assignments inherited from the scopes above.
 //!
-//! Nothing is stored for them: each is gathered when it is asked for, from lists that were filtered beforehand where the
-//! filter looks at nothing but the member.
+//! Nothing is stored for them: each is gathered when it is asked for.
 
-use std::sync::Arc;
-
-use super::super::value::Unseen;
 use super::HashSet;
-use super::facts::{List, Whole};
 use super::gathered::Gathered;
 use super::machine::{Machine, Outcome};
-use super::vector::{DOUBT, FALSE, Rows, Sets, TRUE, is_known};
+use super::vector::{DOUBT, is_known};
 use crate::model::{Completeness, DerivedFrom, EntityId, Property, PropertyId};
-use crate::query::{FunctionId, Lambda, Term, TermId};
 use crate::snapshot::WALK_STEPS_MAX;
 use crate::snapshot::columns::{CodeClass, MemberTimes, NONE, UNBOUNDED, UNKNOWN};
 
@@ -233,107 +227,5 @@ impl<'a> Machine<'a> {
                 visit(member);
             }
         }
-    }
-
-    /// Filters unions part by part, and derived lists by filtering what they gather from: for tests of the member alone.
-    pub(super) fn filtered_steps(&self, set: TermId, test: &Lambda, rows: &Rows<'a>) -> Outcome<Option<Sets<'a>>> {
-        if !test.captures.is_empty() || self.shapes.is_closed(set) {
-            return Ok(None);
-        }
-        match self.query.get(set) {
-            Term::Union(a, b) => {
-                let (a, b) = (self.filter(*a, test, rows)?, self.filter(*b, test, rows)?);
-                Ok(Some(self.union(&a, &b)?))
-            }
-            Term::Navigate { base, property, at: None } if !self.query.type_of(*base).set => {
-                let Some(declared) = self.schema.property(*property) else { return Ok(None) };
-                let Some(rule) = declared.derived else { return Ok(None) };
-                if self.reference().past(declared, None).is_some() {
-                    return Ok(None);
-                }
-                if self.is_for_few(rule.from, test.function, rows.n) {
-                    return Ok(None);
-                }
-                let base = self.evaluate(*base, rows)?;
-                let codes = self.codes(&base, CodeClass::Entity, rows.n);
-                self.gather_filtered(&codes, declared, rule, test.function).map(Some)
-            }
-            _ => Ok(None),
-        }
-    }
-
-    /// Tells whether so few rows ask that it is less work to gather for each than to filter every list beforehand.
-    fn is_for_few(&self, from: PropertyId, test: FunctionId, n: usize) -> bool {
-        /// What is gathered for one row, about.
-        const GATHERED: u64 = 256;
-        let known = self.filtered.borrow().contains_key(&(from, test));
-        let total = || self.columns.list(from).and_then(|list| list.offsets.last().copied()).unwrap_or(0);
-        !known && (n as u64).saturating_mul(GATHERED) < u64::from(total())
-    }
-
-    fn gather_filtered(&self, codes: &[u32], declared: &Property, rule: DerivedFrom, test: FunctionId) -> Outcome<Sets<'a>> {
-        let (stated, from) = (self.filtered_list(declared.id, test)?, self.filtered_list(rule.from, test)?);
-        let mut gathered = Gathered::new(CodeClass::Entity, codes.len());
-        let mut walk = Vec::new();
-        for code in codes {
-            match *code {
-                NONE => {}
-                id if is_known(id) => {
-                    let gap = self.walk_into(id, rule.along, &mut walk)?;
-                    if let Some(stated) = &stated {
-                        gathered.extend_list(stated, id, TRUE);
-                    }
-                    if let Some(from) = &from {
-                        for step in walk.iter().filter(|step| **step != id) {
-                            gathered.extend_list(from, *step, TRUE);
-                        }
-                    }
-                    self.spend(walk.len() as u64)?;
-                    if !self.is_derived_whole(id, declared, &walk, gap) {
-                        self.push_unseen(declared, Some(id), test, &mut gathered)?;
-                    }
-                }
-                _ => self.push_unseen(declared, None, test, &mut gathered)?,
-            }
-            gathered.end_row();
-        }
-        Ok(gathered.finish(false))
-    }
-
-    /// Adds an unseen member if it may pass the test.
-    fn push_unseen(&self, declared: &Property, holder: Option<u32>, test: FunctionId, gathered: &mut Gathered) -> Outcome<()> {
-        let origin = holder.and_then(|id| self.origin(declared, id));
-        let code = self.unseen_code(Unseen { base: declared.ty.base, origin });
-        let tested = self.apply(test, &super::vector::Vector::codes(CodeClass::Entity, vec![code]), 1)?;
-        if self.truths(&tested, 1).first() != Some(&FALSE) {
-            gathered.push(code, DOUBT);
-        }
-        Ok(())
-    }
-
-    /// Returns the members of a property's lists that may pass a test of the member alone.
-    fn filtered_list(&self, property: PropertyId, test: FunctionId) -> Outcome<Option<Arc<List<'a>>>> {
-        let key = (property, test);
-        if let Some(known) = self.filtered.borrow().get(&key) {
-            return Ok(Some(Arc::clone(known)));
-        }
-        let Some(list) = self.list_as_read(property) else { return Ok(None) };
-        let spans: Vec<(u32, u32)> = list.offsets.windows(2).filter_map(|pair| Some((*pair.first()?, *pair.get(1)?))).collect();
-        let sets =
-            Sets { class: list.class, spans: Arc::new(spans), members: list.members.clone(), levels: list.levels.clone(), distinct: true };
-        let lambda = Lambda { function: test, captures: Vec::new() };
-        let kept = self.filter_sets(&sets, &lambda, &Rows::new(sets.spans.len(), Vec::new()))?;
-        let offsets: Vec<u32> = std::iter::once(0).chain(kept.spans.iter().map(|(_, to)| *to)).collect();
-        let kept = Arc::new(List {
-            class: list.class,
-            first: list.first,
-            offsets: offsets.into(),
-            members: kept.members,
-            levels: kept.levels,
-            whole: Whole::All,
-            others_whole: true,
-        });
-        self.filtered.borrow_mut().insert(key, Arc::clone(&kept));
-        Ok(Some(kept))
     }
 }

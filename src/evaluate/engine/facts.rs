@@ -25,6 +25,8 @@ pub(super) struct Attribute<'a> {
     pub(super) codes: Cow<'a, Codes>,
     /// Whether nothing that is covered is unknown.
     pub(super) known: bool,
+    /// How many values there are, if the column holds as it lies.
+    n_known: Option<u32>,
     /// Of a Bool a byte for each entity.
     truths: OnceLock<Vec<u8>>,
 }
@@ -33,6 +35,11 @@ impl Attribute<'_> {
     /// Tells whether the value of each of these is known, or known to be absent.
     pub(super) fn all_known(&self, ids: &std::ops::Range<u32>) -> bool {
         self.known && (ids.is_empty() || (self.first <= ids.start && ids.end <= self.first + self.len))
+    }
+
+    /// Returns how many entities have a value, if that is known without counting.
+    pub(super) fn n_known(&self) -> Option<usize> {
+        self.n_known.map(|n| n as usize)
     }
 
     /// Returns a truth for each entity that is covered, if values differ.
@@ -146,11 +153,13 @@ impl<'a> Facts<'a> {
                 len: 0,
                 codes: Cow::Owned(Codes::Constant(UNKNOWN)),
                 known: false,
+                n_known: None,
                 truths: OnceLock::new(),
             };
         };
         let mut codes = Cow::Borrowed(&column.codes);
         let mut known = column.n_unknown == 0;
+        let mut n_known = column.len.checked_sub(column.n_none.saturating_add(column.n_unknown));
         if self.reference.has_expired()
             && let Some(sources) = self.columns.attribute_sources(property.id)
         {
@@ -159,9 +168,9 @@ impl<'a> Facts<'a> {
                 _ => UNKNOWN,
             });
             codes = Cow::Owned(Codes::Each(valid.collect()));
-            known = false;
+            (known, n_known) = (false, None);
         }
-        Attribute { class, first: column.first, len: column.len, codes, known, truths: OnceLock::new() }
+        Attribute { class, first: column.first, len: column.len, codes, known, n_known, truths: OnceLock::new() }
     }
 
     /// What an attribute with a history was at a `now` before the capture.
@@ -179,6 +188,7 @@ impl<'a> Facts<'a> {
             len: domain.end - domain.start,
             codes: Cow::Owned(Codes::Each(codes)),
             known: false,
+            n_known: None,
             truths: OnceLock::new(),
         }
     }

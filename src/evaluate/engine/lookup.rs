@@ -1,29 +1,51 @@
-//! Members of a constant set found by the value of an attribute or two, instead of testing them all for every row.
+//! Members of a constant set found by the values of some of their attributes, instead of testing them all for every row.
 
 use std::sync::Arc;
 
 use super::gathered::Gathered;
 use super::machine::{Machine, Outcome};
 use super::vector::{Rows, Sets, Vector, is_known};
-use crate::query::{Lambda, TermId, equalities};
+use crate::query::{EQUALITIES_MAX, Equality, Lambda, MemberValue, TermId, equalities};
 use crate::snapshot::columns::{CodeClass, NONE, UNKNOWN};
 
-/// The members of a set by the values of one term or two.
+/// A value for each equality.
+type Key = [u32; EQUALITIES_MAX];
+
+/// The members of a set by the values that equalities ask for.
 pub(super) struct Lookup {
     classes: Vec<CodeClass>,
-    /// Values and place, sorted.
-    known: Vec<(u64, u32)>,
-    /// Places of members whose value is not known.
+    /// Values and place, sorted; a member that has several values stands under each.
+    known: Vec<(Key, u32)>,
+    /// Places of members of which a value is not known.
     others: Vec<u32>,
 }
 
-/// Puts the codes of one row or of one member into one number; nothing if one of them is not known.
-fn joined(codes: impl Iterator<Item = u32>) -> Option<u64> {
-    codes.into_iter().try_fold(0_u64, |key, code| (code == NONE || is_known(code)).then_some(key << 32 | u64::from(code)))
+/// Keys one member may stand under; one with more is tested for every row.
+const KEYS_MAX: usize = 4096;
+
+/// For each member its values, known or not.
+struct Values {
+    class: CodeClass,
+    codes: Vec<u32>,
+    /// Where the values of each member end.
+    ends: Vec<usize>,
+}
+
+impl Values {
+    /// Returns the values of a member; `None` if one may be any.
+    fn of(&self, row: usize) -> Option<&[u32]> {
+        let begin = row.checked_sub(1).map_or(Some(0), |before| self.ends.get(before).copied())?;
+        let values = self.codes.get(begin..*self.ends.get(row)?)?;
+        values.iter().all(|code| is_certain(*code)).then_some(values)
+    }
+}
+
+fn is_certain(code: u32) -> bool {
+    code == NONE || is_known(code)
 }
 
 impl<'a> Machine<'a> {
-    /// Returns for each row the members of a constant set that an equality in the test does not rule out.
+    /// Returns for each row the members of a constant set that the equalities in the test do not rule out.
     pub(super) fn candidates(&self, set: TermId, test: &Lambda, rows: &Rows<'a>) -> Outcome<Option<Sets<'a>>> {
         if !self.shapes.is_closed(set) || test.captures.is_empty() || rows.n < 2 {
             return Ok(None);
@@ -36,22 +58,23 @@ impl<'a> Machine<'a> {
         if sets.n_members() < self.shared.sizes.lookup_from {
             return Ok(None);
         }
-        let of_member: Vec<TermId> = equalities.iter().map(|(of_member, _)| *of_member).collect();
-        let Some(lookup) = self.lookup(set, &sets, of_member)? else { return Ok(None) };
+        let Some(lookup) = self.lookup(set, &sets, &equalities)? else { return Ok(None) };
         let mut arguments = vec![Arc::new(Vector::Same(super::super::value::Val::Unknown))];
         for capture in &test.captures {
             arguments.push(self.evaluate(*capture, rows)?);
         }
         let inner = Rows::new(rows.n, arguments);
         let mut wanted = Vec::new();
-        for ((_, term), class) in equalities.iter().zip(&lookup.classes) {
-            wanted.push(self.codes(&*self.evaluate(*term, &inner)?, *class, rows.n).into_owned());
+        for (equality, class) in equalities.iter().zip(&lookup.classes) {
+            wanted.push(self.codes(&*self.evaluate(equality.wanted, &inner)?, *class, rows.n).into_owned());
         }
         let mut gathered = Gathered::new(sets.class, rows.n);
         let (from, to) = sets.spans.first().copied().unwrap_or((0, 0));
         for row in 0..rows.n {
             let mut push = |at: u32| gathered.push(sets.member(at), sets.level(at));
-            if let Some(key) = joined(wanted.iter().map(|codes| codes.get(row).copied().unwrap_or(UNKNOWN))) {
+            let mut key = Key::default();
+            key.iter_mut().zip(&wanted).for_each(|(slot, codes)| *slot = codes.get(row).copied().unwrap_or(UNKNOWN));
+            if key.iter().all(|code| is_certain(*code)) {
                 let begin = lookup.known.partition_point(|(known, _)| *known < key);
                 lookup.known.iter().skip(begin).take_while(|(known, _)| *known == key).for_each(|(_, at)| push(*at));
                 lookup.others.iter().for_each(|at| push(*at));
@@ -65,35 +88,93 @@ impl<'a> Machine<'a> {
         Ok(Some(gathered.finish(sets.distinct)))
     }
 
-    fn lookup(&self, set: TermId, sets: &Sets<'a>, of_member: Vec<TermId>) -> Outcome<Option<Arc<Lookup>>> {
-        let name = (set, of_member);
+    fn lookup(&self, set: TermId, sets: &Sets<'a>, equalities: &[Equality]) -> Outcome<Option<Arc<Lookup>>> {
+        let name = (set, equalities.to_vec());
         if let Some(known) = self.indexes.borrow().get(&name) {
             return Ok(Some(Arc::clone(known)));
         }
         let n = usize::try_from(sets.n_members()).unwrap_or(usize::MAX);
         let rows = Rows::new(n, vec![Arc::new(sets.flat())]);
-        let (mut classes, mut columns) = (Vec::new(), Vec::new());
-        for term in &name.1 {
-            let values = self.evaluate(*term, &rows)?;
-            let class = match &*values {
+        let mut columns = Vec::new();
+        for equality in equalities {
+            let Some(values) = self.values_of(equality, &rows)? else { return Ok(None) };
+            columns.push(values);
+        }
+        let first = sets.spans.first().map_or(0, |(from, _)| *from);
+        let (mut known, mut others, mut keys) = (Vec::new(), Vec::new(), Vec::new());
+        for (row, at) in (0..n).zip(first..) {
+            if keys_of(&columns, row, &mut keys) {
+                known.extend(keys.iter().map(|key| (*key, at)));
+            } else {
+                others.push(at);
+            }
+        }
+        self.spend(known.len() as u64)?;
+        known.sort_unstable();
+        known.dedup();
+        let lookup = Arc::new(Lookup { classes: columns.into_iter().map(|values| values.class).collect(), known, others });
+        self.indexes.borrow_mut().insert(name, Arc::clone(&lookup));
+        Ok(Some(lookup))
+    }
+
+    /// Returns the values of each row's member that an equality compares; `None` if they have no codes of one class.
+    fn values_of(&self, equality: &Equality, rows: &Rows<'a>) -> Outcome<Option<Values>> {
+        let mut parts: Vec<(CodeClass, Vec<u32>, Option<Sets<'a>>)> = Vec::new();
+        for value in &equality.values {
+            let (vector, n, sets) = match value {
+                MemberValue::One(value) => (self.evaluate(*value, rows)?, rows.n, None),
+                MemberValue::Each { set, value } => {
+                    let sets = self.sets(*set, rows)?;
+                    let n = usize::try_from(sets.n_members()).unwrap_or(usize::MAX);
+                    self.spend(sets.n_members())?;
+                    let inner = Rows::new(n, vec![Arc::new(sets.flat())]);
+                    (self.evaluate(*value, &inner)?, n, Some(sets))
+                }
+            };
+            let class = match &*vector {
                 Vector::Codes(class, _) => *class,
                 Vector::Range(..) => CodeClass::Entity,
                 _ => return Ok(None),
             };
-            classes.push(class);
-            columns.push(self.codes(&values, class, n).into_owned());
-        }
-        let first = sets.spans.first().map_or(0, |(from, _)| *from);
-        let (mut known, mut others) = (Vec::new(), Vec::new());
-        for (row, at) in (0..n).zip(first..) {
-            match joined(columns.iter().map(|codes| codes.get(row).copied().unwrap_or(UNKNOWN))) {
-                Some(key) => known.push((key, at)),
-                None => others.push(at),
+            if parts.iter().any(|(other, ..)| *other != class) {
+                return Ok(None);
             }
+            parts.push((class, self.codes(&vector, class, n).into_owned(), sets));
         }
-        known.sort_unstable();
-        let lookup = Arc::new(Lookup { classes, known, others });
-        self.indexes.borrow_mut().insert(name, Arc::clone(&lookup));
-        Ok(Some(lookup))
+        let Some(class) = parts.first().map(|(class, ..)| *class) else { return Ok(None) };
+        let mut values = Values { class, codes: Vec::new(), ends: Vec::with_capacity(rows.n) };
+        let mut begins = vec![0_usize; parts.len()];
+        for row in 0..rows.n {
+            for ((_, codes, sets), begin) in parts.iter().zip(&mut begins) {
+                let n = sets.as_ref().map_or(1, |sets| sets.spans.get(row).map_or(0, |(from, to)| (to - from) as usize));
+                values.codes.extend_from_slice(codes.get(*begin..*begin + n).unwrap_or(&[UNKNOWN]));
+                *begin += n;
+            }
+            values.ends.push(values.codes.len());
+        }
+        Ok(Some(values))
     }
+}
+
+/// Puts together all combinations of a member's values; tells whether they are known, and few enough.
+fn keys_of(columns: &[Values], row: usize, keys: &mut Vec<Key>) -> bool {
+    keys.clear();
+    keys.push(Key::default());
+    for (place, column) in columns.iter().enumerate() {
+        let Some(values) = column.of(row) else { return false };
+        let begun = std::mem::take(keys);
+        if begun.len().saturating_mul(values.len()) > KEYS_MAX {
+            return false;
+        }
+        for key in begun {
+            keys.extend(values.iter().map(|value| {
+                let mut key = key;
+                if let Some(slot) = key.get_mut(place) {
+                    *slot = *value;
+                }
+                key
+            }));
+        }
+    }
+    true
 }

@@ -38,8 +38,8 @@ pub(super) type Lent<'a> = Arc<Vector<'a>>;
 /// Values that a policy names and no fact has, and the place of each.
 type Foreign = (Vec<Value>, HashMap<(CodeClass, Value), u32>);
 
-/// Look-ups by the set they are over and the terms they go by.
-type Lookups = HashMap<(TermId, Vec<TermId>), Arc<super::lookup::Lookup>>;
+/// Look-ups by the set they are over and the equalities they go by.
+type Lookups = HashMap<(TermId, Vec<crate::query::Equality>), Arc<super::lookup::Lookup>>;
 
 /// The key of an entity nobody has seen is not known.
 fn key_code(code: u32) -> u32 {
@@ -415,15 +415,16 @@ impl<'a> Machine<'a> {
         if declared.is_key || column.class != CodeClass::Bool {
             return Ok(None);
         }
-        let Some(table) = column.truths() else { return Ok(None) };
+        let Codes::Each(each) = &*column.codes else { return Ok(None) };
         self.spend(rows.n as u64)?;
         let base = self.evaluate(*base, rows)?;
         if let Vector::Range(first, end) = *base {
             let range = first.wrapping_sub(column.first) as usize..end.wrapping_sub(column.first) as usize;
-            if let Some(truths) = table.get(range) {
-                return Ok(Some(truths.to_vec()));
+            if let Some(codes) = each.get(range) {
+                return Ok(Some(codes.iter().map(|code| truth_of_code(*code)).collect()));
             }
         }
+        let Some(table) = column.truths() else { return Ok(None) };
         let base = self.codes(&base, CodeClass::Entity, rows.n);
         let read = |code: &u32| match table.get(code.wrapping_sub(column.first) as usize) {
             Some(truth) => *truth,
@@ -467,7 +468,7 @@ impl<'a> Machine<'a> {
     /// Conjunctions and disjunctions: first what decides the most for the least work; what is decided by then is not looked at
     /// again.
     fn junction(&self, parts: &[TermId], deciding: u8, rows: &Rows<'a>) -> Outcome<Vec<u8>> {
-        let parts = self.shared.estimates.ordered(parts, deciding == FALSE);
+        let parts = self.shared.estimates().ordered(parts, deciding == FALSE);
         let Some((first, others)) = parts.split_first() else { return Ok(vec![TRUE - deciding; rows.n]) };
         let mut result = self.truth(*first, rows)?;
         let mut narrowed: Option<(Vec<u32>, Rows<'a>)> = None;

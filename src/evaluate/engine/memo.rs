@@ -20,6 +20,8 @@ pub(super) struct Memo<'a> {
     /// For single codes their place among `rows`, once any was asked for.
     places: Option<Places>,
     rows: Stored<'a>,
+    /// How many codes were asked for one by one.
+    asked: u64,
 }
 
 /// Places of codes: by the code itself for a range of codes, looked up for others.
@@ -82,8 +84,9 @@ enum Stored<'a> {
     Values(Vec<Val>),
 }
 
-/// Ranges smaller than this are computed whole sooner than looked up.
-const DENSE_SHARE: u64 = 3;
+/// A plain function is computed for a whole type at once if it is asked for more than one in so many: in a row a value takes a
+/// few steps of the processor, picked here and there some twenty times as many.
+const DENSE_SHARE: u64 = 16;
 
 impl<'a> Machine<'a> {
     /// Applies a function of one argument to every row.
@@ -101,12 +104,13 @@ impl<'a> Machine<'a> {
                 let rows = Rows::new(n, vec![Arc::new(argument.clone())]);
                 Ok((*self.evaluate(body, &rows)?).clone())
             }
-            Vector::Range(first, end) => self.apply_range(function, *first..*end),
+            Vector::Range(first, end) => self.apply_range(function, *first..*end).map(Arc::unwrap_or_clone),
             Vector::Codes(class, codes) => self.apply_codes(function, *class, codes),
         }
     }
 
-    fn apply_range(&self, function: FunctionId, range: Range<u32>) -> Outcome<Vector<'a>> {
+    /// Applies a function of one argument to consecutive entities.
+    pub(super) fn apply_range(&self, function: FunctionId, range: Range<u32>) -> Outcome<Arc<Vector<'a>>> {
         if let Some(known) = self.known_range(function, &range) {
             return Ok(known);
         }
@@ -117,7 +121,7 @@ impl<'a> Machine<'a> {
         if memo.dense.as_ref().is_none_or(|(known, _)| known.len() < range.len()) {
             memo.dense = Some((range, Arc::clone(&shared)));
         }
-        Ok((*shared).clone())
+        Ok(shared)
     }
 
     fn over_range(&self, function: FunctionId, range: Range<u32>) -> Outcome<Vector<'a>> {
@@ -130,19 +134,19 @@ impl<'a> Machine<'a> {
         Ok((*self.evaluate(body, &rows)?).clone())
     }
 
-    fn known_range(&self, function: FunctionId, range: &Range<u32>) -> Option<Vector<'a>> {
+    fn known_range(&self, function: FunctionId, range: &Range<u32>) -> Option<Arc<Vector<'a>>> {
         let memos = self.memos.borrow();
         let (known, vector) = memos.get(&function)?.dense.as_ref()?;
         if known == range {
-            return Some((**vector).clone());
+            return Some(Arc::clone(vector));
         }
         if known.start <= range.start && range.end <= known.end {
             if let Vector::Truth(truths) = &**vector {
                 let part = (range.start - known.start) as usize..(range.end - known.start) as usize;
-                return Some(Vector::Truth(truths.get(part).unwrap_or(&[]).to_vec()));
+                return Some(Arc::new(Vector::Truth(truths.get(part).unwrap_or(&[]).to_vec())));
             }
             let rows: Vec<u32> = (range.start - known.start..range.end - known.start).collect();
-            return Some(vector.gather(&rows));
+            return Some(Arc::new(vector.gather(&rows)));
         }
         None
     }
@@ -171,11 +175,16 @@ impl<'a> Machine<'a> {
         let plain = !self.shapes.has_sets(known.body);
         let Some(Base::Entity(ty)) = known.arguments.first().map(|argument| argument.base) else { return Ok(()) };
         let domain = self.columns.domain(ty);
-        if !plain || n.saturating_mul(DENSE_SHARE) < domain.len() as u64 || domain.is_empty() {
+        if !plain || domain.is_empty() {
             return Ok(());
         }
-        if self.memos.borrow().get(&function).is_some_and(|memo| memo.dense.is_some()) {
-            return Ok(());
+        {
+            let mut memos = self.memos.borrow_mut();
+            let memo = memos.entry(function).or_default();
+            memo.asked = memo.asked.saturating_add(n);
+            if memo.dense.is_some() || memo.asked.saturating_mul(DENSE_SHARE) < domain.len() as u64 {
+                return Ok(());
+            }
         }
         let made = Arc::new(self.over_range(function, domain.clone())?);
         self.memos.borrow_mut().entry(function).or_default().dense = Some((domain, made));

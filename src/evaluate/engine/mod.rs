@@ -9,7 +9,7 @@
 //! - `vector`: values, truths and sets of a batch
 //! - `facts`: columns as they hold now
 //! - `shared`: what all threads share
-//! - `machine`, `compare`, `sets`, `derived`, `count`, `lookup`, `repeated`, `image`: terms over a batch
+//! - `machine`, `compare`, `sets`, `derived`, `filtered`, `count`, `lookup`, `repeated`, `image`: terms over a batch
 //! - `gathered`: sets under construction, walks and closures
 //! - `memo`: functions computed once for each entity
 //! - `prefetch`: what is loaded beforehand
@@ -28,6 +28,7 @@ mod decide;
 pub mod delta;
 mod derived;
 mod facts;
+mod filtered;
 mod gathered;
 mod image;
 mod judged;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::super::value::{Member, SetValue, Unseen, Val};
-use super::gathered::{Closures, Gathered};
+use super::gathered::{Closures, Gathered, Visits};
 use super::machine::{Machine, Outcome};
 use super::vector::{DOUBT, FALSE, Rows, Sets, TRUE, Vector, is_known, is_unseen};
 use crate::model::{Base, EntityTypeId, Property, PropertyId, Type, Value};
@@ -305,16 +305,23 @@ impl<'a> Machine<'a> {
         let mut closures = self.closures.take();
         let known = closures.entry(property).or_default();
         for (from, to) in starts.spans.iter() {
+            let together = (to - from) as usize >= self.shared.sizes.together_from;
+            let mut queue = Vec::new();
             for at in *from..*to {
                 let (start, level) = (starts.member(at), starts.level(at));
                 if reflexive {
                     gathered.push(start, level);
                 }
-                if is_known(start) {
-                    self.add_closure(start, declared, level, known, &mut gathered)?;
-                } else {
+                if !is_known(start) {
                     gathered.push(beyond, DOUBT);
+                } else if together {
+                    queue.push((start, level));
+                } else {
+                    self.add_closure(start, declared, level, known, &mut gathered)?;
                 }
+            }
+            if !queue.is_empty() {
+                self.add_closures(queue, declared, &mut gathered)?;
             }
             gathered.fold_row();
             gathered.end_row();
@@ -379,13 +386,39 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    /// Walks from one entity; tells whether any list on the way may lack members.
+    /// Adds everything reached from many entities, walking from all of them at once: what several lead to is visited once.
+    fn add_closures(&self, starts: Vec<(u32, u8)>, declared: &Property, gathered: &mut Gathered) -> Outcome<()> {
+        let mut visit = self.visits.take();
+        let open = self.walk_from(starts, declared, &mut visit)?;
+        let reached = visit.reached().to_vec();
+        for id in reached {
+            gathered.push(id, visit.level(id));
+        }
+        self.visits.replace(visit);
+        if open {
+            gathered.push(self.unseen_code(Unseen { base: declared.ty.base, origin: None }), DOUBT);
+        }
+        Ok(())
+    }
+
+    /// Walks from one entity, and remembers what was reached; tells whether any list on the way may lack members.
     fn walk(&self, start: u32, declared: &Property, level: u8, known: &mut Closures, gathered: &mut Gathered) -> Outcome<bool> {
         let mut visit = self.visits.take();
+        let open = self.walk_from(vec![(start, TRUE)], declared, &mut visit)?;
+        let reached = visit.reached().to_vec();
+        for id in &reached {
+            gathered.push(*id, visit.level(*id).min(level));
+        }
+        known.remember(start, reached.iter().map(|id| (*id, visit.level(*id))), open);
+        self.visits.replace(visit);
+        Ok(open)
+    }
+
+    /// Walks from entities, each with how surely it is one to start from; tells whether any list on the way may lack members.
+    fn walk_from(&self, mut queue: Vec<(u32, u8)>, declared: &Property, visit: &mut Visits) -> Outcome<bool> {
         visit.begin(self.facts.root_domain(declared.owner));
         let mut step = Gathered::new(CodeClass::Entity, 1);
         let mut open = false;
-        let mut queue = vec![(start, TRUE)];
         while let Some((id, sure)) = queue.pop() {
             match self.is_of_type(id, declared.owner) {
                 FALSE => continue,
@@ -405,12 +438,6 @@ impl<'a> Machine<'a> {
                 }
             }
         }
-        let reached = visit.reached().to_vec();
-        for id in &reached {
-            gathered.push(*id, visit.level(*id).min(level));
-        }
-        known.remember(start, reached.iter().map(|id| (*id, visit.level(*id))), open);
-        self.visits.replace(visit);
         Ok(open)
     }
 

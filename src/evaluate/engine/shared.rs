@@ -33,8 +33,7 @@ pub(super) struct Shared<'a> {
     pub(super) columns: &'a Columns,
     pub(super) now: Timestamp,
     pub(super) sizes: Sizes,
-    /// What terms may cost and yield over this snapshot.
-    pub(super) estimates: Estimates,
+    estimates: OnceLock<Estimates>,
     attributes: OfProperties<Attribute<'a>>,
     lists: OfProperties<List<'a>>,
     lists_as_read: OfProperties<List<'a>>,
@@ -60,12 +59,17 @@ impl<'a> Shared<'a> {
             columns,
             now,
             sizes: plan.sizes,
-            estimates: Estimates::new(&plan.query, schema, &counts(&plan.query, columns)),
+            estimates: OnceLock::new(),
             attributes: none_yet(schema),
             lists: none_yet(schema),
             lists_as_read: none_yet(schema),
             reverses: none_yet(schema),
         }
+    }
+
+    /// Returns what terms may cost and yield over this snapshot; its columns are counted when this is first asked.
+    pub(super) fn estimates(&self) -> &Estimates {
+        self.estimates.get_or_init(|| Estimates::new(self.query, self.schema, &counts(self.query, self.columns)))
     }
 
     /// Prepares an evaluator; each machine has its own.

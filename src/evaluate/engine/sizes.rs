@@ -23,6 +23,8 @@ pub struct Sizes {
     pub image_from: usize,
     /// Sets shorter than this are gathered.
     pub image_short: u64,
+    /// Starts from which closures are walked together.
+    pub together_from: usize,
     /// Members from which a look-up is made.
     pub lookup_from: u64,
 }
@@ -40,6 +42,7 @@ impl Default for Sizes {
             repeated_from: 256,
             image_from: 32,
             image_short: 24,
+            together_from: 8,
             lookup_from: 8,
         }
     }
@@ -58,6 +61,7 @@ impl Sizes {
         repeated_from: 2,
         image_from: 1,
         image_short: 0,
+        together_from: 2,
         lookup_from: 1,
     };
 }

@@ -1,7 +1,6 @@
 //! One table as a Parquet file (zstd). Equal tables give equal bytes.
 
 use std::collections::HashSet;
-use std::fs::File;
 use std::io::Write;
 use std::sync::Arc;
 
@@ -11,6 +10,7 @@ use ::parquet::arrow::arrow_writer::ArrowWriterOptions;
 use ::parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowColumnWriter, compute_leaves};
 use ::parquet::basic::{Compression, Encoding, ZstdLevel};
 use ::parquet::file::properties::WriterProperties;
+use ::parquet::file::reader::ChunkReader;
 use ::parquet::schema::types::ColumnPath;
 use arrow_array::{Array, ArrayRef, BooleanArray, Int64Array, LargeStringArray, StringArray, TimestampMicrosecondArray};
 use arrow_schema::{DataType, Field, Schema as ArrowSchema, TimeUnit};
@@ -149,16 +149,16 @@ fn array(column: &Column, from: usize, to: usize) -> ArrayRef {
     }
 }
 
-/// Reads a table from an open file.
+/// Reads a table from an open file, or from the bytes of one.
 ///
 /// The Parquet reader panics on some forged files whose digest was forged with them; such a panic is an error here.
-pub(super) fn read_table(name: &str, file: File, file_bytes: u64, rows: u64) -> Result<Table, String> {
+pub(super) fn read_table(name: &str, file: impl ChunkReader + 'static, file_bytes: u64, rows: u64) -> Result<Table, String> {
     let read = std::panic::AssertUnwindSafe(|| decode(name, file, file_bytes, rows));
     std::panic::catch_unwind(read).unwrap_or_else(|_| Err("it is no sound Parquet file".to_owned()))
 }
 
 /// Stops at the limits on rows and decoded bytes, whatever the file says of itself.
-fn decode(name: &str, file: File, file_bytes: u64, rows: u64) -> Result<Table, String> {
+fn decode(name: &str, file: impl ChunkReader + 'static, file_bytes: u64, rows: u64) -> Result<Table, String> {
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
     let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file, options).map_err(|error| error.to_string())?;
     let stated = u64::try_from(builder.metadata().file_metadata().num_rows()).map_err(|_| "a negative number of rows".to_owned())?;
