@@ -95,6 +95,11 @@ pub(super) fn demand(
     plan: &PlanFile,
     now: jiff::Timestamp,
 ) -> Result<Vec<String>, Failure> {
+    let wanted = repo.config.plan.approvals;
+    if plan.plan.approvals.needed < wanted {
+        let message = format!("the plan asks for {} approvals, and tenet.toml for {wanted}; plan again", plan.plan.approvals.needed);
+        return Err(Failure { exit: Exit::Unapproved, message });
+    }
     let (signers, digest) = allowed_signers(repo, asked)?;
     let approvals = look(path, plan, &signers, now)?;
     judge(&plan.plan, &digest, &approvals).map_err(|error| Failure { exit: Exit::Unapproved, message: error.to_string() })

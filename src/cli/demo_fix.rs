@@ -45,7 +45,7 @@ pub(super) fn run(global: &Global, root: &Path, first: &Selection) -> anyhow::Re
     plan::run(&stage.now(), &stage.planning(first, "plan.json"))?;
     let journal = stage.approve_and_apply("plan.json", first)?;
     let between = stage.collect("applied")?;
-    let second = plan::make(&stage.now(), &stage.planning(&between, "second.json"))?.plan;
+    let second = plan::make(&stage.now(), &stage.planning(&between, "second.json"))?.0.plan;
     output::print(&format!("\nThe tenant is read again. {}", left(&second)))?;
 
     output::print(&format!("\n$ tenet undo {journal} -o back.json\n\n"))?;
