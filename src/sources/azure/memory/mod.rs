@@ -188,6 +188,17 @@ impl MemoryTenant {
         }
     }
 
+    /// Lets somebody else write an object, or take it away, whatever the services would say to that. Gives whether the path names one
+    /// that can be written so.
+    pub fn happen(&mut self, service: Service, path: &str, body: Option<Json>, now: Timestamp) -> bool {
+        let (kind, key) = match route(service, path) {
+            Route::One(kind, _, name) => (kind, self.key(kind, &name, path)),
+            _ => return false,
+        };
+        self.store.write(kind, &key, body, now, now);
+        true
+    }
+
     /// When a write of `now` shows.
     fn shows_at(&self, now: Timestamp) -> Timestamp {
         later(now, self.settings.lag)
