@@ -97,7 +97,8 @@ pub(super) fn demand(
 ) -> Result<Vec<String>, Failure> {
     let wanted = repo.config.plan.approvals;
     if plan.plan.approvals.needed < wanted {
-        let message = format!("the plan asks for {} approvals, and tenet.toml for {wanted}; plan again", plan.plan.approvals.needed);
+        let asked = plan.plan.approvals.needed;
+        let message = format!("the plan was made for {asked} of the {wanted} approvals that tenet.toml asks for; plan again");
         return Err(Failure { exit: Exit::Unapproved, message });
     }
     let (signers, digest) = allowed_signers(repo, asked)?;

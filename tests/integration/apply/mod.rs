@@ -12,4 +12,5 @@ mod remote;
 mod stale;
 mod steps;
 mod tamper;
+mod tenants;
 mod world;
