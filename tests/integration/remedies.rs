@@ -405,13 +405,13 @@ rule ROLE-906 for s: Subscription {{
   title "Dora is Owner"
   why "To see what happens between two steps."
   severity high
-  require dora: some a in s.role_assignments : a.role.guid == role.owner and a.principal.display_name == "dora"
+  require dora: some a in s.role_assignments : a.role.guid == role.owner and a.principal.display_name is not none and a.principal.display_name == "dora"
     else "Dora is not Owner."
-  require not_alice: no a in s.role_assignments : a.role.guid == role.owner and a.principal.display_name == "alice"
+  require not_alice: no a in s.role_assignments : a.role.guid == role.owner and a.principal.display_name is not none and a.principal.display_name == "alice"
     else "Alice is Owner."
   fix swap for dora, not_alice {{
-    for a in s.role_assignments where a.principal.display_name == "alice" {{ take(a) }}
-    for u in User where u.display_name == "dora" {{ for r in RoleDefinition where r.guid == role.owner {{ give(s, u, r) }} }}
+    for a in s.role_assignments where a.principal.display_name is not none and a.principal.display_name == "alice" {{ take(a) }}
+    for u in User where u.display_name is not none and u.display_name == "dora" {{ for r in RoleDefinition where r.guid == role.owner {{ give(s, u, r) }} }}
   }}
 }}
 action take(a: RoleAssignment) {{

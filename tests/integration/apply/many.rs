@@ -11,7 +11,7 @@ use tenet::sources::journal_file::read_journal;
 use tenet::sources::plan_file::encode_plan;
 
 use super::fake::{Fault, Hands};
-use super::world::{Refused, Scene, add, file, plan, resume, run, steps};
+use super::world::{Refused, Scene, add, plan, resume, run, steps};
 use crate::memory::recorded;
 use crate::overlay::Random;
 
@@ -211,14 +211,12 @@ fn nobody_applies_what_takes_their_own_access() {
     assert_eq!(scene.fake.requests, Vec::<String>::new());
 }
 
-/// A step that names no finding is named all the same where it cannot be undone.
+/// A step that cannot be undone is named with the reason.
 #[test]
 fn an_undo_leaves_no_step_out() {
     let mut first = add(4);
-    first.why.clear();
     first.undo = tenet::remedy::plan::Undo::Irreversible("nobody knows how".into());
     let mut scene = Scene::new(vec![first, add(8)]);
-    scene.file = file(scene.file.plan.steps.clone());
     scene.ends(&Ending::Complete);
     let read = read_journal(&scene.journal()).unwrap();
     let back = tenet::remedy::undo::Back { now: begin(), planner: "mia", policies: "x", tool: "0.1.0" };

@@ -32,7 +32,7 @@ fn demo_plan() -> &'static PlanFile {
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path();
         tenet(folder, &["demo", "--keep", "repo", "-f", "json=result.json"]).ends(0, "ok");
-        let snapshot = "snapshots/contoso.snapshot";
+        let snapshot = "repo/snapshots/contoso.snapshot";
         let args = ["-C", "repo", "plan", "--snapshot", snapshot, "--principal", ADMIN, "--planner", "harper", "-o", "new.json"];
         tenet(folder, &args).ends(0, "ok");
         let path = ["new.json", "repo/new.json"].map(|name| folder.join(name)).into_iter().find(|path| path.exists()).unwrap();
@@ -225,18 +225,18 @@ fn a_flipped_bit_of_plan_or_approval_writes_nothing() {
     let server = server();
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    tenet(folder, &["demo", "--keep", "repo", "-f", "json=result.json"]).ends(0, "ok");
+    tenet(folder, &["demo", "--keep", "repo"]).ends(0, "ok");
     let repo = folder.join("repo");
     let config = repo.join("tenet.toml");
     let cloud = format!("\n[cloud]\nauthority = \"https://login.example\"\narm = \"{0}\"\ngraph = \"{0}\"\n", server.origin);
     fs::write(&config, fs::read_to_string(&config).unwrap() + &cloud).unwrap();
     fs::write(repo.join("token"), server.token("admin")).unwrap();
-    let snapshot = "snapshots/contoso.snapshot";
+    let snapshot = "repo/snapshots/contoso.snapshot";
     let now = Timestamp::now().to_string();
     let plan = ["-C", "repo", "--now", &now, "plan", "--snapshot", snapshot, "--principal", ADMIN, "--planner", "jo", "-o", "new.json"];
     tenet(folder, &plan).ends(0, "ok");
-    tenet(folder, &["-C", "repo", "approve", "new.json", "--key", "demo_key"]).ends(0, "ok");
-    let apply = || tenet(folder, &["-C", "repo", "apply", "new.json", "--auth", "token-file", "--token-file", "token"]);
+    tenet(folder, &["-C", "repo", "approve", "new.json", "--key", "repo/demo_key"]).ends(0, "ok");
+    let apply = || tenet(folder, &["-C", "repo", "apply", "new.json", "--auth", "token-file", "--token-file", "repo/token"]);
     let mut tried = 0;
     for name in ["new.json", "new.json.sig.1"] {
         let path = [repo.join(name), folder.join(name)].into_iter().find(|path| path.exists()).unwrap();
