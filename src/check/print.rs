@@ -1,6 +1,6 @@
 //! Writes a checked expression as a reader would, for explanations.
 
-use super::typed::{Binder, Comparison, Expr, ExprKind, Policies, VarId};
+use super::typed::{Binder, Expr, ExprKind, Policies, VarId};
 use crate::model::{PropertyId, Value};
 use crate::syntax::ast::{Aggregate, Quantifier};
 
@@ -82,7 +82,7 @@ impl Printer<'_> {
             ExprKind::Or(parts) => self.joined(parts, " or "),
             ExprKind::Implies(a, b) => format!("{} implies {}", self.group(a), self.group(b)),
             ExprKind::Branches(branches) => branches.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(" or "),
-            ExprKind::Compare(op, a, b) => format!("{} {} {}", self.group(a), comparison(*op), self.group(b)),
+            ExprKind::Compare(op, a, b) => format!("{} {} {}", self.group(a), op.symbol(), self.group(b)),
             ExprKind::In { item, set, negated } => {
                 let not = if *negated { "not " } else { "" };
                 format!("{} {not}in {}", self.group(item), self.group(set))
@@ -140,16 +140,5 @@ impl Printer<'_> {
     fn literal(&self, value: &Value) -> String {
         let text = value.display(&self.policies.schema);
         if matches!(value, Value::Text(_)) { format!("\"{text}\"") } else { text }
-    }
-}
-
-fn comparison(op: Comparison) -> &'static str {
-    match op {
-        Comparison::Equal => "==",
-        Comparison::NotEqual => "!=",
-        Comparison::Less => "<",
-        Comparison::LessEqual => "<=",
-        Comparison::Greater => ">",
-        Comparison::GreaterEqual => ">=",
     }
 }

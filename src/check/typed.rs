@@ -482,6 +482,33 @@ pub enum Comparison {
     GreaterEqual,
 }
 
+impl Comparison {
+    /// Returns it as it is written.
+    #[must_use]
+    pub fn symbol(self) -> &'static str {
+        match self {
+            Self::Equal => "==",
+            Self::NotEqual => "!=",
+            Self::Less => "<",
+            Self::LessEqual => "<=",
+            Self::Greater => ">",
+            Self::GreaterEqual => ">=",
+        }
+    }
+
+    /// Returns what holds of `b` and `a` where this holds of `a` and `b`.
+    #[must_use]
+    pub fn flipped(self) -> Self {
+        match self {
+            Self::Less => Self::Greater,
+            Self::LessEqual => Self::GreaterEqual,
+            Self::Greater => Self::Less,
+            Self::GreaterEqual => Self::LessEqual,
+            Self::Equal | Self::NotEqual => self,
+        }
+    }
+}
+
 /// The kinds of typed expression.
 #[derive(Debug, Clone)]
 pub enum ExprKind {

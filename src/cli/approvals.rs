@@ -95,6 +95,12 @@ pub(super) fn demand(
     plan: &PlanFile,
     now: jiff::Timestamp,
 ) -> Result<Vec<String>, Failure> {
+    let wanted = repo.config.plan.approvals;
+    if plan.plan.approvals.needed < wanted {
+        let asked = plan.plan.approvals.needed;
+        let message = format!("the plan was made for {asked} of the {wanted} approvals that tenet.toml asks for; plan again");
+        return Err(Failure { exit: Exit::Unapproved, message });
+    }
     let (signers, digest) = allowed_signers(repo, asked)?;
     let approvals = look(path, plan, &signers, now)?;
     judge(&plan.plan, &digest, &approvals).map_err(|error| Failure { exit: Exit::Unapproved, message: error.to_string() })

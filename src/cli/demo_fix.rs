@@ -19,12 +19,12 @@ use crate::remedy::plan::Plan as Made;
 use crate::remedy::target::Clock;
 use crate::report::plain;
 use crate::sources::azure::credentials::AuthMethod;
-use crate::sources::azure::memory::{MemoryTarget, MemoryTenant, RecordedPage};
+use crate::sources::azure::memory::{Caller, Grant, MemoryTarget, MemoryTenant, RecordedPage};
 use crate::sources::plan_file::read_plan;
 use crate::sources::signatures::SigningKey;
 
 /// Who applies the plan: the caller of the tenant in memory who may do everything.
-const PRINCIPAL: &str = "ad000000-0000-4000-8000-000000000000";
+const PRINCIPAL: &str = "a0000007-0000-4000-8000-000000000000";
 const PLANNER: &str = "harper.lang@contoso.example";
 const APPROVER: &str = "finley.roth@contoso.example";
 /// The approver's key of the demo. It is no secret: it opens nothing but the demo.
@@ -38,14 +38,16 @@ pub(super) fn run(global: &Global, root: &Path, first: &Selection) -> anyhow::Re
     sign_as_approver(root)?;
     let before = findings(global, root, first)?;
     let clock = DemoClock::at(before.now);
-    let tenant = MemoryTenant::from_answers(&answers(&root.join("answers"))?).map_err(|error| Failure::usage(error.to_string()))?;
+    let mut tenant = MemoryTenant::from_answers(&answers(&root.join("answers"))?).map_err(|error| Failure::usage(error.to_string()))?;
+    // Somebody of the directory: what is taken back is made by whoever applies, and names nobody new.
+    tenant.add_caller(PLANNER, Caller { object_id: PRINCIPAL.to_owned(), grants: Grant::everything() });
     let mut stage = Stage { global, root, clock: &clock, tenant: Some(tenant) };
 
     output::print("\n$ tenet plan -o plan.json\n\n")?;
     plan::run(&stage.now(), &stage.planning(first, "plan.json"))?;
     let journal = stage.approve_and_apply("plan.json", first)?;
     let between = stage.collect("applied")?;
-    let second = plan::make(&stage.now(), &stage.planning(&between, "second.json"))?.plan;
+    let second = plan::make(&stage.now(), &stage.planning(&between, "second.json"))?.0.plan;
     output::print(&format!("\nThe tenant is read again. {}", left(&second)))?;
 
     output::print(&format!("\n$ tenet undo {journal} -o back.json\n\n"))?;
@@ -133,7 +135,7 @@ impl Stage<'_> {
             auth: AuthArgs { auth: AuthMethod::Auto, token_file: None },
         };
         let tenant = self.tenant.take().ok_or_else(|| Failure::usage("the demo's tenant is lent already"))?;
-        let connect = |_: &_| Ok(MemoryTarget::new(tenant, "admin", self.clock));
+        let connect = |_: &_| Ok(MemoryTarget::new(tenant, PLANNER, self.clock));
         let quiet = Global { now: None, ..self.now() };
         let (_, target) = carry_out(&quiet, &applying, connect, self.clock)?;
         self.tenant = Some(target.tenant().clone());

@@ -18,9 +18,9 @@ use crate::check::Policies;
 use crate::evaluate::engine::scan;
 use crate::evaluate::{Detail, Options, Scan};
 use crate::model::{parse_duration, parse_instant, sha256_hex};
-use crate::remedy::plan::{Approvals, Digests, Limits};
+use crate::remedy::plan::{Approvals, Digests, Limits, Why};
 use crate::remedy::{PlanError, Request, Selection, make_plan};
-use crate::report::{ResultDocument, render_plan, result_document};
+use crate::report::{ResultDocument, render_advice, render_plan, result_document};
 use crate::snapshot::Snapshot;
 use crate::sources::azure::AzureRequests;
 use crate::sources::plan_file::{PlanFile, encode_plan, write_plan};
@@ -32,8 +32,8 @@ const RESULT_BYTES_MAX: u64 = 1 << 30;
 const VALID_SECONDS_MAX: i64 = 7 * 24 * 60 * 60;
 
 pub(super) fn run(global: &Global, args: &Plan) -> anyhow::Result<Exit> {
-    let file = make(global, args)?;
-    output::print(&render_plan(&file.plan))?;
+    let (file, advice) = make(global, args)?;
+    output::print(&(render_plan(&file.plan) + &render_advice(&advice)))?;
     if let Some(path) = &args.output {
         write_plan(&file, path).map_err(|error| Failure::usage(error.to_string()))?;
         output::say(global, &format!("wrote {}; digest {}", path.display(), file.digest));
@@ -42,8 +42,8 @@ pub(super) fn run(global: &Global, args: &Plan) -> anyhow::Result<Exit> {
     Ok(if anything && args.detailed_exitcode { Exit::Changes } else { Exit::Ok })
 }
 
-/// Makes a plan, and neither shows nor writes it.
-pub(super) fn make(global: &Global, args: &Plan) -> anyhow::Result<PlanFile> {
+/// Makes a plan, and neither shows nor writes it; with the advice that speaks afterwards.
+pub(super) fn make(global: &Global, args: &Plan) -> anyhow::Result<(PlanFile, Vec<Why>)> {
     let valid_for = valid_for(&args.valid_for)?;
     let repo = repo::open(global)?;
     let mut files = repo.policy_files(&[])?;
@@ -88,7 +88,8 @@ pub(super) fn make(global: &Global, args: &Plan) -> anyhow::Result<PlanFile> {
     let planned = make_plan(&request).map_err(|error| refusal(&error))?;
     loaded.check()?;
     drop(work);
-    Ok(encode_plan(planned.plan).map_err(|error| Failure::new(Exit::Bug, format!("the plan cannot be written: {error}")))?)
+    let file = encode_plan(planned.plan).map_err(|error| Failure::new(Exit::Bug, format!("the plan cannot be written: {error}")))?;
+    Ok((file, planned.advice))
 }
 
 fn refusal(error: &PlanError) -> Failure {

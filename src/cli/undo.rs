@@ -15,8 +15,10 @@ pub(super) fn run(global: &Global, args: &Undo) -> anyhow::Result<Exit> {
     let compiled = repo.compile(global, &files)?;
     let policies = repo::policies_digest(&compiled);
     let now = global.now.unwrap_or_else(jiff::Timestamp::now);
-    let planner = args.planner.clone().unwrap_or_else(|| read.progress.opened.plan.planner.clone());
+    let planner = args.planner.clone().or_else(|| repo.config.plan.planner.clone());
+    let planner = planner.unwrap_or_else(|| read.progress.opened.plan.planner.clone());
     let mut plan = undo_plan(&read.progress, &Back { now, planner: &planner, policies: &policies, tool: env!("CARGO_PKG_VERSION") });
+    plan.approvals.needed = plan.approvals.needed.max(repo.config.plan.approvals);
     if plan.approvals.needed > 0 {
         plan.approvals.allowed_signers = approvals::allowed_signers(&repo, args.signers.as_deref())?.1;
     }

@@ -1,7 +1,7 @@
 //! Terms in the words of the language, for plans that are shown.
 
 use super::term::{Lambda, ParamVersion, Query, Term, TermId};
-use crate::check::{Comparison, Policies};
+use crate::check::Policies;
 use crate::model::{PropertyId, Type, Value};
 
 /// Longer texts are cut.
@@ -79,7 +79,7 @@ impl Words<'_> {
             Term::Or(parts) if parts.is_empty() => "false".to_owned(),
             Term::And(parts) => format!("({})", all(parts, " and ")),
             Term::Or(parts) => format!("({})", all(parts, " or ")),
-            Term::Compare(op, a, b) => two(*a, comparison(*op), *b),
+            Term::Compare(op, a, b) => two(*a, op.symbol(), *b),
             Term::In(item, set) => two(*item, "in", *set),
             Term::IsNone(inner) => format!("{} is none", go(*inner)),
             Term::IsType(inner, entity) => format!("{} is {}", go(*inner), self.policies.schema.entity_name(*entity)),
@@ -128,16 +128,5 @@ impl Words<'_> {
         let body = self.query.get_function(test.function)?.body;
         let always = matches!(self.query.get(body), Term::And(parts) if parts.is_empty());
         (!always).then(|| self.write(body, inside, depth + 1))
-    }
-}
-
-fn comparison(op: Comparison) -> &'static str {
-    match op {
-        Comparison::Equal => "==",
-        Comparison::NotEqual => "!=",
-        Comparison::Less => "<",
-        Comparison::LessEqual => "<=",
-        Comparison::Greater => ">",
-        Comparison::GreaterEqual => ">=",
     }
 }

@@ -85,6 +85,14 @@ impl<'a> Access<'a> {
         ids
     }
 
+    /// Returns why a set may have members that nobody has seen; nothing if it is whole.
+    pub(super) fn open(&self, id: EntityId, name: &str) -> Option<String> {
+        let property = self.world.schema().property_named(self.world.entity_type(id)?, name)?;
+        let nav = self.world.nav(id, property.id);
+        let reason = || nav.completeness.reason.as_ref().map_or_else(|| "the list was not read".to_owned(), ToString::to_string);
+        (!nav.completeness.complete).then(reason)
+    }
+
     fn holds(&self, edge: &Edge) -> bool {
         let began = !matches!(edge.interval.from, Bound::At(from) if from > self.now);
         let lasts = match edge.interval.to {
@@ -160,6 +168,20 @@ impl<'a> Access<'a> {
             _ => "a principal",
         };
         format!("{}, {kind}", self.world.label(principal))
+    }
+
+    /// Returns the scopes whose locks hold for a scope: itself and those above it up to its subscription. Nothing else can be locked.
+    pub(super) fn lockable(&self, scope: EntityId) -> Vec<EntityId> {
+        let mut found = Vec::new();
+        let mut at = Some(scope);
+        while let Some(scope) = at.filter(|scope| !found.contains(scope) && found.len() < NESTING_MAX) {
+            if !["Subscription", "ResourceGroup", "ResourceScope"].iter().any(|ty| self.is_a(scope, ty)) {
+                break;
+            }
+            found.push(scope);
+            at = self.reference(scope, "parent");
+        }
+        found
     }
 
     /// Returns the subscriptions on which an assignment takes effect: its scope's, and those below.

@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use thiserror::Error;
 
 use super::apply::Order;
+use super::plan::{Found, Method, Service, Step};
 use super::target::{ReadError, ReadTarget, SignedIn};
 
 /// How far clocks of planner and operator may differ.
@@ -48,6 +49,14 @@ pub enum Refusal {
     /// Nobody is signed in, or nobody says who.
     #[error("it is not known who is signed in: {0}")]
     NotSignedIn(ReadError),
+    /// A step takes the access of whoever is signed in.
+    #[error("step {step} takes access from {principal}, who is signed in; somebody else must apply it")]
+    OwnAccess {
+        /// The step.
+        step: String,
+        /// Who is signed in.
+        principal: String,
+    },
     /// What a step relies on is not as planned.
     #[error("the tenant is not as it was when step {step} was planned: {}; plan again", moved.join("; "))]
     Moved {
@@ -82,6 +91,25 @@ pub(super) fn check<T: ReadTarget + ?Sized>(order: &Order<'_>, target: &mut T, n
         Some(wanted) if !wanted.eq_ignore_ascii_case(&found.principal) => {
             Err(Refusal::OtherPrincipal { wanted: wanted.clone(), found: found.principal })
         }
-        _ => Ok(found),
+        _ => match plan.steps.iter().find(|step| takes_from(step, &found.principal)) {
+            Some(step) => Err(Refusal::OwnAccess { step: step.id.clone(), principal: found.principal }),
+            None => Ok(found),
+        },
     }
+}
+
+/// Tells whether a step takes something away that is granted to a principal, or changes its account. A plan that names who applies it
+/// was made so that it does not; one that names nobody could not be.
+fn takes_from(step: &Step, principal: &str) -> bool {
+    let is = |text: &str| text.eq_ignore_ascii_case(principal);
+    let request = &step.operation.request;
+    if !matches!(request.method, Method::Delete | Method::Patch) {
+        return false;
+    }
+    let granted = step.operation.before.iter().any(|expectation| {
+        let Found::Present(fields) = &expectation.found else { return false };
+        let same_place = expectation.read.path.eq_ignore_ascii_case(&request.path);
+        same_place && fields.get("/properties/principalId").and_then(|id| id.as_str()).is_some_and(is)
+    });
+    granted || (request.service == Service::Graph && request.path.rsplit('/').next().is_some_and(is))
 }

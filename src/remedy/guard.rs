@@ -123,19 +123,30 @@ impl Guard<'_> {
         found.extend(scope.and_then(|scope| Self::lock(access, scope, ends)));
     }
 
-    /// A lock on a scope or above it: `CanNotDelete` keeps everything from being deleted, `ReadOnly` from being changed too.
+    /// A lock on a scope or above it: `CanNotDelete` keeps everything from being deleted, `ReadOnly` from being changed too. Where
+    /// locks were not read, there may be one.
     fn lock(access: &Access<'_>, scope: EntityId, ends: bool) -> Option<Problem> {
-        let mut locks = access.members(scope, "locks");
+        let lockable = access.lockable(scope);
+        let mut locks: Vec<EntityId> = lockable.iter().flat_map(|scope| access.members(*scope, "locks")).collect();
         locks.extend(access.members(scope, "inherited_locks"));
-        let lock = locks.into_iter().find(|lock| match access.spelling(*lock, "level").as_deref() {
-            Some("ReadOnly") => true,
-            // A level nobody knows may be either.
-            Some("CanNotDelete") | None => ends,
+        let held = locks.into_iter().find(|lock| match access.spelling(*lock, "level").as_deref() {
+            // A level nobody knows may be any.
+            Some("ReadOnly") | None => true,
+            Some("CanNotDelete") => ends,
             Some(_) => false,
-        })?;
-        let level = access.spelling(lock, "level").unwrap_or_else(|| "unknown".to_owned());
-        let text = format!("{} is under a lock ({level}): {}", access.world.label(scope), access.world.key(lock));
-        Some(Problem { kind: ProblemKind::Guard, text, world: involved(access.world, &[scope, lock]) })
+        });
+        let label = access.world.label(scope);
+        if let Some(lock) = held {
+            let level = access.spelling(lock, "level").unwrap_or_else(|| "of a level that is not known".to_owned());
+            let text = format!("{label} is under a lock ({level}): {}", access.world.key(lock));
+            return Some(Problem { kind: ProblemKind::Guard, text, world: involved(access.world, &[scope, lock]) });
+        }
+        let (unread, reason) = lockable.into_iter().find_map(|scope| Some((scope, access.open(scope, "locks")?)))?;
+        let text = format!(
+            "whether a lock protects {label} is not known: the locks of {} were not all read ({reason}); reading them needs Microsoft.Authorization/locks/read",
+            access.world.key(unread)
+        );
+        Some(Problem { kind: ProblemKind::Unknown, text, world: involved(access.world, &[scope, unread]) })
     }
 
     /// Never below one working Owner of a subscription.

@@ -89,7 +89,8 @@ impl Trial<'_> {
         ids.into_iter().take(NAMED_MAX).map(name_one).collect()
     }
 
-    /// Obligation three, over every rule. Advice is information: a designation that makes it speak is no breach.
+    /// Obligation three, over every rule that states a duty. Advice states none: it informs about what duties bring about (a recorded
+    /// partner sees data), and may speak of what is known, which is not monotone. What it newly says, the planner tells.
     fn worse(&mut self, watch: &Watch, rejudged: &Rejudged, case: Case<'_>) {
         let after = self.world.snapshot();
         let verb = self.verb();

@@ -78,6 +78,8 @@ pub struct Planned {
     pub plan: Plan,
     /// The world afterwards. Entities keep their ids.
     pub after: Overlay,
+    /// Advice that speaks afterwards and did not before. It holds no fix back, and is said.
+    pub advice: Vec<Why>,
 }
 
 /// Why there is no plan.
@@ -242,9 +244,9 @@ impl Planner<'_> {
     }
 
     /// Takes a proposal into the plan, or notes why not.
-    fn consider(&mut self, pair: Pair, proposed: Proposed) -> bool {
+    fn consider(&mut self, pair: Pair, mut proposed: Proposed) -> bool {
         let mut reasons: Vec<String> = proposed.problems.iter().map(ToString::to_string).collect();
-        let bound = if reasons.is_empty() { self.allowed(pair, &proposed, &mut reasons) } else { Vec::new() };
+        let bound = if reasons.is_empty() { self.allowed(pair, &mut proposed, &mut reasons) } else { Vec::new() };
         if !reasons.is_empty() {
             reasons.dedup();
             self.refused.insert(pair, reasons);
@@ -270,12 +272,55 @@ impl Planner<'_> {
         true
     }
 
+    /// Puts the actions of a proposal in an order in which each may be done when it is its turn. What is fine as a whole may not be so
+    /// on the way: between two steps a subscription could be without an Owner.
+    fn in_safe_order(&self, run: usize, acts: &[Act]) -> Result<Vec<Act>, String> {
+        let listed: Vec<&Act> = acts.iter().collect();
+        let sequences = [(0..acts.len()).collect(), order(&listed).sequence];
+        let mut reason = None;
+        for sequence in &sequences {
+            let ordered: Vec<&Act> = sequence.iter().filter_map(|at| listed.get(*at).copied()).collect();
+            match self.obstacle(&self.world, ordered.iter().map(|act| (run, *act))) {
+                None => return Ok(ordered.into_iter().cloned().collect()),
+                Some(obstacle) => reason = reason.or(Some(obstacle)),
+            }
+        }
+        let reason = reason.unwrap_or_default();
+        Err(format!("in no order of its actions is each of them safe when it is its turn: {reason}"))
+    }
+
+    /// Does actions one after the other, and says what the first one meets that may not be done, if any.
+    fn obstacle<'a>(&self, world: &Overlay, acts: impl Iterator<Item = (usize, &'a Act)>) -> Option<String> {
+        let request = self.request;
+        let principal = request.principal.as_deref();
+        let mut world = world.clone();
+        for (run, act) in acts {
+            let mut trial = Trial { principal, ..Trial::new(request.policies, request.scan, run, &world) };
+            trial.act(act.action, act.values.iter().cloned().map(Val::Known).collect());
+            let guard = Guard { policies: request.policies, scan: request.scan, run, principal };
+            let before = world.snapshot();
+            world = replayed(&world, std::iter::once(act));
+            let guarded = guard.problems(&before, &world.snapshot(), std::slice::from_ref(act));
+            if let Some(problem) = trial.problems.into_iter().chain(guarded).next() {
+                return Some(problem.to_string());
+            }
+        }
+        None
+    }
+
     /// Guards, requests and selection: what a proposal that keeps its obligations must pass besides.
-    fn allowed(&self, pair: Pair, proposed: &Proposed, reasons: &mut Vec<String>) -> Vec<Vec<Bound>> {
+    fn allowed(&self, pair: Pair, proposed: &mut Proposed, reasons: &mut Vec<String>) -> Vec<Vec<Bound>> {
         let request = self.request;
         let guard = Guard { policies: request.policies, scan: request.scan, run: pair.0, principal: request.principal.as_deref() };
         let problems: Vec<Problem> = guard.problems(&self.world.snapshot(), &proposed.world.snapshot(), &proposed.acts);
         reasons.extend(problems.iter().map(ToString::to_string));
+        // One action alone was looked at just now.
+        if reasons.is_empty() && proposed.acts.len() > 1 {
+            match self.in_safe_order(pair.0, &proposed.acts) {
+                Ok(acts) => proposed.acts = acts,
+                Err(reason) => reasons.push(reason),
+            }
+        }
         let rule = self.rule(pair).map_or_else(String::new, |rule| rule.id.clone());
         let mut world = self.world.clone();
         let (mut bound, mut targets) = (Vec::new(), Vec::new());
@@ -371,7 +416,39 @@ impl Planner<'_> {
             manual,
             not_planned,
         };
-        Ok(Planned { plan, after: self.world })
+        let advice = self.advice(&rebuilt, &after);
+        Ok(Planned { plan, after: self.world, advice })
+    }
+
+    /// Advice that fails afterwards, on the world made anew, and did not before.
+    fn advice(&self, rebuilt: &Snapshot, after: &Scan) -> Vec<Why> {
+        let request = self.request;
+        let before: BTreeSet<(usize, String, Option<usize>)> = request
+            .scan
+            .findings
+            .iter()
+            .filter(|finding| finding.verdict == Verdict::Fail)
+            .map(|finding| (finding.run, subject_key(request.snapshot, finding.subject), finding.requirement))
+            .collect();
+        let mut found = Vec::new();
+        for finding in after.findings.iter().filter(|finding| finding.verdict == Verdict::Fail) {
+            let Some(rule) = self.rule((finding.run, None)).filter(|rule| rule.severity == RuleSeverity::Advice) else { continue };
+            let subject = subject_key(rebuilt, finding.subject);
+            if before.contains(&(finding.run, subject.clone(), finding.requirement)) {
+                continue;
+            }
+            let requirement = finding.requirement.and_then(|at| rule.requirements.get(at));
+            let why = Why {
+                rule: rule.id.clone(),
+                requirement: requirement.map_or_else(String::new, |requirement| requirement.name.clone()),
+                subject,
+                text: rule.title.clone(),
+            };
+            if !found.contains(&why) {
+                found.push(why);
+            }
+        }
+        found
     }
 
     fn not_planned(&self) -> Vec<NotPlanned> {
@@ -485,22 +562,9 @@ impl Planner<'_> {
 
     /// Tries an order: what each action requires holds when it is its turn, and no subscription loses its last Owner on the way.
     fn works(&self, sequence: &[usize]) -> bool {
-        let request = self.request;
-        let mut world = Overlay::new(request.snapshot);
-        for at in sequence {
-            let Some(planned) = self.planned.get(*at) else { return false };
-            // Every run has its own parameters; the first finding that an action mends says which count.
-            let run = self.run_of(planned);
-            let mut trial = Trial { principal: request.principal.as_deref(), ..Trial::new(request.policies, request.scan, run, &world) };
-            trial.act(planned.act.action, planned.act.values.iter().cloned().map(Val::Known).collect());
-            let guard = Guard { policies: request.policies, scan: request.scan, run, principal: request.principal.as_deref() };
-            let before = world.snapshot();
-            world = replayed(&world, std::iter::once(&planned.act));
-            if !trial.problems.is_empty() || !guard.problems(&before, &world.snapshot(), std::slice::from_ref(&planned.act)).is_empty() {
-                return false;
-            }
-        }
-        true
+        // Every run has its own parameters; the first finding that an action mends says which count.
+        let acts = sequence.iter().filter_map(|at| self.planned.get(*at)).map(|planned| (self.run_of(planned), &planned.act));
+        self.obstacle(&Overlay::new(self.request.snapshot), acts).is_none()
     }
 
     fn run_of(&self, planned: &Planning) -> usize {
@@ -529,6 +593,10 @@ impl Planner<'_> {
         }
         Ok(())
     }
+}
+
+fn subject_key(world: &Snapshot, subject: Option<EntityId>) -> String {
+    subject.map_or_else(|| "*".to_owned(), |id| world.key(id).into_owned())
 }
 
 const NOT_ASKED: &str = "not asked for by --only";

@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 
 use super::expect::complete_path;
 use super::journal::{Attempt, Progress, State};
-use super::plan::{Expectation, NotPlanned, Op, Operation, Plan, Step, Summary, Undo};
+use super::plan::{Expectation, NotPlanned, Op, Operation, Plan, Step, Summary, Undo, Why};
 
 /// What a plan of the way back is made with.
 #[derive(Debug, Clone, Copy)]
@@ -36,10 +36,8 @@ pub fn undo_plan(progress: &Progress, back: &Back<'_>) -> Plan {
         match way_back(step, &progress.state(&step.id)) {
             Ok(operation) => steps.push(undone(step, operation)),
             Err(reason) => {
-                not_planned.extend(step.why.first().map(|why| NotPlanned {
-                    why: why.clone(),
-                    reasons: vec![format!("step {} ({}) is not undone: {reason}", step.id, step.title)],
-                }));
+                let reasons = vec![format!("step {} ({}) is not undone: {reason}", step.id, step.title)];
+                not_planned.push(NotPlanned { why: why_of(step), reasons });
             }
         }
     }
@@ -51,12 +49,27 @@ pub fn undo_plan(progress: &Progress, back: &Back<'_>) -> Plan {
         tool: back.tool.to_owned(),
         digests: super::plan::Digests { policies: back.policies.to_owned(), ..plan.digests.clone() },
         planner: back.planner.to_owned(),
-        summary: Summary { before: plan.summary.after.clone(), after: plan.summary.before.clone() },
+        summary: summary_back(plan, progress),
         steps,
         manual: Vec::new(),
         not_planned,
         ..plan.clone()
     }
+}
+
+/// The finding a step was for; a step that names none is named itself, so that it is not left out.
+fn why_of(step: &Step) -> Why {
+    let itself = || Why { rule: step.action.clone(), requirement: step.id.clone(), subject: step.target.clone(), text: step.title.clone() };
+    step.why.first().cloned().unwrap_or_else(itself)
+}
+
+/// The verdicts of the plan the other way round, where all of it was done and all of it is undone; otherwise nobody has counted them.
+fn summary_back(plan: &Plan, progress: &Progress) -> Summary {
+    let done = |step: &Step| matches!(progress.state(&step.id), State::Verified(attempt) if matches!(attempt.undo, Undo::By(_)));
+    if !plan.manual.is_empty() || !plan.steps.iter().all(done) {
+        return Summary::default();
+    }
+    Summary { before: plan.summary.after.clone(), after: plan.summary.before.clone() }
 }
 
 /// The steps that were begun, in the order in which they are undone: those nothing depends on any more, adding ones first,

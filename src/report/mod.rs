@@ -15,7 +15,7 @@ mod table;
 pub use diagnostics::{DiagnosticFormat, render_diagnostics};
 pub use escape::{plain, plain_json, plain_lines, shorten};
 pub use explanation::{explain_rule, explain_verdict};
-pub use plan::render_plan;
+pub use plan::{render_advice, render_plan};
 pub use previous::{PreviousError, PreviousFinding, PreviousResult, PreviousRun, PreviousSubject, read_previous};
 pub use result::{
     AttestedBy, Captured, Counts, EvidenceItem, ExplanationLine, FindingResult, Missing, Report, ResultDocument, RuleResult, RunIdentity,

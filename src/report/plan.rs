@@ -26,7 +26,11 @@ pub fn render_plan(plan: &Plan) -> String {
         }
         text.push('\n');
     }
-    let _ = writeln!(text, "Verdicts: {}", counts(&plan.summary.before, &plan.summary.after));
+    if plan.summary.before.is_empty() && plan.summary.after.is_empty() {
+        text += "Verdicts: not counted for this plan; scan again when it is done.\n";
+    } else {
+        let _ = writeln!(text, "Verdicts: {}", counts(&plan.summary.before, &plan.summary.after));
+    }
     let count = |op: Op| plan.steps.iter().filter(|step| step.op == op).count();
     let _ = writeln!(
         text,
@@ -37,6 +41,44 @@ pub fn render_plan(plan: &Plan) -> String {
         plan.manual.len(),
         plan.not_planned.len()
     );
+    for note in unnamed(plan) {
+        let _ = writeln!(text, "note: {note}");
+    }
+    text
+}
+
+/// Says who is not named in a plan, and what follows.
+fn unnamed(plan: &Plan) -> Vec<&'static str> {
+    let mut notes = Vec::new();
+    if plan.planner.trim().is_empty() && plan.approvals.needed > 0 {
+        notes.push(
+            "nobody is named as the one who made this plan, so no approval of it can count and it cannot be applied; \
+             plan again with --planner, or set `planner` under [plan] in tenet.toml",
+        );
+    }
+    if plan.principal.is_none() && !plan.steps.is_empty() {
+        notes.push(
+            "no identity is named that applies this plan, so anybody signed in to the tenant may, and nobody could look whether \
+             they keep their own access; plan again with --principal, or set `principal` under [plan] in tenet.toml",
+        );
+    }
+    notes
+}
+
+/// Advice that a plan makes speak: it holds no fix back, and nobody should be surprised by it.
+#[must_use]
+pub fn render_advice(advice: &[Why]) -> String {
+    let mut text = String::new();
+    for why in advice {
+        let _ = writeln!(
+            text,
+            "advice afterwards: {}.{} on {}: {}",
+            plain(&why.rule),
+            plain(&why.requirement),
+            plain(&why.subject),
+            plain(&why.text)
+        );
+    }
     text
 }
 

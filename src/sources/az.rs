@@ -19,7 +19,8 @@ pub(super) fn take_account(intake: &mut Intake<'_>, item: &Value) -> Taken {
     // `tenantId` is the directory of the sign-in, which may be a managing one.
     intake.copy(subscription, "tenant", fields.get("homeTenantId").or(fields.get("tenantId")), source)?;
     // The list is taken as it stands; whether the tool left some out is not known.
-    for managing in fields.list("managedByTenants").iter().filter_map(|tenant| tenant.get("tenantId")).filter_map(Value::as_str) {
+    let managing = fields.list("managedByTenants").iter().filter_map(|tenant| tenant.get("tenantId")).filter_map(Value::as_str);
+    for managing in managing.filter(|id| !id.trim().is_empty()) {
         let managing = intake.builder.entity_named("Tenant", managing)?;
         intake.builder.link(subscription, "managed_by_tenants", managing, crate::model::Interval::CURRENT, source)?;
     }

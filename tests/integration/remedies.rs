@@ -131,6 +131,11 @@ impl Small {
     }
 }
 
+/// The plan for a small world, asked for nothing special.
+fn plan_of(rules: &str, given: &str, expect: &str) -> Plan {
+    Small::new(rules, given, expect).plan(|_| {}).unwrap().plan
+}
+
 fn find(snapshot: &Snapshot, name: &str) -> EntityId {
     (0..u32::try_from(snapshot.len()).unwrap()).map(EntityId).find(|id| snapshot.label(*id) == name).unwrap()
 }
@@ -282,10 +287,17 @@ action take(a: RoleAssignment) {
         (in_top(world(guest, &lock("CanNotDelete"))), Some("Shop is under a lock (CanNotDelete)")),
         (in_top(world(guest, &lock("ReadOnly"))), Some("Shop is under a lock (ReadOnly)")),
         (in_top(world(guest, &lock("NotSpecified"))), None),
+        (
+            in_top(world(guest, &format!("{above}\n    missing ea1.locks because \"403\""))),
+            Some("whether a lock protects Shop is not known"),
+        ),
+        (
+            in_top(world(guest, &format!("{above}\n    Lock l1 {{ scope: ea1 }}\n    missing l1.level because \"a new level\""))),
+            Some("of a level that is not known"),
+        ),
     ];
     for (given, refused) in cases {
-        let small = Small::new(rule, &given, "expect ROLE-903 on ea1 fail");
-        let plan = small.plan(|_| {}).unwrap().plan;
+        let plan = plan_of(rule, &given, "expect ROLE-903 on ea1 fail");
         match refused {
             Some(reason) => {
                 assert!(plan.steps.is_empty(), "{given}");
@@ -318,8 +330,7 @@ rule ACCESS-901 for u: User {{
 }}
 "#
     );
-    let small = Small::new(&rules, OWNERS, "expect GUEST-902 on ea1 fail\n  expect ACCESS-901 on bob pass");
-    let plan = small.plan(|_| {}).unwrap().plan;
+    let plan = plan_of(&rules, OWNERS, "expect GUEST-902 on ea1 fail\n  expect ACCESS-901 on bob pass");
     assert!(plan.steps.is_empty());
     assert_eq!(reasons(&plan), "GUEST-902 removes what ACCESS-901 needs: ACCESS-901.has_role would become fail on bob");
 }
@@ -350,8 +361,7 @@ rule OWNER-904 for u: User {
 #[test]
 fn an_unknown_gives_no_step_and_the_reason() {
     let given = format!("{OWNERS}\n    missing ea1.role_assignments because \"page 2 was throttled\"");
-    let small = Small::new(GOOD_FIX, &given, "expect GUEST-902 on ea1 fail");
-    let plan = small.plan(|_| {}).unwrap().plan;
+    let plan = plan_of(GOOD_FIX, &given, "expect GUEST-902 on ea1 fail");
     assert!(plan.steps.is_empty());
     assert!(reasons(&plan).contains("no_direct_guest would be unknown afterwards, not pass"), "{}", reasons(&plan));
 }
@@ -379,9 +389,88 @@ rule ROLE-905 for s: Subscription {
         "for a in guests { for r in RoleDefinition where r.display_name == \"Reader\" { assign_role(s, a.principal, r) } }",
     );
     let given = format!("{OWNERS}\n    RoleDefinition reader = \"acdd72a7-3385-48ef-bd42-f606fba81ae7\" {{ display_name: \"Reader\" }}");
-    let small = Small::new(&nested, &given, "expect ROLE-905 on ea1 fail");
-    let plan = small.plan(|_| {}).unwrap().plan;
+    let plan = plan_of(&nested, &given, "expect ROLE-905 on ea1 fail");
     assert_eq!(titles(&plan), ["assign_role", "remove_assignment"], "{}", reasons(&plan));
     assert_eq!(plan.steps[1].depends_on, ["s1"]);
     let _: BTreeMap<String, u64> = plan.summary.after;
+}
+
+/// What is fine as a whole may not be so on the way: no order of these two is safe, so nothing is planned.
+#[test]
+fn a_fix_that_is_unsafe_on_the_way_is_refused() {
+    let rules = |requires: &str| {
+        format!(
+            r#"
+rule ROLE-906 for s: Subscription {{
+  title "Dora is Owner"
+  why "To see what happens between two steps."
+  severity high
+  require dora: some a in s.role_assignments : a.role.guid == role.owner and a.principal.display_name is not none and a.principal.display_name == "dora"
+    else "Dora is not Owner."
+  require not_alice: no a in s.role_assignments : a.role.guid == role.owner and a.principal.display_name is not none and a.principal.display_name == "alice"
+    else "Alice is Owner."
+  fix swap for dora, not_alice {{
+    for a in s.role_assignments where a.principal.display_name is not none and a.principal.display_name == "alice" {{ take(a) }}
+    for u in User where u.display_name is not none and u.display_name == "dora" {{ for r in RoleDefinition where r.guid == role.owner {{ give(s, u, r) }} }}
+  }}
+}}
+action take(a: RoleAssignment) {{
+  mode api
+  needs "x"
+  effect delete a
+  irreversible "it is a test"
+}}
+action give(s: Subscription, p: Principal, r: RoleDefinition) {{
+  mode api
+  needs "x"
+  {requires}
+  effect create RoleAssignment {{ scope: s, principal: p, role: r, kind: Standing, effective: true, created_at: now }}
+  irreversible "it is a test"
+}}
+"#
+        )
+    };
+    let given = r#"
+    now = 2026-11-01
+    Subscription ea1 { display_name: "Shop", service: Azure, state: Enabled }
+    RoleDefinition owner = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635" { display_name: "Owner" }
+    User alice { display_name: "alice", user_type: Member, account_enabled: true, exists: true, is_break_glass: false, works_for: none, home_tenant: none }
+    User dora { display_name: "dora", user_type: Member, account_enabled: true, exists: true, is_break_glass: false, works_for: none, home_tenant: none }
+    RoleAssignment a1 { scope: ea1, principal: alice, role: owner, kind: Standing, effective: true, created_at: 2026-01-01 }
+"#;
+    // Nothing keeps Dora from being made Owner first.
+    let plan = plan_of(&rules(""), given, "expect ROLE-906 on ea1 fail");
+    assert_eq!(titles(&plan), ["give", "take"], "{}", reasons(&plan));
+    // Where she may only become Owner when nobody is, the subscription would be without one in between.
+    let alone = "requires no a in s.role_assignments : a.role.guid == role.owner";
+    let plan = plan_of(&rules(alone), given, "expect ROLE-906 on ea1 fail");
+    assert!(plan.steps.is_empty(), "{:?}", titles(&plan));
+    assert!(reasons(&plan).contains("in no order of its actions is each of them safe"), "{}", reasons(&plan));
+    assert!(reasons(&plan).contains("without a working Owner"), "{}", reasons(&plan));
+}
+
+/// Advice holds no fix back, and what it newly says is told with the plan.
+#[test]
+fn advice_that_speaks_afterwards_is_told() {
+    let rules = format!(
+        r#"{GOOD_FIX}
+rule NOTE-907 for s: Subscription {{
+  title "Somebody external is Owner"
+  why "It informs."
+  severity advice
+  require told: some a in s.role_assignments : a.principal is User and a.principal.user_type == Guest
+    else "Nobody external is Owner."
+}}
+"#
+    );
+    let small = Small::new(&rules, OWNERS, "expect GUEST-902 on ea1 fail\n  expect NOTE-907 on ea1 pass");
+    let planned = small.plan(|_| {}).unwrap();
+    assert_eq!(titles(&planned.plan), ["remove_assignment"], "{}", reasons(&planned.plan));
+    let told: Vec<String> = planned.advice.iter().map(|why| format!("{}.{}", why.rule, why.requirement)).collect();
+    assert_eq!(told, ["NOTE-907.told"]);
+    assert!(tenet::report::render_advice(&planned.advice).contains("advice afterwards: NOTE-907.told on "));
+    // Of another severity the same rule is a duty, and holds it back.
+    let duty =
+        plan_of(&rules.replace("severity advice", "severity low"), OWNERS, "expect GUEST-902 on ea1 fail\n  expect NOTE-907 on ea1 pass");
+    assert!(duty.steps.is_empty() && reasons(&duty).contains("NOTE-907.told would become fail"), "{}", reasons(&duty));
 }

@@ -540,6 +540,27 @@ impl Generator {
                 self.builder.claim(scope, "role_assignments", open)?;
             }
         }
+        self.locks()
+    }
+
+    /// Some subscriptions and groups are locked, and of some nobody read whether they are.
+    fn locks(&mut self) -> Done {
+        for scope in self.scopes.clone() {
+            let key = self.builder.key_of(scope).to_owned();
+            let lockable = key.starts_with("/subscriptions/");
+            let claim = if lockable && self.gap() {
+                Completeness::open(Some("403".to_owned()), Some(self.api))
+            } else {
+                Completeness::now(Some(self.api))
+            };
+            self.builder.claim(scope, "locks", claim)?;
+            if lockable && self.random.permille(60) {
+                let lock = self.entity("Lock", &format!("{key}/providers/microsoft.authorization/locks/keep"))?;
+                self.builder.refer(lock, "scope", scope, self.api)?;
+                let level = if self.random.permille(500) { "CanNotDelete" } else { "ReadOnly" };
+                self.text(lock, "level", level)?;
+            }
+        }
         Ok(())
     }
 }

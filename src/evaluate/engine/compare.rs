@@ -275,7 +275,7 @@ impl<'a> Machine<'a> {
             }
             (Vector::Same(value), Vector::Codes(_, codes)) => {
                 let Some((before, through)) = constant(value) else { return vec![DOUBT; n] };
-                codes.iter().map(|code| against(flipped(op), *code, before, through)).collect()
+                codes.iter().map(|code| against(op.flipped(), *code, before, through)).collect()
             }
             _ => self.compared_codes(op, CodeClass::Instant, a, b, n),
         }
@@ -354,16 +354,6 @@ fn is_native(vector: &Vector<'_>) -> bool {
 fn both_codes(a: &Vector<'_>, b: &Vector<'_>) -> bool {
     let coded = |vector: &Vector<'_>| matches!(vector, Vector::Range(..) | Vector::Codes(..)) && is_native(vector);
     coded(a) && coded(b)
-}
-
-fn flipped(op: Comparison) -> Comparison {
-    match op {
-        Comparison::Less => Comparison::Greater,
-        Comparison::LessEqual => Comparison::GreaterEqual,
-        Comparison::Greater => Comparison::Less,
-        Comparison::GreaterEqual => Comparison::LessEqual,
-        other => other,
-    }
 }
 
 /// Compares a place among sorted values with a constant before which `before` of them stand, and `through` up to it.

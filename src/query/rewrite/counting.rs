@@ -16,7 +16,7 @@ pub(super) fn apply(this: &mut Rewriting<'_>, term: &Term, _: Type) -> Option<Te
     match term {
         Term::Compare(op, a, b) => match (this.get(*a), this.get(*b)) {
             (Term::Number(tally), Term::Value(Value::Int(n))) => compared(this, *op, tally, n),
-            (Term::Value(Value::Int(n)), Term::Number(tally)) => compared(this, flipped(*op), tally, n),
+            (Term::Value(Value::Int(n)), Term::Number(tally)) => compared(this, op.flipped(), tally, n),
             _ => None,
         },
         Term::AtLeast(tally, 1) => exists(this, *tally),
@@ -41,16 +41,6 @@ fn compared(this: &mut Rewriting<'_>, op: Comparison, tally: TermId, n: i64) -> 
     };
     let term = this.truth(term);
     Some(if negated { this.truth(Term::Not(term)) } else { term })
-}
-
-fn flipped(op: Comparison) -> Comparison {
-    match op {
-        Comparison::Less => Comparison::Greater,
-        Comparison::LessEqual => Comparison::GreaterEqual,
-        Comparison::Greater => Comparison::Less,
-        Comparison::GreaterEqual => Comparison::LessEqual,
-        other => other,
-    }
 }
 
 /// A tally as an existence; one of combinations as an existence of existences.

@@ -3,6 +3,7 @@
 pub(super) mod billing;
 pub(super) mod classic_administrators;
 pub(super) mod deny_assignments;
+pub(super) mod locks;
 pub(super) mod managed_services;
 pub(super) mod management_groups;
 pub(super) mod partner_links;

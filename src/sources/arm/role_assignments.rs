@@ -17,10 +17,13 @@ pub(in crate::sources) fn take(intake: &mut Intake<'_>, item: &Value) -> Taken {
     let assignment = intake.builder.entity_named("RoleAssignment", id)?;
     take_grant(intake, assignment, &fields, &scope_id, source)?;
     take_condition(intake, assignment, &fields, source);
-    match fields.get("description") {
-        // As with conditions: an answer of the service leaves it out if there is none.
-        None if intake.origin.says_conditions && fields.is_nested() => intake.builder.set_none(assignment, "description", source)?,
-        field => intake.copy(assignment, "description", field, source)?,
+    // As with conditions: an answer of the service leaves out what there is none of. It knows delegated managed identities since
+    // api-version 2019-04-01-preview (Azure Lighthouse documentation, how-to/deploy-policy-remediation).
+    for (name, field) in [("description", "description"), ("delegated_managed_identity", "delegatedManagedIdentityResourceId")] {
+        match fields.get(field) {
+            None if intake.origin.says_conditions && fields.is_nested() => intake.builder.set_none(assignment, name, source)?,
+            said => intake.copy(assignment, name, said, source)?,
+        }
     }
     intake.copy(assignment, "created_at", fields.get("createdOn"), source)?;
     intake.since(assignment, fields.get("createdOn"));
@@ -30,7 +33,6 @@ pub(in crate::sources) fn take(intake: &mut Intake<'_>, item: &Value) -> Taken {
     } else if fields.get("createdBy").is_some() {
         intake.builder.set_none(assignment, "created_by", source)?;
     }
-    intake.copy(assignment, "delegated_managed_identity", fields.get("delegatedManagedIdentityResourceId"), source)?;
     intake.grants.push(Grant { handle: assignment, scope: canonical_arm_id(&scope_id), denies: false, source });
     Ok(())
 }

@@ -25,12 +25,14 @@ pub(in crate::sources) fn take(intake: &mut Intake<'_>, item: &Value) -> Taken {
 /// Returns the subscription of an object that names it in one of several ways, as one of Azure.
 fn subscription(intake: &mut Intake<'_>, fields: &Fields<'_>) -> Result<Handle, Refusal> {
     let id = fields.any_text(&["subscriptionId", "id"]).ok_or_else(|| Refusal::new("it has no subscriptionId"))?;
-    let guid = id.trim_end_matches('/').rsplit('/').next().unwrap_or(id);
-    azure(intake, guid)
+    azure(intake, id.trim_end_matches('/').rsplit('/').next().unwrap_or(id))
 }
 
-/// Returns the Azure subscription of this id.
+/// Returns the Azure subscription of this id; an id that is empty names none.
 pub(in crate::sources) fn azure(intake: &mut Intake<'_>, guid: &str) -> Result<Handle, Refusal> {
+    if guid.trim().is_empty() {
+        return Err(Refusal::new("the id of its subscription is empty"));
+    }
     let handle = intake.builder.entity_named("Subscription", &format!("/subscriptions/{}", canonical_guid(guid)))?;
     let source = intake.source(SOURCE);
     intake.builder.set_text(handle, "service", "Azure", source)?;
@@ -59,7 +61,7 @@ fn take_quota(intake: &mut Intake<'_>, subscription: Handle, quota: Option<&Valu
 /// Returns the class of an offer by quotaId ("Understand the terms in your Azure usage file", Microsoft Learn). Enterprise
 /// Agreement and Customer Agreement share one value.
 fn offer_class(quota: &str) -> Option<&'static str> {
-    let name = quota.split('_').next().unwrap_or_default().to_ascii_lowercase();
+    let name = quota.split_once('_').map_or(quota, |(name, _)| name).to_ascii_lowercase();
     Some(match name.as_str() {
         "csp" | "cspdevtest" => "CloudSolutionProvider",
         "enterpriseagreement" => "EnterpriseOrCustomerAgreement",
@@ -79,7 +81,8 @@ fn offer_class(quota: &str) -> Option<&'static str> {
 fn take_managing(intake: &mut Intake<'_>, subscription: Handle, fields: &Fields<'_>, source: SourceId) -> Taken {
     let Some(Value::Array(tenants)) = fields.get("managedByTenants") else { return Ok(()) };
     for tenant in tenants {
-        let Some(id) = tenant.get("tenantId").or(Some(tenant)).and_then(Value::as_str) else {
+        let id = tenant.get("tenantId").or(Some(tenant)).and_then(Value::as_str).filter(|id| !id.trim().is_empty());
+        let Some(id) = id else {
             let open = crate::model::Completeness::open(Some("a managing tenant has no id".to_owned()), Some(source));
             return Ok(intake.builder.claim(subscription, "managed_by_tenants", open)?);
         };
@@ -95,7 +98,7 @@ fn take_managing(intake: &mut Intake<'_>, subscription: Handle, fields: &Fields<
 fn take_parent(intake: &mut Intake<'_>, subscription: Handle, fields: &Fields<'_>) -> Taken {
     let chain = ["managementGroupAncestorsChain", "mgChain"].iter().find_map(|name| fields.get(name));
     let nearest = chain.and_then(Value::as_array).and_then(|chain| chain.first()).and_then(|group| group.get("name"));
-    let Some(name) = nearest.and_then(Value::as_str) else { return Ok(()) };
+    let Some(name) = nearest.and_then(Value::as_str).filter(|name| !name.is_empty()) else { return Ok(()) };
     let source = intake.source("arm:managementGroups");
     let parent = intake.scope(&super::management_groups::path(name))?;
     Ok(intake.builder.refer(subscription, "parent", parent, source)?)

@@ -25,6 +25,8 @@ pub enum ListKind {
     RoleDefinitions,
     /// Deny assignments of a scope
     DenyAssignments,
+    /// Locks of a scope
+    Locks,
     /// Classic administrators of a subscription
     ClassicAdministrators,
     /// Eligible assignments of a scope
@@ -72,7 +74,7 @@ pub enum ListKind {
 }
 
 /// The kinds a user may claim, with their spelling.
-const CLAIMABLE: [(&str, ListKind); 19] = [
+const CLAIMABLE: [(&str, ListKind); 20] = [
     ("tenants", ListKind::Tenants),
     ("subscriptions", ListKind::Subscriptions),
     ("managementGroups", ListKind::ManagementGroups),
@@ -80,6 +82,7 @@ const CLAIMABLE: [(&str, ListKind); 19] = [
     ("roleAssignments", ListKind::RoleAssignments),
     ("roleDefinitions", ListKind::RoleDefinitions),
     ("denyAssignments", ListKind::DenyAssignments),
+    ("locks", ListKind::Locks),
     ("classicAdministrators", ListKind::ClassicAdministrators),
     ("roleEligibility", ListKind::RoleEligibility),
     ("roleAssignmentSchedules", ListKind::RoleAssignmentSchedules),
@@ -191,6 +194,7 @@ impl ListKind {
             Self::RoleAssignments => "arm:roleAssignments",
             Self::RoleDefinitions => "arm:roleDefinitions",
             Self::DenyAssignments => "arm:denyAssignments",
+            Self::Locks => "arm:locks",
             Self::ClassicAdministrators => "arm:classicAdministrators",
             Self::RoleEligibility => "arm:roleEligibilityScheduleInstances",
             Self::RoleAssignmentSchedules => "arm:roleAssignmentScheduleInstances",
@@ -255,6 +259,7 @@ impl ListKind {
             Self::ResourceGroups => ("Subscription", &["resource_groups"]),
             Self::RoleAssignments => ("Scope", &["role_assignments", "inherited_role_assignments", "role_assignments_below"]),
             Self::DenyAssignments => ("Scope", &["deny_assignments", "inherited_deny_assignments"]),
+            Self::Locks => ("Scope", &["locks"]),
             Self::ClassicAdministrators => ("Subscription", &["classic_administrators"]),
             Self::RoleEligibility => ("Scope", &["role_eligibilities"]),
             Self::RegistrationAssignments => ("Scope", &["delegations"]),
@@ -291,8 +296,12 @@ pub(super) fn state(
         }
         intake.builder.claim(handle, list, claim.clone())?;
     }
-    if claim.complete && kind == ListKind::RoleAssignments && !at_scope && lists_below(scope) {
-        state_below(intake, scope, claim)?;
+    if claim.complete && !at_scope && lists_below(scope) {
+        match kind {
+            ListKind::RoleAssignments => state_below(intake, scope, claim)?,
+            ListKind::Locks => state_locks_below(intake, scope, claim)?,
+            _ => {}
+        }
     }
     Ok(())
 }
@@ -317,12 +326,21 @@ fn state_below(intake: &mut Intake<'_>, scope: &str, claim: &Completeness) -> Re
     Ok(())
 }
 
+/// Every scope under a wholly listed one has its own locks in the listing too.
+fn state_locks_below(intake: &mut Intake<'_>, scope: &str, claim: &Completeness) -> Result<(), Refusal> {
+    for handle in intake.scopes_below(&canonical_arm_id(scope)) {
+        intake.builder.claim(handle, "locks", claim.clone())?;
+    }
+    Ok(())
+}
+
 /// States that all entities of the types that such lists hold are known.
 pub(super) fn state_everywhere(intake: &mut Intake<'_>, kind: ListKind, claim: &Completeness) -> Result<(), Refusal> {
     let ty = match kind {
         ListKind::ResourceGroups => "ResourceGroup",
         ListKind::RoleAssignments => "RoleAssignment",
         ListKind::DenyAssignments => "DenyAssignment",
+        ListKind::Locks => "Lock",
         ListKind::ClassicAdministrators => "ClassicAdministrator",
         ListKind::RoleEligibility => "RoleEligibility",
         ListKind::RegistrationAssignments => "Delegation",

@@ -3,7 +3,7 @@
 use super::claims::ListKind;
 use super::intake::{Condition, Intake, Refusal, Taken};
 use super::{Fields, FileReport, Lists, Tally};
-use crate::model::Value;
+use crate::model::{Completeness, FactSource, SourceKind, Value};
 use crate::sources::arm::managed_services;
 
 type Step = fn(&mut Intake<'_>, &mut Tally) -> Taken;
@@ -14,7 +14,7 @@ pub(in crate::sources) fn finish(intake: &mut Intake<'_>, lists: &Lists, tallies
         intake.builder.captured_at(instant);
     }
     let mut closing = Tally::new("(all files)");
-    let steps: [(&str, Step); 7] = [
+    let steps: [(&str, Step); 8] = [
         ("delegations", describe_delegations),
         ("acquisition", state_acquired),
         ("conditions", state_effective),
@@ -22,6 +22,7 @@ pub(in crate::sources) fn finish(intake: &mut Intake<'_>, lists: &Lists, tallies
         ("settings", state_settings),
         ("directoryRoleMembers", state_role_members),
         ("root", state_root),
+        ("locks", state_unlockable),
     ];
     for (what, step) in steps {
         if let Err(Refusal(why)) = step(intake, &mut closing) {
@@ -51,6 +52,15 @@ fn describe_delegations(intake: &mut Intake<'_>, tally: &mut Tally) -> Taken {
         for (definition, source) in definitions {
             managed_services::describe(intake, delegation, &definition, source)?;
         }
+    }
+    Ok(())
+}
+
+/// Locks are made on subscriptions, resource groups and resources: there is none above (`arm::locks` names the source).
+fn state_unlockable(intake: &mut Intake<'_>, _: &mut Tally) -> Taken {
+    let source = intake.builder.source(FactSource::new(SourceKind::Derived, "what can be locked"));
+    for scope in intake.of_type("ManagementGroup").into_iter().chain(intake.of_type("RootScope")) {
+        intake.builder.claim(scope, "locks", Completeness::now(Some(source)))?;
     }
     Ok(())
 }

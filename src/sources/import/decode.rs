@@ -17,6 +17,7 @@ pub(in crate::sources) fn decode(intake: &mut Intake<'_>, kind: Kind, item: &Val
         Kind::AzRoleAssignment => az::take_role_assignment(intake, item),
         Kind::RoleDefinition => arm::role_definitions::take(intake, item),
         Kind::DenyAssignment => arm::deny_assignments::take(intake, item),
+        Kind::Lock => arm::locks::take(intake, item),
         Kind::ClassicAdministrator => arm::classic_administrators::take(intake, item),
         Kind::RoleEligibility => arm::privileged_access::take_eligible(intake, item),
         Kind::RoleAssignmentSchedule => arm::privileged_access::take_active(intake, item),

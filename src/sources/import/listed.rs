@@ -54,6 +54,7 @@ pub(super) fn holder_of(kind: Kind, item: &Value) -> Option<String> {
     match kind {
         Kind::ResourceGroup | Kind::ClassicAdministrator => subscription_of(&id),
         Kind::RoleAssignment | Kind::RoleEligibility | Kind::DenyAssignment => fields.text("scope").map(canonical_arm_id),
+        Kind::Lock => crate::sources::arm::locks::scope_of(&id),
         Kind::RegistrationAssignment => before("/providers/microsoft.managedservices/"),
         Kind::BillingSubscription => before("/billingsubscriptions/"),
         Kind::EnrollmentAccount => before("/departments/").or_else(|| before("/enrollmentaccounts/")),

@@ -270,8 +270,10 @@ fn state_grants(intake: &mut Intake<'_>, lists: &[Whole]) -> Result<(), Refusal>
     // Delegations lie on subscriptions and on resource groups, and are listed for each of them.
     let delegated = subscriptions.iter().all(|scope| whole(ListKind::ResourceGroups, scope, false))
         && subscriptions.iter().chain(&keys(intake, "ResourceGroup")).all(|scope| whole(ListKind::RegistrationAssignments, scope, false));
+    // Nothing above a subscription can be locked, and a listing of one returns the locks below it.
+    let locked = subscriptions.iter().all(|scope| whole(ListKind::Locks, scope, true));
     let source = intake.whole(ListKind::Subscriptions);
-    for (ty, known) in [("RoleAssignment", assigned), ("Delegation", delegated)] {
+    for (ty, known) in [("RoleAssignment", assigned), ("Delegation", delegated), ("Lock", locked)] {
         if known {
             let ty = intake.builder.entity_type(ty)?;
             intake.builder.claim_extent(ty, Completeness::now(source));

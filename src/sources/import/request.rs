@@ -167,6 +167,7 @@ fn arm_list(segments: &[&str], narrowed: Narrowed) -> Asked {
         ["microsoft.authorization", "roleassignments"] => ListKind::RoleAssignments,
         ["microsoft.authorization", "roledefinitions"] => ListKind::RoleDefinitions,
         ["microsoft.authorization", "denyassignments"] => ListKind::DenyAssignments,
+        ["microsoft.authorization", "locks"] => ListKind::Locks,
         ["microsoft.authorization", "classicadministrators"] => ListKind::ClassicAdministrators,
         ["microsoft.authorization", "roleeligibilityscheduleinstances"] => ListKind::RoleEligibility,
         ["microsoft.authorization", "roleassignmentscheduleinstances"] => ListKind::RoleAssignmentSchedules,

@@ -73,6 +73,33 @@ fn two_people_approve_and_the_planner_does_not() {
     assert!(tenet(folder, &["apply", "plan.json"]).ends(14, "unapproved").stderr.contains("not the file the plan was made with"));
 }
 
+/// Who plans cannot lower the number of approvals: the file at hand when a plan is applied counts, too.
+#[test]
+fn a_plan_made_for_fewer_approvals_is_refused() {
+    let (folder, _) = approvable(|plan| plan.approvals.needed = 1);
+    let folder = folder.path();
+    approve(folder, "ann").ends(0, "ok");
+    fs::write(folder.join("tenet.toml"), "[plan]\napprovals = 2\n").unwrap();
+    let refused = tenet(folder, &["apply", "plan.json"]).ends(14, "unapproved").stderr;
+    assert!(refused.contains("made for 1 of the 2 approvals"), "{refused}");
+    fs::write(folder.join("tenet.toml"), "[plan]\napprovals = 1\n").unwrap();
+    assert!(!tenet(folder, &["apply", "plan.json"]).stderr.contains("approvals"));
+}
+
+/// A plan that names nobody says so, and what follows.
+#[test]
+fn a_plan_that_names_nobody_says_so() {
+    let (folder, _) = approvable(|plan| {
+        plan.planner = String::new();
+        plan.principal = None;
+    });
+    let shown = tenet(folder.path(), &["show", "plan.json"]).ends(0, "ok").stdout;
+    assert!(shown.contains("note: nobody is named as the one who made this plan, so no approval of it can count"), "{shown}");
+    assert!(shown.contains("note: no identity is named that applies this plan"), "{shown}");
+    let (folder, _) = approvable(|_| ());
+    assert!(!tenet(folder.path(), &["show", "plan.json"]).ends(0, "ok").stdout.contains("note: "));
+}
+
 #[test]
 fn a_passphrase_comes_from_a_file_or_the_environment() {
     let (folder, _) = approvable(|_| ());

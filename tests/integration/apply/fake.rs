@@ -17,6 +17,7 @@ use tenet::remedy::target::{Answer, Clock, ReadError, ReadTarget, SignedIn, Targ
 /// What goes wrong with the next write.
 #[derive(Debug, Clone)]
 pub(super) enum Fault {
+    Nothing,
     NotSent,
     LostBefore,
     LostAfter,
@@ -170,7 +171,7 @@ impl Target for Fake {
                 self.effect(request);
                 Ok(Answer { status, body: None, request_id: None })
             }
-            None => {
+            Some(Fault::Nothing) | None => {
                 let answer = self.effect(request);
                 (self.after_effect)(request);
                 Ok(answer)

@@ -97,8 +97,10 @@ struct Tenant {
 fn tenant(change: impl FnOnce(&mut Plan)) -> Tenant {
     let server = AzureServer::start(MemoryTenant::from_answers(&recorded("contoso")).unwrap());
     let folder = tempfile::tempdir().unwrap();
-    let config =
-        format!("tenant = \"{TENANT}\"\n[cloud]\nauthority = \"https://login.example\"\narm = \"{0}\"\ngraph = \"{0}\"\n", server.origin);
+    let config = format!(
+        "tenant = \"{TENANT}\"\n[plan]\napprovals = 0\n[cloud]\nauthority = \"https://login.example\"\narm = \"{0}\"\ngraph = \"{0}\"\n",
+        server.origin
+    );
     fs::write(folder.path().join("tenet.toml"), config).unwrap();
     fs::write(folder.path().join("token"), server.token("admin")).unwrap();
     let mut plan = plan(two_steps());
@@ -241,4 +243,88 @@ fn an_interrupt_finishes_the_write_in_flight() {
     assert!(text(tenant.folder.path(), &tenant.journal()).contains("\"kind\":\"sent\""));
     tenant.apply(&["--resume"]).ends(0, "ok");
     assert_eq!(tenant.writes().len(), 2);
+}
+
+/// A real disk that is full at any point, where `TENET_SMALL_DISK` names a file system of at most a few hundred kilobytes: nothing is sent
+/// before its begin is on disk, and with space again the rest is done, each effect once.
+#[cfg(unix)]
+#[test]
+fn a_real_full_disk_is_survived() {
+    let Some(disk) = std::env::var_os("TENET_SMALL_DISK").map(std::path::PathBuf::from) else { return };
+    let (mut stopped, mut complete) = (0, 0);
+    for left in (0..16).map(|n| n * 4096) {
+        let tenant = tenant(|_| ());
+        let journals = disk.join(format!("journal-{left}"));
+        fs::create_dir(&journals).unwrap();
+        let filler = disk.join("filler");
+        fill(&filler, left);
+        let place = journals.display().to_string();
+        let run = tenant.apply(&["--journal", &place]);
+        let text = fs::read_to_string(journals.join(format!("{}.jsonl", tenant.file.plan.id))).unwrap_or_default();
+        let begun = text.matches("\"kind\":\"begin\"").count();
+        assert!(tenant.writes().len() <= begun, "{left}: {begun} begun, {} sent", tenant.writes().len());
+        println!("{left} bytes left: exit {}, {begun} begun, {} sent", run.code, tenant.writes().len());
+        fs::remove_file(&filler).unwrap();
+        if run.code == 0 {
+            complete += 1;
+        } else {
+            stopped += 1;
+            assert!([2, 11, 12].contains(&run.code), "{left}: {} {}", run.code, run.stderr);
+            tenant.apply(&["--journal", &place, "--resume"]).ends(0, "ok");
+        }
+        assert_eq!(tenant.writes().len(), 2, "{left}");
+        fs::remove_dir_all(&journals).unwrap();
+    }
+    println!("{stopped} stopped and gone on with, {complete} complete");
+}
+
+/// Fills a file system but for some bytes.
+#[cfg(unix)]
+fn fill(filler: &Path, left: u64) {
+    use std::io::Write as _;
+    let mut file = fs::File::create(filler).unwrap();
+    while file.write_all(&[0; 1024]).is_ok() {}
+    let size = file.metadata().unwrap().len();
+    file.set_len(size.saturating_sub(left)).unwrap();
+}
+
+/// Ctrl-C at any time, with the real program: what was in flight is finished, and going on ends it. `TENET_SIGNALS` says how often.
+#[cfg(unix)]
+#[test]
+fn an_interrupt_at_any_time_leaves_what_can_be_gone_on_with() {
+    let n: u64 = std::env::var("TENET_SIGNALS").ok().and_then(|text| text.parse().ok()).unwrap_or(4);
+    let (mut stopped, mut too_late, mut unbegun) = (0, 0, 0);
+    for seed in 0..n {
+        let mut random = crate::overlay::Random(seed ^ 0xc7);
+        let tenant = tenant(|_| ());
+        tenant.server.fault(Rule::once("PUT", NEW, Fault::Delay(std::time::Duration::from_millis(random.below(300) as u64))));
+        let args = ["apply", "plan.json", "--auth", "token-file", "--token-file", "token"];
+        let mut command = crate::program::command(tenant.folder.path(), &args);
+        let child = command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(20 + random.below(4000) as u64));
+        let _ = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+        let run = crate::program::finish(&child.wait_with_output().unwrap());
+        let journal = tenant.folder.path().join(tenant.journal());
+        match run.code {
+            0 => too_late += 1,
+            // Before the program listens, the system ends it; nothing was begun then.
+            -1 => {
+                assert!(!journal.exists(), "seed {seed}");
+                unbegun += 1;
+                tenant.apply(&[]).ends(0, "ok");
+            }
+            130 => {
+                stopped += 1;
+                if journal.exists() {
+                    assert!(tenet::sources::journal_file::read_journal(&journal).unwrap().progress.unknown().is_empty(), "seed {seed}");
+                    tenant.apply(&["--resume"]).ends(0, "ok");
+                } else {
+                    tenant.apply(&[]).ends(0, "ok");
+                }
+            }
+            other => panic!("seed {seed}: {other} {}", run.stderr),
+        }
+        assert_eq!(tenant.writes().len(), 2, "seed {seed}");
+    }
+    println!("{n} interrupts: {stopped} stopped and gone on with, {too_late} came too late, {unbegun} before anything was begun");
 }

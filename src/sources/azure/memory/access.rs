@@ -1,7 +1,6 @@
-//! Writing of role assignments, role definitions and eligibility.
+//! Writing of role assignments, role definitions and locks.
 //!
-//! Source: REST references "Role Assignments", "Role Definitions" (2022-04-01), "Role Eligibility Schedule Requests"
-//! (2020-10-01), and "Troubleshoot Azure RBAC" for the refusals.
+//! Source: REST references "Role Assignments", "Role Definitions" (2022-04-01), and "Troubleshoot Azure RBAC" for the refusals.
 
 use jiff::Timestamp;
 use serde_json::{Value as Json, json};
@@ -17,7 +16,8 @@ const OWNER: &str = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635";
 
 impl MemoryTenant {
     pub(super) fn put_role_assignment(&mut self, caller: &Caller, call: &Call<'_>, scope: &str, name: &str, now: Timestamp) -> Reply {
-        let Some(sent) = call.body.filter(|body| text(body, "/properties/principalId").is_some()) else {
+        let sent = call.body.and_then(|body| Some((body, text(body, "/properties/principalId")?)));
+        let Some((sent, principal)) = sent else {
             return arm_error(400, "InvalidRequestContent", "The request content was invalid: 'properties.principalId' is missing.");
         };
         let Some(role) = text(sent, "/properties/roleDefinitionId").map(trailing_guid) else {
@@ -28,27 +28,25 @@ impl MemoryTenant {
             return arm_error(400, "InvalidRoleAssignmentId", message);
         }
         let key = canonical(call.path);
-        let refused = self.locked(scope, false).or_else(|| self.assignment_refused(sent, &role, scope, &key, now));
-        if let Some(refused) = refused {
+        if let Some(refused) = self.assignment_refused(sent, principal, &role, scope, &key, now) {
             return refused;
         }
         let old = self.store.latest(Kind::RoleAssignment, &key).cloned();
         let created = old.is_none();
-        let body = assignment_body(caller, sent, old, scope, call.path, now);
+        let body = assignment_body(caller, sent, &role, self.principal_type(principal), old, scope, call.path, now);
         self.store.write(Kind::RoleAssignment, &key, Some(body.clone()), now, self.shows_at(now));
         Reply::new(if created { 201 } else { 200 }, body)
     }
 
-    fn assignment_refused(&self, sent: &Json, role: &str, scope: &str, key: &str, now: Timestamp) -> Option<Reply> {
-        let principal = text(sent, "/properties/principalId").unwrap_or_default();
+    fn assignment_refused(&self, sent: &Json, principal: &str, role: &str, scope: &str, key: &str, now: Timestamp) -> Option<Reply> {
         let here = canonical(scope);
         if let Some(old) = self.store.latest(Kind::RoleAssignment, key) {
             let message = "Tenant ID, application ID, principal ID, and scope are not allowed to be updated.";
             return (!is_triple(old, key, &here, principal, role)).then(|| arm_error(400, "RoleAssignmentUpdateNotPermitted", message));
         }
         let twin = self.store.all_latest(Kind::RoleAssignment);
-        if let Some((_, twin)) = twin.into_iter().find(|(key, old)| is_triple(old, key, &here, principal, role)) {
-            let name = trailing_guid(text(twin, "/id").unwrap_or_default());
+        if let Some((twin, _)) = twin.into_iter().find(|(key, old)| is_triple(old, key, &here, principal, role)) {
+            let name = trailing_guid(twin);
             let message = format!("The role assignment already exists. The ID of the existing role assignment is {name}.");
             return Some(arm_error(409, "RoleAssignmentExists", message));
         }
@@ -75,10 +73,10 @@ impl MemoryTenant {
         })
     }
 
-    pub(super) fn delete_role_assignment(&mut self, call: &Call<'_>, scope: &str, now: Timestamp) -> Reply {
+    pub(super) fn delete_role_assignment(&mut self, call: &Call<'_>, now: Timestamp) -> Reply {
         let key = canonical(call.path);
         let Some(old) = self.store.latest(Kind::RoleAssignment, &key).cloned() else { return Reply::empty(204) };
-        if let Some(refused) = self.locked(scope, true).or_else(|| self.last_owner(&old, &key, now)) {
+        if let Some(refused) = self.last_owner(&old, &key, now) {
             return refused;
         }
         self.store.write(Kind::RoleAssignment, &key, None, now, self.shows_at(now));
@@ -131,38 +129,7 @@ impl MemoryTenant {
         Reply::new(200, old)
     }
 
-    /// `AdminAssign` makes a principal eligible, `AdminRemove` ends that. Codes of the refusals are assumed.
-    pub(super) fn put_eligibility_request(&mut self, caller: &Caller, call: &Call<'_>, scope: &str, name: &str, now: Timestamp) -> Reply {
-        let Some(sent) = call.body else { return arm_error(400, "InvalidRequestContent", "The request content was invalid.") };
-        let of = |name: &str| text(sent, &format!("/properties/{name}")).unwrap_or_default().to_owned();
-        let (principal, role, ty) = (of("principalId"), of("roleDefinitionId"), of("requestType"));
-        let here = canonical(scope);
-        let all = self.store.all_latest(Kind::Eligibility);
-        let existing = all.into_iter().find(|(key, old)| is_triple(old, key, &here, &principal, &trailing_guid(&role)));
-        let existing = existing.map(|(key, _)| key.to_owned());
-        match (ty.as_str(), &existing) {
-            ("AdminAssign", Some(_)) => {
-                return arm_error(400, "RoleAssignmentExists", "The Role assignment already exists.");
-            }
-            ("AdminRemove", None) => return arm_error(400, "RoleAssignmentDoesNotExist", "The Role assignment does not exist."),
-            ("AdminAssign" | "AdminRemove", _) => {}
-            _ => return arm_error(400, "InvalidRequestContent", format!("The request type '{ty}' is not known here.")),
-        }
-        let request = eligibility_request(caller, sent, scope, name, self.principal_type(&principal), now);
-        let shows_at = self.shows_at(now);
-        self.store.write(Kind::EligibilityRequest, call.path, Some(request.clone()), now, shows_at);
-        match existing {
-            Some(key) => self.store.write(Kind::Eligibility, &key, None, now, shows_at),
-            None => {
-                let instance = eligibility_instance(&request, scope, name);
-                let key = text(&instance, "/id").unwrap_or_default().to_owned();
-                self.store.write(Kind::Eligibility, &key, Some(instance), now, shows_at);
-            }
-        }
-        Reply::new(201, request)
-    }
-
-    fn principal_type(&self, principal: &str) -> &'static str {
+    pub(super) fn principal_type(&self, principal: &str) -> &'static str {
         let is = |kind| self.store.latest(kind, principal).is_some();
         if is(Kind::Group) {
             "Group"
@@ -173,42 +140,55 @@ impl MemoryTenant {
         }
     }
 
-    /// Writes an object as it was sent.
-    pub(super) fn put_plain(&mut self, kind: Kind, call: &Call<'_>, ty: &str, now: Timestamp) -> Reply {
-        let created = self.store.latest(kind, call.path).is_none();
-        let name = call.path.rsplit('/').next().unwrap_or_default();
+    /// A lock is written as it was sent. Source: REST reference "Management Locks" 2016-09-01.
+    pub(super) fn put_lock(&mut self, call: &Call<'_>, now: Timestamp) -> Reply {
         let properties = call.body.and_then(|body| body.get("properties"));
-        let body = json!({ "id": call.path, "type": ty, "name": name, "properties": properties });
-        self.store.write(kind, call.path, Some(body.clone()), now, self.shows_at(now));
+        let Some(properties) = properties.filter(|properties| text(properties, "/level").is_some()) else {
+            return arm_error(400, "InvalidRequestContent", "The request content was invalid: 'properties.level' is missing.");
+        };
+        let created = self.store.latest(Kind::Lock, call.path).is_none();
+        let name = call.path.rsplit('/').next();
+        let body = json!({ "id": call.path, "type": "Microsoft.Authorization/locks", "name": name, "properties": properties });
+        self.store.write(Kind::Lock, call.path, Some(body.clone()), now, self.shows_at(now));
         Reply::new(if created { 201 } else { 200 }, body)
     }
 
-    pub(super) fn delete_plain(&mut self, kind: Kind, call: &Call<'_>, now: Timestamp) -> Reply {
-        if self.store.latest(kind, call.path).is_none() {
+    pub(super) fn delete_lock(&mut self, call: &Call<'_>, now: Timestamp) -> Reply {
+        if self.store.latest(Kind::Lock, call.path).is_none() {
             return Reply::empty(204);
         }
-        self.store.write(kind, call.path, None, now, self.shows_at(now));
+        self.store.write(Kind::Lock, call.path, None, now, self.shows_at(now));
         Reply::empty(200)
     }
 }
 
-fn is_triple(body: &Json, key: &str, scope: &str, principal: &str, role: &str) -> bool {
+pub(super) fn is_triple(body: &Json, key: &str, scope: &str, principal: &str, role: &str) -> bool {
     let at = text(body, "/properties/scope").map_or_else(|| scope_of_id(key), canonical);
     at == scope
         && text(body, "/properties/principalId").is_some_and(|known| same(known, principal))
         && text(body, "/properties/roleDefinitionId").is_some_and(|known| same(&trailing_guid(known), role))
 }
 
-fn assignment_body(caller: &Caller, sent: &Json, old: Option<Json>, scope: &str, path: &str, now: Timestamp) -> Json {
+/// The kind of a principal that the body does not tell is looked up by the service.
+#[expect(clippy::too_many_arguments, reason = "each is a part of the body")]
+pub(super) fn assignment_body(
+    caller: &Caller,
+    sent: &Json,
+    role: &str,
+    principal_type: &str,
+    old: Option<Json>,
+    scope: &str,
+    path: &str,
+    now: Timestamp,
+) -> Json {
     let of = |name: &str| sent.pointer(&format!("/properties/{name}")).cloned().unwrap_or(Json::Null);
-    let role = trailing_guid(text(sent, "/properties/roleDefinitionId").unwrap_or_default());
     let was = |name: &str| old.as_ref().and_then(|old| old.pointer(&format!("/properties/{name}"))).cloned();
-    let principal_type = Some(of("principalType")).filter(|ty| !ty.is_null()).or_else(|| was("principalType"));
+    let said = Some(of("principalType")).filter(|ty| !ty.is_null()).or_else(|| was("principalType"));
     json!({
         "properties": {
             "roleDefinitionId": format!("/providers/Microsoft.Authorization/roleDefinitions/{role}"),
             "principalId": of("principalId"),
-            "principalType": principal_type.unwrap_or_else(|| json!("User")),
+            "principalType": said.unwrap_or_else(|| json!(principal_type)),
             "scope": scope,
             "description": of("description"),
             "condition": of("condition"),
@@ -221,53 +201,5 @@ fn assignment_body(caller: &Caller, sent: &Json, old: Option<Json>, scope: &str,
         "id": path,
         "type": "Microsoft.Authorization/roleAssignments",
         "name": path.rsplit('/').next()
-    })
-}
-
-fn eligibility_request(caller: &Caller, sent: &Json, scope: &str, name: &str, principal_type: &str, now: Timestamp) -> Json {
-    let of = |name: &str| sent.pointer(&format!("/properties/{name}")).cloned().unwrap_or(Json::Null);
-    json!({
-        "id": format!("{scope}/providers/Microsoft.Authorization/RoleEligibilityScheduleRequests/{name}"),
-        "name": name,
-        "type": "Microsoft.Authorization/RoleEligibilityScheduleRequests",
-        "properties": {
-            "targetRoleEligibilityScheduleId": name,
-            "scope": scope,
-            "roleDefinitionId": of("roleDefinitionId"),
-            "principalId": of("principalId"),
-            "principalType": principal_type,
-            "requestType": of("requestType"),
-            "status": if text(sent, "/properties/requestType") == Some("AdminRemove") { "Revoked" } else { "Provisioned" },
-            "scheduleInfo": of("scheduleInfo"),
-            "ticketInfo": of("ticketInfo"),
-            "justification": of("justification"),
-            "requestorId": caller.object_id,
-            "createdOn": now.to_string(),
-            "condition": of("condition"),
-            "conditionVersion": of("conditionVersion")
-        }
-    })
-}
-
-fn eligibility_instance(request: &Json, scope: &str, name: &str) -> Json {
-    let of = |name: &str| request.pointer(&format!("/properties/{name}")).cloned().unwrap_or(Json::Null);
-    let start = request.pointer("/properties/scheduleInfo/startDateTime").filter(|start| !start.is_null());
-    json!({
-        "id": format!("{scope}/providers/Microsoft.Authorization/roleEligibilityScheduleInstances/{name}"),
-        "name": name,
-        "type": "Microsoft.Authorization/roleEligibilityScheduleInstances",
-        "properties": {
-            "scope": scope,
-            "roleDefinitionId": of("roleDefinitionId"),
-            "principalId": of("principalId"),
-            "principalType": of("principalType"),
-            "roleEligibilityScheduleId": format!("{scope}/providers/Microsoft.Authorization/roleEligibilitySchedules/{name}"),
-            "status": "Provisioned",
-            "memberType": "Direct",
-            "startDateTime": start.cloned().unwrap_or_else(|| of("createdOn")),
-            "endDateTime": request.pointer("/properties/scheduleInfo/expiration/endDateTime"),
-            "condition": of("condition"),
-            "conditionVersion": of("conditionVersion")
-        }
     })
 }

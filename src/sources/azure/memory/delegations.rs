@@ -28,9 +28,8 @@ pub(super) struct Operation {
 
 impl MemoryTenant {
     pub(super) fn put_definition(&mut self, call: &Call<'_>, scope: &str, name: &str, now: Timestamp) -> Reply {
-        let Some(sent) = call.body.filter(|body| text(body, "/properties/managedByTenantId").is_some()) else {
-            return invalid("'properties.managedByTenantId' is missing.");
-        };
+        let sent = call.body.and_then(|body| Some((body, text(body, "/properties/managedByTenantId")?)));
+        let Some((sent, managing)) = sent else { return invalid("'properties.managedByTenantId' is missing.") };
         let authorizations = sent.pointer("/properties/authorizations").and_then(Json::as_array);
         let Some(authorizations) = authorizations.filter(|list| !list.is_empty()) else {
             return invalid("'properties.authorizations' is missing or empty.");
@@ -38,7 +37,6 @@ impl MemoryTenant {
         if authorizations.iter().any(|one| text(one, "/roleDefinitionId").map(trailing_guid).as_deref() == Some(OWNER)) {
             return invalid("The Owner role cannot be delegated.");
         }
-        let managing = text(sent, "/properties/managedByTenantId").unwrap_or_default();
         let mut body = resource(scope, "registrationDefinitions", name, sent);
         if let Some(properties) = body.get_mut("properties").and_then(Json::as_object_mut) {
             properties.insert("managedByTenantName".to_owned(), self.tenant_name(managing));
@@ -51,8 +49,11 @@ impl MemoryTenant {
     }
 
     pub(super) fn put_assignment(&mut self, call: &Call<'_>, scope: &str, name: &str, now: Timestamp) -> Reply {
-        let Some(sent) = call.body else { return invalid("the body is missing.") };
-        let definition = text(sent, "/properties/registrationDefinitionId").unwrap_or_default();
+        let sent = call.body.and_then(|body| Some((body, text(body, "/properties/registrationDefinitionId")?)));
+        let Some((sent, definition)) = sent else {
+            let message = "The request content was invalid: 'properties.registrationDefinitionId' is missing.";
+            return arm_error(400, "InvalidRegistrationAssignmentCreateRequest", message);
+        };
         if self.store.latest(Kind::RegistrationDefinition, definition).is_none() {
             let message = format!("The registration definition '{definition}' was not found.");
             return arm_error(400, "InvalidRegistrationAssignmentCreateRequest", message);
@@ -119,11 +120,14 @@ impl MemoryTenant {
         ends_at: Timestamp,
         failed: Option<(String, String)>,
     ) -> Reply {
+        let Some(base) = subscription(call.path) else {
+            return arm_error(404, "SubscriptionNotFound", "The request names no subscription.");
+        };
         let id = format!("{:08x}", self.operations.len() + 1);
         self.operations.insert(id.clone(), Operation { ends_at, failed, result });
-        let base = subscription(call.path).unwrap_or_default();
+        let version = call.parameter("api-version").map(|version| ("api-version".to_owned(), version.to_owned()));
         let link = |what: &str| {
-            let query = [("api-version".to_owned(), call.parameter("api-version").unwrap_or_default().to_owned())];
+            let query: Vec<(String, String)> = version.clone().into_iter().collect();
             address(&self.settings.arm_origin, &format!("{base}/providers/{PROVIDER}/{what}/{id}"), &query)
         };
         let reply = Reply { status: 202, headers: Vec::new(), body }.with("Location", link("operationResults")).with("Retry-After", "1");
@@ -175,8 +179,8 @@ impl MemoryTenant {
         };
         let mut tenants: Vec<Json> = Vec::new();
         for (id, assignment) in self.store.all_latest(Kind::RegistrationAssignment) {
-            let definition = text(assignment, "/properties/registrationDefinitionId").unwrap_or_default();
-            let definition = self.store.latest(Kind::RegistrationDefinition, definition);
+            let definition = text(assignment, "/properties/registrationDefinitionId");
+            let definition = definition.and_then(|definition| self.store.latest(Kind::RegistrationDefinition, definition));
             let tenant = definition.and_then(|body| text(body, "/properties/managedByTenantId"));
             let Some(tenant) = tenant.filter(|_| scope_of_id(id) == canonical(&scope)) else { continue };
             let entry = json!({ "tenantId": tenant });

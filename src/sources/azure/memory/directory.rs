@@ -114,8 +114,11 @@ impl MemoryTenant {
     }
 
     pub(super) fn add_member(&mut self, call: &Call<'_>, group: &str, now: Timestamp) -> Reply {
-        let reference = call.body.and_then(|body| body.get("@odata.id")).and_then(Json::as_str).unwrap_or_default();
-        let member = reference.rsplit('/').next().unwrap_or_default().to_lowercase();
+        let reference = call.body.and_then(|body| body.get("@odata.id")).and_then(Json::as_str);
+        let Some((_, member)) = reference.and_then(|reference| reference.rsplit_once('/')).filter(|(_, id)| !id.is_empty()) else {
+            return bad(now, "The body names no object: '@odata.id' is missing or is no address.");
+        };
+        let member = member.to_lowercase();
         let kinds = [(Kind::User, "user"), (Kind::ServicePrincipal, "servicePrincipal"), (Kind::Group, "group")];
         let kind = kinds.into_iter().find(|(kind, _)| self.store.latest(*kind, &member).is_some());
         let (Some((_, ty)), Some(_)) = (kind, self.store.latest(Kind::Group, group)) else { return unknown(&member, now) };

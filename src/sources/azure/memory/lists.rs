@@ -23,8 +23,9 @@ const GROUPS_MAX: usize = 10_000;
 impl MemoryTenant {
     /// Returns what a list holds.
     pub(super) fn listed(&self, kind: Kind, scope: &str, call: &Call<'_>, now: Timestamp) -> Result<Vec<Json>, Reply> {
-        let filter = Filter::parse(call.parameter("$filter").unwrap_or_default())
-            .map_err(|condition| error(call.service, 400, "BadRequest", format!("Invalid filter clause '{condition}'."), now))?;
+        let filter = call.parameter("$filter").map_or_else(|| Ok(Filter::default()), Filter::parse);
+        let filter =
+            filter.map_err(|condition| error(call.service, 400, "BadRequest", format!("Invalid filter clause '{condition}'."), now))?;
         let expand = call.parameter("$expandRegistrationDefinition").is_some_and(|value| same(value, "true"));
         let items = self.items(kind, scope, &filter, now);
         let wanted = items.into_iter().filter(|item| filter.matches(item) && self.is_assigned(item, &filter, now));
@@ -79,7 +80,7 @@ impl MemoryTenant {
     }
 
     /// Schedules follow role assignments: each assignment that holds here has one.
-    fn schedules(&self, scope: &str, now: Timestamp) -> Vec<Json> {
+    pub(super) fn schedules(&self, scope: &str, now: Timestamp) -> Vec<Json> {
         let here = canonical(scope);
         let chain = chain(&self.store, scope, now);
         let stored = self.store.all_visible(Kind::Schedule, now).into_iter().map(|(_, body)| body);
@@ -101,7 +102,7 @@ impl MemoryTenant {
             let is_new = self.store.versions(Kind::RoleAssignment, key).is_some_and(|versions| versions.created.is_some());
             let at = text(body, "/properties/scope").map_or_else(|| scope_of_id(key), canonical);
             if is_new && chain.contains(&at) && !origins.contains(key) {
-                items.push(schedule(scope, &at == chain.first().unwrap_or(&at), body));
+                items.push(schedule(scope, &at == chain.first().unwrap_or(&at), key, body));
             }
         }
         items
@@ -109,7 +110,7 @@ impl MemoryTenant {
 
     fn is_assigned(&self, item: &Json, filter: &Filter, now: Timestamp) -> bool {
         let Some(wanted) = &filter.assigned_to else { return true };
-        let principal = text(item, "/properties/principalId").unwrap_or_default();
+        let Some(principal) = text(item, "/properties/principalId") else { return false };
         same(principal, wanted) || self.groups_of(wanted, now).contains(&principal.to_lowercase())
     }
 
@@ -171,7 +172,7 @@ impl MemoryTenant {
 /// Returns the scope in the id of something that hangs on it.
 pub(super) fn scope_of_id(id: &str) -> String {
     let lower = id.to_lowercase();
-    canonical(lower.rfind("/providers/").and_then(|at| lower.get(..at)).unwrap_or_default())
+    canonical(lower.rfind("/providers/").and_then(|at| lower.get(..at)).unwrap_or(&lower))
 }
 
 /// Graph answers with the fields that are asked for.
@@ -182,9 +183,9 @@ pub(super) fn select(item: Json, call: &Call<'_>) -> Json {
     Json::Object(object.into_iter().filter(|(name, _)| wanted(name)).collect())
 }
 
-fn schedule(scope: &str, direct: bool, assignment: &Json) -> Json {
+fn schedule(scope: &str, direct: bool, key: &str, assignment: &Json) -> Json {
     let of = |pointer: &str| assignment.pointer(pointer).cloned().unwrap_or(Json::Null);
-    let name = trailing_guid(text(assignment, "/id").unwrap_or_default());
+    let name = trailing_guid(key);
     json!({
         "id": format!("{scope}/providers/Microsoft.Authorization/roleAssignmentScheduleInstances/{name}"),
         "name": name,

@@ -11,7 +11,7 @@
 //! - `call`, `route`: requests, answers, errors; what a path names
 //! - `store`, `scopes`: objects through time; the tree of scopes
 //! - `reads`, `lists`, `filter`: reading, paging
-//! - `access`, `delegations`, `directory`, `settings`, `partner_link`: writing
+//! - `access`, `privileged_access`, `delegations`, `directory`, `settings`, `partner_link`: writing
 //! - `permission`: who may do what
 //! - `recording`: from recorded answers and back
 //! - `target`: the model as something that apply writes to
@@ -24,6 +24,7 @@ mod filter;
 mod lists;
 mod partner_link;
 mod permission;
+mod privileged_access;
 mod reads;
 mod recording;
 mod route;
@@ -187,6 +188,17 @@ impl MemoryTenant {
         }
     }
 
+    /// Lets somebody else write an object, or take it away, whatever the services would say to that. Gives whether the path names one
+    /// that can be written so.
+    pub fn happen(&mut self, service: Service, path: &str, body: Option<Json>, now: Timestamp) -> bool {
+        let (kind, key) = match route(service, path) {
+            Route::One(kind, _, name) => (kind, self.key(kind, &name, path)),
+            _ => return false,
+        };
+        self.store.write(kind, &key, body, now, now);
+        true
+    }
+
     /// When a write of `now` shows.
     fn shows_at(&self, now: Timestamp) -> Timestamp {
         later(now, self.settings.lag)
@@ -194,16 +206,24 @@ impl MemoryTenant {
 
     fn write(&mut self, caller: &Caller, call: &Call<'_>, method: Method, route: &Route, now: Timestamp) -> Reply {
         use store::Kind;
+        if let Route::One(kind, scope, _) = route
+            && *kind != Kind::Lock
+            && call.service == Service::Arm
+            && let Some(refused) = self.locked(scope, method == Method::Delete)
+        {
+            return refused;
+        }
         match (method, route) {
             (Method::Put, Route::One(Kind::RoleAssignment, scope, name)) => self.put_role_assignment(caller, call, scope, name, now),
-            (Method::Delete, Route::One(Kind::RoleAssignment, scope, _)) => self.delete_role_assignment(call, scope, now),
+            (Method::Delete, Route::One(Kind::RoleAssignment, ..)) => self.delete_role_assignment(call, now),
             (Method::Put, Route::One(Kind::RoleDefinition, scope, name)) => self.put_role_definition(call, scope, name, now),
             (Method::Delete, Route::One(Kind::RoleDefinition, _, name)) => self.delete_role_definition(name, now),
             (Method::Put, Route::One(Kind::EligibilityRequest, scope, name)) => {
                 self.put_eligibility_request(caller, call, scope, name, now)
             }
-            (Method::Put, Route::One(Kind::Lock, ..)) => self.put_plain(Kind::Lock, call, "Microsoft.Authorization/locks", now),
-            (Method::Delete, Route::One(Kind::Lock, ..)) => self.delete_plain(Kind::Lock, call, now),
+            (Method::Put, Route::One(Kind::ScheduleRequest, scope, name)) => self.put_schedule_request(caller, call, scope, name, now),
+            (Method::Put, Route::One(Kind::Lock, ..)) => self.put_lock(call, now),
+            (Method::Delete, Route::One(Kind::Lock, ..)) => self.delete_lock(call, now),
             (Method::Put, Route::One(Kind::RegistrationDefinition, scope, name)) => self.put_definition(call, scope, name, now),
             (Method::Put, Route::One(Kind::RegistrationAssignment, scope, name)) => self.put_assignment(call, scope, name, now),
             (Method::Delete, Route::One(kind @ (Kind::RegistrationDefinition | Kind::RegistrationAssignment), scope, name)) => {

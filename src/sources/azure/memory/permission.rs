@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde_json::Value as Json;
 
 use super::call::{Call, Reply, arm_error, graph_error, same, text};
+use super::lists::scope_of_id;
 use super::route::Route;
 use super::scopes::{canonical, chain, is_below};
 use super::store::Kind;
@@ -39,10 +40,10 @@ impl Grant {
 /// Tells whether an action fits a pattern.
 pub(super) fn fits(pattern: &str, action: &str) -> bool {
     let (pattern, action) = (pattern.to_lowercase(), action.to_lowercase());
-    let mut parts = pattern.split('*');
-    let Some(mut rest) = action.strip_prefix(parts.next().unwrap_or_default()) else { return false };
-    let Some(last) = parts.next_back() else { return rest.is_empty() };
-    for part in parts {
+    let Some((first, parts)) = pattern.split_once('*') else { return pattern == action };
+    let Some(mut rest) = action.strip_prefix(first) else { return false };
+    let (between, last) = parts.rsplit_once('*').map_or((None, parts), |(between, last)| (Some(between), last));
+    for part in between.into_iter().flat_map(|between| between.split('*')) {
         let Some((_, after)) = rest.split_once(part) else { return false };
         rest = after;
     }
@@ -75,7 +76,8 @@ impl MemoryTenant {
             let reaches = at.is_some_and(|at| at == canonical(scope) || (children && chain.contains(&at)));
             reaches && forbids(denial, action) && names(denial, "principals", caller) && !names(denial, "excludePrincipals", caller)
         })?;
-        let name = text(denial, "/properties/denyAssignmentName").unwrap_or_default();
+        // One without a name is named by its id.
+        let name = text(denial, "/properties/denyAssignmentName").unwrap_or(id);
         let oid = &caller.object_id;
         let message = format!(
             "The client '{oid}' with object id '{oid}' has permission to perform action '{action}' on scope '{scope}'; however, the access is denied because of the deny assignment with name '{name}' and Id '{id}'."
@@ -86,13 +88,14 @@ impl MemoryTenant {
     /// Refuses what a lock forbids: `ReadOnly` any write, `CanNotDelete` a removal. The code is assumed.
     pub(super) fn locked(&self, scope: &str, removal: bool) -> Option<Reply> {
         let inside = canonical(scope);
-        let (id, _) = self.store.all_latest(Kind::Lock).into_iter().find(|(id, lock)| {
-            let at = id.split("/providers/microsoft.authorization/locks").next().map(canonical).unwrap_or_default();
-            let level = text(lock, "/properties/level").unwrap_or_default();
-            (at == inside || is_below(&at, &inside)) && (same(level, "ReadOnly") || (removal && same(level, "CanNotDelete")))
+        let locks = self.store.all_latest(Kind::Lock).into_iter().map(|(id, lock)| (scope_of_id(id), lock));
+        let (at, _) = locks.into_iter().find(|(at, lock)| {
+            // A lock that does not say its level forbids everything.
+            let forbids =
+                text(lock, "/properties/level").is_none_or(|level| same(level, "ReadOnly") || (removal && same(level, "CanNotDelete")));
+            (*at == inside || is_below(at, &inside)) && forbids
         })?;
         let verb = if removal { "delete" } else { "write" };
-        let at = id.split("/providers/microsoft.authorization/locks").next().unwrap_or_default();
         let message = format!(
             "The scope '{scope}' cannot perform {verb} operation because following scope(s) are locked: '{at}'. Please remove the lock and try again."
         );
@@ -162,6 +165,7 @@ fn reading(kind: Kind) -> Option<&'static str> {
         Kind::RoleDefinition => "Microsoft.Authorization/roleDefinitions/read",
         Kind::Eligibility => "Microsoft.Authorization/roleEligibilityScheduleInstances/read",
         Kind::EligibilityRequest => "Microsoft.Authorization/roleEligibilityScheduleRequests/read",
+        Kind::ScheduleRequest => "Microsoft.Authorization/roleAssignmentScheduleRequests/read",
         Kind::Schedule => "Microsoft.Authorization/roleAssignmentScheduleInstances/read",
         Kind::DenyAssignment => "Microsoft.Authorization/denyAssignments/read",
         Kind::Lock => "Microsoft.Authorization/locks/read",
@@ -185,6 +189,7 @@ fn writing(kind: Kind, removal: bool) -> Option<&'static str> {
         (Kind::RoleDefinition, false) => "Microsoft.Authorization/roleDefinitions/write",
         (Kind::RoleDefinition, true) => "Microsoft.Authorization/roleDefinitions/delete",
         (Kind::EligibilityRequest, _) => "Microsoft.Authorization/roleEligibilityScheduleRequests/write",
+        (Kind::ScheduleRequest, _) => "Microsoft.Authorization/roleAssignmentScheduleRequests/write",
         (Kind::Lock, false) => "Microsoft.Authorization/locks/write",
         (Kind::Lock, true) => "Microsoft.Authorization/locks/delete",
         // The documentation asks for the rights over role assignments at the scope of the delegation.

@@ -88,9 +88,9 @@ impl MemoryTenant {
 
     /// A subscription as a member of a management group.
     pub(super) fn group_member(&self, group: &str, entity: &Json) -> Json {
-        let name = text(entity, "/name").unwrap_or_default();
+        let name = entity.get("name");
         json!({
-            "id": format!("{group}/subscriptions/{name}"),
+            "id": name.and_then(Json::as_str).map(|name| format!("{group}/subscriptions/{name}")),
             "type": "Microsoft.Management/managementGroups/subscriptions",
             "name": name,
             "properties": {

@@ -162,7 +162,8 @@ impl MemoryTenant {
                 Route::List(kind, _) | Route::One(kind, ..) => self.seed(*kind, item),
                 Route::Entities => self.seed(Kind::Entity, item),
                 Route::Members { group, transitive: false } => {
-                    let member = text(item, "/id").unwrap_or_default().to_lowercase();
+                    // An object without an id is nothing that can be asked for; it is written back as it was read.
+                    let Some(member) = text(item, "/id").map(str::to_lowercase) else { continue };
                     self.store.seed(Kind::Membership, &format!("{}/{member}", group.to_lowercase()), item.clone());
                 }
                 _ => {}
@@ -183,8 +184,9 @@ impl MemoryTenant {
         {
             self.seed(Kind::RegistrationDefinition, &definition);
         }
-        let key = item_key(kind, &item);
-        self.store.seed(kind, &key, item);
+        if let Some(key) = item_key(kind, &item) {
+            self.store.seed(kind, &key, item);
+        }
     }
 
     /// Writes the pages that were read, as they would be read at an instant; `read_at` is written as their time, or each
@@ -246,7 +248,7 @@ impl MemoryTenant {
             }
             _ => return None,
         };
-        Some(items.into_iter().map(|item| (listed_key(&item), item)).collect())
+        Some(items.into_iter().filter_map(|item| Some((listed_key(&item)?, item))).collect())
     }
 }
 
@@ -256,12 +258,9 @@ fn nobody() -> Caller {
 }
 
 fn change(list: &mut Vec<Json>, before: &BTreeMap<String, Json>, after: &BTreeMap<String, Json>, last: bool) {
-    list.retain(|item| {
-        let key = listed_key(item);
-        after.contains_key(&key) || !before.contains_key(&key)
-    });
+    list.retain(|item| listed_key(item).is_none_or(|key| after.contains_key(&key) || !before.contains_key(&key)));
     for item in list.iter_mut() {
-        let key = listed_key(item);
+        let Some(key) = listed_key(item) else { continue };
         if let Some(now) = after.get(&key).filter(|now| before.get(&key).is_some_and(|was| was != *now)) {
             *item = now.clone();
         }
@@ -271,18 +270,20 @@ fn change(list: &mut Vec<Json>, before: &BTreeMap<String, Json>, after: &BTreeMa
     }
 }
 
-fn listed_key(item: &Json) -> String {
-    text(item, "/id").unwrap_or_default().to_lowercase()
+fn listed_key(item: &Json) -> Option<String> {
+    text(item, "/id").map(str::to_lowercase)
 }
 
-fn item_key(kind: Kind, item: &Json) -> String {
-    let id = text(item, "/id").unwrap_or_default();
-    match kind {
+fn item_key(kind: Kind, item: &Json) -> Option<String> {
+    if matches!(kind, Kind::AuthorizationPolicy | Kind::SubscriptionPolicy) {
+        return Some("default".to_owned());
+    }
+    let id = text(item, "/id")?;
+    Some(match kind {
         Kind::RoleDefinition => trailing_guid(id),
-        Kind::AuthorizationPolicy | Kind::SubscriptionPolicy => "default".to_owned(),
         Kind::HierarchySettings => id.to_lowercase().trim_end_matches("/settings/default").to_owned(),
         _ => id.to_lowercase(),
-    }
+    })
 }
 
 fn directory(pages: &[Page]) -> Option<String> {

@@ -114,6 +114,7 @@ fn extension_kind(namespace: &str, ty: &str) -> Option<Kind> {
         ("microsoft.authorization", "roleeligibilityscheduleinstances") => Kind::Eligibility,
         ("microsoft.authorization", "roleeligibilityschedulerequests") => Kind::EligibilityRequest,
         ("microsoft.authorization", "roleassignmentscheduleinstances") => Kind::Schedule,
+        ("microsoft.authorization", "roleassignmentschedulerequests") => Kind::ScheduleRequest,
         ("microsoft.authorization", "denyassignments") => Kind::DenyAssignment,
         ("microsoft.authorization", "locks") => Kind::Lock,
         ("microsoft.managedservices", "registrationdefinitions") => Kind::RegistrationDefinition,

@@ -13,6 +13,7 @@ pub(super) enum Kind {
     Eligibility,
     EligibilityRequest,
     Schedule,
+    ScheduleRequest,
     DenyAssignment,
     Lock,
     RegistrationDefinition,

@@ -183,6 +183,92 @@ fn locks_denials_and_permissions_refuse() {
     assert_eq!((denied.status, code(&denied)), (403, "DenyAssignmentAuthorizationFailed"));
 }
 
+/// What must be said and is not is refused in the form of the service, and nothing is written.
+#[test]
+fn what_a_request_leaves_out_is_refused() {
+    let clock = Ticking::new();
+    let mut target = MemoryTarget::new(tenant(), "admin", &clock);
+    let arm = |kind: &str| format!("{SUB}/providers/{kind}/{NEW}");
+    let pim = |kind: &str| arm(&format!("Microsoft.Authorization/{kind}ScheduleRequests"));
+    let full = json!({ "principalId": BEN, "roleDefinitionId": READER, "requestType": "AdminAssign" });
+    let without = |field: &str| {
+        let mut properties = full.clone();
+        properties.as_object_mut().unwrap().shift_remove(field);
+        Some(json!({ "properties": properties }))
+    };
+    let mut cases = vec![
+        (Method::Put, arm("Microsoft.Authorization/roleAssignments"), without("principalId"), "InvalidRequestContent"),
+        (Method::Put, arm("Microsoft.Authorization/roleAssignments"), without("roleDefinitionId"), "InvalidRequestContent"),
+        (Method::Put, arm("Microsoft.Authorization/locks"), Some(json!({ "properties": {} })), "InvalidRequestContent"),
+        (
+            Method::Put,
+            arm("Microsoft.ManagedServices/registrationAssignments"),
+            Some(json!({ "properties": {} })),
+            "InvalidRegistrationAssignmentCreateRequest",
+        ),
+        (Method::Post, "/v1.0/groups/g/members/$ref".to_owned(), Some(json!({})), "Request_BadRequest"),
+        (Method::Post, "/v1.0/groups/g/members/$ref".to_owned(), None, "Request_BadRequest"),
+    ];
+    for kind in ["roleEligibility", "roleAssignment"] {
+        for field in ["principalId", "roleDefinitionId", "requestType"] {
+            cases.push((Method::Put, pim(kind), without(field), "InvalidRequestContent"));
+        }
+    }
+    let before = target.tenant().to_answers(clock.now(), None);
+    for (method, path, body, wanted) in cases {
+        let refused = target.write(&request(method, &path, body.clone())).unwrap();
+        assert_eq!((refused.status, code(&refused)), (400, wanted), "{path} {body:?}");
+        let message = refused.body.unwrap()["error"]["message"].as_str().unwrap().to_owned();
+        assert!(message.contains("missing"), "{message}");
+    }
+    assert_eq!(target.tenant().to_answers(clock.now(), None), before);
+}
+
+#[test]
+fn locks_hold_for_everything_below_them() {
+    let clock = Ticking::new();
+    let mut target = MemoryTarget::new(tenant(), "admin", &clock);
+    let lock = format!("{SUB}/providers/Microsoft.Authorization/locks/keep");
+    let set = |level: &str| Some(json!({ "properties": { "level": level } }));
+    assert_eq!(target.write(&request(Method::Put, &lock, set("ReadOnly"))).unwrap().status, 201);
+    let below = format!("{SUB}/resourceGroups/rg/providers/Microsoft.Authorization/roleAssignments/{NEW}");
+    let locked = target.write(&request(Method::Put, &below, Some(grant(READER, BEN)))).unwrap();
+    assert_eq!((locked.status, code(&locked)), (409, "ScopeLocked"));
+    assert_eq!(target.write(&request(Method::Put, &lock, set("CanNotDelete"))).unwrap().status, 200);
+    assert_eq!(target.write(&request(Method::Put, &below, Some(grant(READER, BEN)))).unwrap().status, 201);
+    assert_eq!(target.write(&request(Method::Delete, &below, None)).unwrap().status, 409);
+    // A listing shows the locks at, above and below a scope; with atScope() not those below.
+    let mut list = reading(&format!("{SUB}/resourceGroups/rg/providers/Microsoft.Authorization/locks"));
+    list.query.push(("$filter".to_owned(), "atScope()".to_owned()));
+    assert_eq!(target.read(&list).unwrap().body.unwrap()["value"].as_array().unwrap().len(), 1);
+    assert_eq!(target.write(&request(Method::Delete, &lock, None)).unwrap().status, 200);
+    assert_eq!(target.read(&list).unwrap().body.unwrap()["value"], json!([]));
+    assert_eq!(target.write(&request(Method::Delete, &below, None)).unwrap().status, 200);
+}
+
+/// An active assignment for a time: its schedule and the role assignment it stands for come and go together.
+#[test]
+fn active_assignments_are_asked_for_and_ended() {
+    let clock = Ticking::new();
+    let mut target = MemoryTarget::new(tenant(), "admin", &clock);
+    let ask = |n: u8, ty: &str| {
+        let path = format!("{SUB}/providers/Microsoft.Authorization/roleAssignmentScheduleRequests/7000000{n}-0000-4000-8000-000000000000");
+        let body = json!({ "properties": { "principalId": BEN, "roleDefinitionId": READER, "requestType": ty } });
+        request(Method::Put, &path, Some(body))
+    };
+    let count = |target: &mut MemoryTarget<'_>, kind: &str| {
+        let list = reading(&format!("{SUB}/providers/Microsoft.Authorization/{kind}"));
+        let items = target.read(&list).unwrap().body.unwrap()["value"].as_array().unwrap().clone();
+        items.iter().filter(|item| item["properties"]["principalId"] == BEN).count()
+    };
+    assert_eq!(code(&target.write(&ask(1, "AdminRemove")).unwrap()), "RoleAssignmentDoesNotExist");
+    assert_eq!(target.write(&ask(2, "AdminAssign")).unwrap().status, 201);
+    assert_eq!((count(&mut target, "roleAssignments"), count(&mut target, "roleAssignmentScheduleInstances")), (1, 1));
+    assert_eq!(code(&target.write(&ask(3, "AdminAssign")).unwrap()), "RoleAssignmentExists");
+    assert_eq!(target.write(&ask(4, "AdminRemove")).unwrap().status, 201);
+    assert_eq!((count(&mut target, "roleAssignments"), count(&mut target, "roleAssignmentScheduleInstances")), (0, 0));
+}
+
 #[test]
 fn partner_links_are_the_callers_own_and_deleted_softly() {
     let clock = Ticking::new();

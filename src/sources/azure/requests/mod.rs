@@ -7,6 +7,7 @@
 //!
 //! - `facts`: what the snapshot says, or why it cannot be used
 //! - `ids`: paths, and names chosen by us
+//! - `locks`: that no lock forbids a write
 //! - `operation`: requests and expectations put together
 //! - the other files: one for each family of actions
 //!
@@ -16,6 +17,7 @@ mod delegations;
 mod facts;
 mod guests;
 mod ids;
+mod locks;
 mod management_groups;
 mod operation;
 mod partner_links;
@@ -91,6 +93,6 @@ impl Bind for AzureRequests {
     fn bind(&self, call: &Call<'_>) -> Outcome {
         let found = ACTIONS.iter().find(|(name, _)| *name == call.action);
         let (_, requests) = found.ok_or_else(|| format!("no request is known for the action {}", call.action))?;
-        requests(&World::of(call))
+        Ok(requests(&World::of(call))?.into_iter().map(locks::watched).collect())
     }
 }

@@ -86,7 +86,8 @@ enum Description {
 /// What an assignment says besides the triple.
 #[derive(Clone, Default)]
 struct Extras {
-    principal_type: String,
+    /// None where nobody can read it any more: an undo takes it from what is found.
+    principal_type: Option<&'static str>,
     condition: Option<String>,
     description: Description,
 }
@@ -97,7 +98,7 @@ impl Extras {
             return Err(format!("a managing tenant made the assignment for the managed identity {identity}, so it is not touched"));
         }
         Ok(Self {
-            principal_type: principal_type(world, world.refers(assignment, "principal")?).unwrap_or_default().to_owned(),
+            principal_type: principal_type(world, world.refers(assignment, "principal")?),
             condition: world.text(assignment, "condition")?,
             description: world.text(assignment, "description").map_or(Description::Found, Description::Known),
         })
@@ -118,7 +119,8 @@ fn body(grant: &Grant, extras: &Extras) -> Json {
     let mut properties = Map::new();
     properties.insert("roleDefinitionId".to_owned(), json!(grant.role_id()));
     properties.insert("principalId".to_owned(), json!(grant.principal));
-    properties.insert("principalType".to_owned(), json!(extras.principal_type));
+    // In the body of an undo, null is what was found before.
+    properties.insert("principalType".to_owned(), optional(extras.principal_type));
     match &extras.description {
         Description::Known(Some(text)) => properties.insert("description".to_owned(), json!(text)),
         Description::Known(None) => None,
@@ -158,8 +160,7 @@ fn delete(place: &Place, grant: &Grant, extras: &Extras, mut before: Vec<Expecta
 /// Makes an assignment under a name chosen from its triple.
 pub(super) fn add(world: &World<'_>, grant: &Grant, principal: EntityId) -> Result<Bound, String> {
     let name = name_of("role-assignment", &[&grant.scope, &grant.principal, &grant.role]);
-    let extras =
-        Extras { principal_type: sendable_type(world, principal)?.to_owned(), condition: None, description: Description::Known(None) };
+    let extras = Extras { principal_type: Some(sendable_type(world, principal)?), condition: None, description: Description::Known(None) };
     let place = place(&grant.scope, &name);
     Ok(Bound {
         op: Op::Add,
@@ -217,7 +218,7 @@ pub(super) fn recreate(world: &World<'_>) -> Outcome {
     let grant = Grant::of(world, assignment)?;
     let principal = world.refers(assignment, "principal")?;
     let description = Description::Known(world.text(assignment, "description")?);
-    let extras = Extras { principal_type: sendable_type(world, principal)?.to_owned(), description, ..Extras::of(world, assignment)? };
+    let extras = Extras { principal_type: Some(sendable_type(world, principal)?), description, ..Extras::of(world, assignment)? };
     let (scope, name) = cut(&world.key(assignment), TYPE)?;
     let place = place(&scope, &name);
     let known = if world.is_a(principal, "ForeignGroup") { Vec::new() } else { vec![exists(world, principal)?] };
@@ -272,7 +273,7 @@ fn change_text(world: &World<'_>, what: &str, change: impl FnOnce(&mut Extras)) 
     let principal = world.refers(assignment, "principal")?;
     refuse_foreign_group(world, principal)?;
     world.text(assignment, "description")?;
-    let old = Extras { principal_type: sendable_type(world, principal)?.to_owned(), ..Extras::of(world, assignment)? };
+    let old = Extras { principal_type: Some(sendable_type(world, principal)?), ..Extras::of(world, assignment)? };
     let mut new = old.clone();
     change(&mut new);
     let (scope, name) = cut(&world.key(assignment), TYPE)?;

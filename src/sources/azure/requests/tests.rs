@@ -148,11 +148,19 @@ fn a_role_assignment_as_the_official_example() {
     assert_eq!(sent.body.as_ref(), Some(&example));
     assert_eq!(bound.operation.repeatable, Repeatable::Same);
     assert_eq!(bound.operation.window_seconds, 300);
-    assert_eq!(bound.operation.before.len(), 3);
+    assert_eq!(bound.operation.before.len(), 4);
     assert_eq!(bound.operation.before[0].found, Found::Absent);
     assert!(matches!(&bound.operation.before[1].found, Found::Nothing(fields) if fields["/properties/principalId"] == json!(USER)));
     assert_eq!(bound.operation.before[1].read.query[1], ("$filter".to_owned(), format!("principalId eq '{USER}'")));
     assert_eq!(bound.operation.before[2].read.path, format!("/v1.0/users/{USER}"));
+    // A lock at the scope or above it is looked for: for a write one that forbids writing, for a removal also one that forbids that.
+    let locks = &bound.operation.before[3];
+    assert_eq!(locks.read.path, format!("{SUB}/providers/Microsoft.Authorization/locks"));
+    let query = [("api-version".to_owned(), "2016-09-01".to_owned()), ("$filter".to_owned(), "atScope()".to_owned())];
+    assert_eq!(locks.read.query, query);
+    let level = |found: &Found| matches!(found, Found::Nothing(fields) if fields["/properties/level"] == json!("ReadOnly"));
+    assert!(level(&locks.found));
+    assert_eq!(undo(&bound).before.iter().filter(|one| one.read.path.ends_with("/locks")).count(), 2);
     assert_eq!(undo(&bound).request.method, Method::Delete);
     assert_eq!(undo(&bound).request.path, sent.path);
     // The same thing has the same name, whatever the case of its ids; another has another.
@@ -246,7 +254,7 @@ fn the_last_owner_stays_and_another_one_is_looked_up() {
     };
     let snapshot = owner("true");
     let bound = one(&snapshot, "remove_assignment", &[entity(&snapshot, "RoleAssignment", ASSIGNMENT)]);
-    assert_eq!(whats(&bound.operation)[1..], ["another Owner remains: Mia", "Mia can sign in"]);
+    assert_eq!(whats(&bound.operation)[1..3], ["another Owner remains: Mia", "Mia can sign in"]);
     assert!(bound.operation.before[1].read.path.ends_with("/11111111-0000-0000-0000-000000000001"));
     let snapshot = owner("false");
     let refused = bind(&snapshot, "remove_assignment", &[entity(&snapshot, "RoleAssignment", ASSIGNMENT)]).unwrap_err();

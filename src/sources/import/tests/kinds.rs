@@ -211,6 +211,84 @@ fn a_condition_in_one_reading_goes_before_none_in_another() {
     assert_eq!(cell(&snapshot, "RoleAssignment", &id, "condition"), "@x");
 }
 
+fn lock(scope: &str, name: &str, level: &str) -> String {
+    format!(
+        r#"{{"id":"{scope}/providers/Microsoft.Authorization/locks/{name}","type":"Microsoft.Authorization/locks","name":"{name}",
+        "properties":{{{level}}}}}"#
+    )
+}
+
+#[test]
+fn locks_hold_at_and_below_what_was_listed() {
+    let url = format!("https://management.azure.com{SUB}/providers/Microsoft.Authorization/locks?api-version=2016-09-01");
+    let group = format!("{SUB}/resourceGroups/rg");
+    let items =
+        [lock(SUB, "l1", r#""level":"ReadOnly""#), lock(&group, "l2", r#""level":"CanNotDelete""#), lock(SUB, "l3", r#""level":"Melted""#)];
+    let page = exchange(&url, 200, &format!(r#"{{"value":[{}]}}"#, items.join(",")));
+    let (snapshot, reports) = arm(&[("l.json", &page)], &ImportOptions::default());
+    assert_eq!(skipped(&reports), "");
+    assert_eq!(list(&snapshot, "Scope", SUB, "locks"), "l1 l3 (whole)");
+    assert_eq!(list(&snapshot, "Scope", &group, "locks"), "l2 (whole)");
+    let level = |scope: &str, name: &str| {
+        cell(&snapshot, "Lock", &format!("{}/providers/microsoft.authorization/locks/{name}", scope.to_lowercase()), "level")
+    };
+    assert_eq!((level(SUB, "l1").as_str(), level(&group, "l2").as_str()), ("ReadOnly", "CanNotDelete"));
+    assert!(level(SUB, "l3").starts_with("unknown"), "{}", level(SUB, "l3"));
+    // Management groups and the root cannot be locked.
+    assert_eq!(list(&snapshot, "Scope", "/", "locks"), " (whole)");
+    // A listing at its scope says nothing of what is below; one that was refused says why.
+    let at_scope = exchange(&format!("{url}&$filter=atScope()"), 200, &format!(r#"{{"value":[{}]}}"#, items[1]));
+    let (snapshot, _) = arm(&[("l.json", &at_scope)], &ImportOptions::default());
+    assert_eq!(list(&snapshot, "Scope", SUB, "locks"), " (whole)");
+    assert!(list(&snapshot, "Scope", &group, "locks").contains("open"));
+    let denied = exchange(&url, 403, r#"{"error":{"code":"AuthorizationFailed"}}"#);
+    let (snapshot, _) = arm(&[("l.json", &denied)], &ImportOptions::default());
+    assert!(list(&snapshot, "Scope", SUB, "locks").contains("open: denied: needs Microsoft.Authorization/locks/read"));
+}
+
+#[test]
+fn a_lock_without_a_scope_or_an_id_is_no_lock() {
+    let url = format!("https://management.azure.com{SUB}/providers/Microsoft.Authorization/locks?api-version=2016-09-01");
+    let nowhere = lock("", "l1", r#""level":"ReadOnly""#);
+    let nameless = r#"{"type":"Microsoft.Authorization/locks","properties":{"level":"ReadOnly"}}"#;
+    let page = exchange(&url, 200, &format!(r#"{{"value":[{nowhere},{nameless}]}}"#));
+    let (snapshot, reports) = arm(&[("l.json", &page)], &ImportOptions::default());
+    assert!(skipped(&reports).contains("its id names no scope that can be locked"), "{}", skipped(&reports));
+    assert!(skipped(&reports).contains("it has no id"), "{}", skipped(&reports));
+    assert!(list(&snapshot, "Scope", SUB, "locks").contains("open: 2 of the objects"));
+}
+
+#[test]
+fn empty_ids_are_no_ids() {
+    let subscription = |id: &str, managed: &str| {
+        format!(
+            r#"{{"id":"{id}","displayName":"X","state":"Enabled","subscriptionPolicies":{{}},"type":"Microsoft.Resources/subscriptions","managedByTenants":[{managed}]}}"#
+        )
+    };
+    let (snapshot, reports) = arm(&[("s.json", &subscription("/", ""))], &ImportOptions::default());
+    assert!(skipped(&reports).contains("the id of its subscription is empty"), "{}", skipped(&reports));
+    assert_eq!(extent(&snapshot, "Subscription").split(' ').next(), Some(""));
+    let (snapshot, _) = arm(&[("s.json", &subscription(SUB, r#"{"tenantId":""}"#))], &ImportOptions::default());
+    assert!(list(&snapshot, "Subscription", SUB, "managed_by_tenants").contains("open: a managing tenant has no id"));
+    assert!(extent(&snapshot, "Tenant").starts_with(" ("), "{}", extent(&snapshot, "Tenant"));
+    let licence = r##"{"@odata.type":"#microsoft.graph.companySubscription","id":"","commerceSubscriptionId":"","skuPartNumber":"EMS"}"##;
+    let (_, reports) = arm(&[("c.json", licence)], &ImportOptions::default());
+    assert!(skipped(&reports).contains("it has no id"), "{}", skipped(&reports));
+}
+
+#[test]
+fn what_an_answer_leaves_out_of_a_role_assignment_is_not_there() {
+    let page = |version: &str| {
+        let url = format!("https://management.azure.com{SUB}/providers/Microsoft.Authorization/roleAssignments?api-version={version}");
+        exchange(&url, 200, &format!(r#"{{"value":[{}]}}"#, assignment(SUB, "r1", "p1", "")))
+    };
+    let id = format!("{SUB}/providers/microsoft.authorization/roleassignments/r1");
+    let (snapshot, _) = arm(&[("1.json", &page("2022-04-01"))], &ImportOptions::default());
+    assert_eq!(cell(&snapshot, "RoleAssignment", &id, "delegated_managed_identity"), "none");
+    let (snapshot, _) = arm(&[("1.json", &page("2015-07-01"))], &ImportOptions::default());
+    assert_eq!(cell(&snapshot, "RoleAssignment", &id, "delegated_managed_identity"), "unknown: not read");
+}
+
 #[test]
 fn deny_assignments_and_relationships() {
     let deny = format!(

@@ -28,6 +28,32 @@ fn az_exports_are_taken() {
 }
 
 #[test]
+fn az_locks_are_taken() {
+    let locks = format!(
+        r#"[{{"id":"{SUB}/resourceGroups/rg/providers/Microsoft.Authorization/locks/keep","level":"CanNotDelete","name":"keep","notes":null,
+        "owners":null,"resourceGroup":"rg","type":"Microsoft.Authorization/locks"}}]"#
+    );
+    let group = format!("{SUB}/resourceGroups/rg");
+    for (options, wanted) in [(ImportOptions::default(), "keep (open"), (complete(&["locks"]), "keep (whole)")] {
+        let (records, reports) = records_of(import_az, &[("1.json", locks.as_str())], &options).unwrap();
+        assert_eq!(skipped(&reports), "");
+        let snapshot = Snapshot::freeze(core_schema(), records);
+        assert!(list(&snapshot, "Scope", &group, "locks").starts_with(wanted), "{}", list(&snapshot, "Scope", &group, "locks"));
+    }
+}
+
+#[test]
+fn a_managing_tenant_without_id_is_no_tenant() {
+    let accounts = format!(
+        r#"[{{"cloudName":"AzureCloud","homeTenantId":"{TENANT}","id":"aaaaaaaa-0000-0000-0000-000000000001","name":"Prod",
+        "state":"Enabled","tenantId":"{TENANT}","managedByTenants":[{{"tenantId":""}},{{}}]}}]"#
+    );
+    let (records, _) = records_of(import_az, &[("1.json", accounts.as_str())], &ImportOptions::default()).unwrap();
+    let snapshot = Snapshot::freeze(core_schema(), records);
+    assert!(list(&snapshot, "Subscription", SUB, "managed_by_tenants").starts_with(" (open"));
+}
+
+#[test]
 fn an_account_without_id_is_no_subscription() {
     let accounts = format!(
         r#"[{{"cloudName":"AzureCloud","homeTenantId":"{TENANT}","name":"Prod","state":"Enabled","tenantId":"t2"}},
