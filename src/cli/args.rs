@@ -65,7 +65,7 @@ pub(super) enum Progress {
     Json,
 }
 
-fn instant(text: &str) -> Result<Timestamp, String> {
+pub(super) fn instant(text: &str) -> Result<Timestamp, String> {
     parse_instant(text)?.ok_or_else(|| format!("`{text}` is no time"))
 }
 
@@ -99,6 +99,8 @@ pub(super) enum Command {
     Apply(Apply),
     /// Make a plan that takes back what a journal recorded
     Undo(Undo),
+    /// Write, list, prune and check waivers
+    Waive(super::waive::Waive),
     /// Print the JSON Schema of a file format
     Schema(Schema),
     /// Print completions for a shell
@@ -282,8 +284,8 @@ pub(super) struct Scan {
     /// Only this subject, by id or name
     #[arg(long, value_name = "ID")]
     pub(super) subject: Option<String>,
-    /// What fails the run: fail (of a blocking rule), a severity and above, or none
-    #[arg(long, value_name = "fail|SEVERITY|none", default_value = "fail", env = "TENET_FAIL_ON")]
+    /// What fails the run: fail (of a blocking rule), one that is new since --baseline, a severity and above, or none
+    #[arg(long, value_name = "fail|new|SEVERITY|none", default_value = "fail", env = "TENET_FAIL_ON")]
     pub(super) fail_on: String,
     /// Unknown counts as fail
     #[arg(long)]
@@ -294,6 +296,9 @@ pub(super) struct Scan {
     /// Waivers do not count
     #[arg(long)]
     pub(super) no_waivers: bool,
+    /// The result of the last audit, made with --format json: the history of findings goes on from there
+    #[arg(long, value_name = "RESULT")]
+    pub(super) baseline: Option<PathBuf>,
     /// Take over from this result, made with --format json, what no change can touch; the report is the same
     #[arg(long, value_name = "RESULT")]
     pub(super) previous: Option<PathBuf>,

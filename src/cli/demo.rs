@@ -71,6 +71,7 @@ pub(super) fn scanning(selection: Selection, format: Vec<Format>) -> Scan {
         strict: false,
         max_age: None,
         no_waivers: false,
+        baseline: None,
         previous: None,
         previous_snapshot: None,
         format,

@@ -9,6 +9,7 @@ mod approvals;
 mod approve;
 mod args;
 mod auth;
+mod baseline;
 mod check;
 mod clock;
 mod demo;
@@ -31,6 +32,7 @@ mod show;
 mod show_plan;
 mod test;
 mod undo;
+mod waive;
 
 use std::io::Write as _;
 
@@ -97,6 +99,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Approve(args) => approve::run(&global, &args),
         Command::Apply(args) => apply::run(&global, &args),
         Command::Undo(args) => undo::run(&global, &args),
+        Command::Waive(args) => waive::run(&global, &args),
         Command::Schema(args) => schema::run(&args),
         Command::Completions(args) => {
             let mut command = Cli::command();

@@ -4,6 +4,7 @@ use std::io::IsTerminal as _;
 
 use super::Exit;
 use super::args::{Format, FormatKind, Global, Scan};
+use super::baseline::Baseline;
 use super::exit::Failure;
 use super::load::Loaded;
 use super::previous::{Before, names};
@@ -13,12 +14,27 @@ use crate::check::Rule;
 use crate::evaluate::engine::{Plan, judge_by};
 use crate::evaluate::{Detail, Options};
 use crate::model::{EntityId, RuleSeverity, parse_duration};
-use crate::report::{Report, ResultDocument, RuleResult, TableStyle, plain_json, render_table, write_result};
+use crate::report::{Asked, Fresh, Report, ResultDocument, RuleResult, TableStyle, plain_json, render_table, write_result};
 use crate::snapshot::Snapshot;
 use crate::text::did_you_mean;
 
 pub(super) fn run(global: &Global, args: &Scan) -> anyhow::Result<Exit> {
+    with_report(global, args, &mut |report, loaded, _| {
+        write(global, report, loaded, &args.format)?;
+        loaded.say_read(global);
+        Ok(())
+    })
+}
+
+/// Something that is done with a report, and with the policies it was made by.
+pub(super) type With<'w> = &'w mut dyn FnMut(&Report<'_>, &Loaded, &Compiled) -> anyhow::Result<()>;
+
+/// Scans, and does something with the report. The same arguments in the same repo give the same report.
+pub(super) fn with_report(global: &Global, args: &Scan, with: With<'_>) -> anyhow::Result<Exit> {
     let fail_on = fail_on(&args.fail_on)?;
+    if fail_on == FailOn::New && args.baseline.is_none() {
+        return Err(Failure::usage("--fail-on new: say which result is the old one with --baseline").into());
+    }
     let repo = repo::open(global)?;
     let mut files = repo.policy_files(&[])?;
     if !args.selection.policies.is_empty() {
@@ -35,6 +51,7 @@ pub(super) fn run(global: &Global, args: &Scan) -> anyhow::Result<Exit> {
     let subject = subject?;
     let select = selection(args, &compiled)?;
     let options = Options { now, params: &params, packs: packs.as_deref(), select: &select, subject, waivers: !args.no_waivers };
+    let baseline = args.baseline.as_deref().map(Baseline::read).transpose()?;
     let work = output::Work::begin(global, "evaluating");
     let plan = Plan::new(&compiled.policies, &options).map_err(|error| Failure::usage(error.to_string()))?;
     let digests = plan.digests(&compiled.policies);
@@ -47,13 +64,33 @@ pub(super) fn run(global: &Global, args: &Scan) -> anyhow::Result<Exit> {
     let judged = judged.map_err(|error| Failure::usage(error.to_string()))?;
     let mut identity = loaded.identity(&compiled)?;
     identity.rule_digests = names(&compiled.policies, &plan).into_iter().zip(digests).collect();
+    identity.asked = asked(args, baseline.as_ref());
     let mut report = Report::new(&compiled.policies, &loaded.snapshot, &judged, identity, Detail::Brief);
+    let fresh = baseline.map(|baseline| baseline.carry_on(&mut report)).unwrap_or_default();
     drop(work);
-    let exit = outcome(report.head(), fail_on, args.strict);
+    let exit = outcome(report.head(), fail_on, args.strict, fresh);
     report.set_outcome(exit.name());
-    write(global, &report, &loaded, &args.format)?;
-    loaded.say_read(global);
+    with(&report, &loaded, &compiled)?;
     Ok(exit)
+}
+
+/// Notes what was asked for, so that it can be asked again.
+fn asked(args: &Scan, baseline: Option<&Baseline>) -> Asked {
+    let paths = |paths: &[std::path::PathBuf]| paths.iter().map(|path| path.display().to_string()).collect();
+    Asked {
+        packs: args.selection.pack.clone(),
+        parameters: args.selection.param.clone(),
+        policies: paths(&args.selection.policies),
+        registers: args.selection.register.clone(),
+        rules: args.rule.clone(),
+        tags: args.tag.clone(),
+        severity: args.severity.clone(),
+        subject: args.subject.clone(),
+        fail_on: args.fail_on.clone(),
+        strict: args.strict,
+        no_waivers: args.no_waivers,
+        baseline: baseline.map(|baseline| baseline.digest.clone()),
+    }
 }
 
 /// What fails a run.
@@ -61,6 +98,8 @@ pub(super) fn run(global: &Global, args: &Scan) -> anyhow::Result<Exit> {
 pub(super) enum FailOn {
     /// A fail of a blocking rule.
     Blocking,
+    /// A fail of a blocking rule that was not there in the baseline.
+    New,
     /// Also a fail of any rule of this severity or above.
     Severity(RuleSeverity),
     /// Nothing.
@@ -70,25 +109,30 @@ pub(super) enum FailOn {
 fn fail_on(text: &str) -> anyhow::Result<FailOn> {
     match text {
         "fail" => Ok(FailOn::Blocking),
+        "new" => Ok(FailOn::New),
         "none" => Ok(FailOn::Nothing),
         other => match RuleSeverity::from_name(other) {
             Some(severity) => Ok(FailOn::Severity(severity)),
-            None => Err(Failure::usage(format!("--fail-on {other}: write fail, none, critical, high, medium, low or advice")).into()),
+            None => Err(Failure::usage(format!("--fail-on {other}: write fail, new, none, critical, high, medium, low or advice")).into()),
         },
     }
 }
 
 /// Decides the exit code from the counts: fail before unknown before nothing assessed.
-pub(super) fn outcome(document: &ResultDocument, fail_on: FailOn, strict: bool) -> Exit {
+pub(super) fn outcome(document: &ResultDocument, fail_on: FailOn, strict: bool, fresh: Fresh) -> Exit {
     let at_or_above = |severity: &str| match fail_on {
         FailOn::Severity(wanted) => RuleSeverity::from_name(severity).is_some_and(|severity| severity >= wanted),
-        FailOn::Blocking | FailOn::Nothing => false,
+        FailOn::Blocking | FailOn::New | FailOn::Nothing => false,
     };
     let fails = |rule: &RuleResult| {
         let n = rule.verdicts.fail + if strict { rule.verdicts.unknown } else { 0 };
         n > 0 && fail_on != FailOn::Nothing && (rule.blocking || at_or_above(rule.severity))
     };
-    if document.rules.iter().any(fails) {
+    let blocks = match fail_on {
+        FailOn::New => fresh.fails > 0 || (strict && fresh.unknowns > 0),
+        _ => document.rules.iter().any(fails),
+    };
+    if blocks {
         return Exit::Findings;
     }
     let counts = &document.summary.verdicts;

@@ -6,6 +6,7 @@
 mod diagnostics;
 mod escape;
 mod explanation;
+mod ledger;
 mod plan;
 mod previous;
 mod result;
@@ -15,11 +16,12 @@ mod table;
 pub use diagnostics::{DiagnosticFormat, render_diagnostics};
 pub use escape::{plain, plain_json, plain_lines, shorten};
 pub use explanation::{explain_rule, explain_verdict};
+pub use ledger::{Fresh, Ledger, Line, Stand};
 pub use plan::render_plan;
-pub use previous::{PreviousError, PreviousFinding, PreviousResult, PreviousRun, PreviousSubject, read_previous};
+pub use previous::{PreviousError, PreviousFinding, PreviousResult, PreviousRule, PreviousRun, PreviousSubject, read_previous};
 pub use result::{
-    AttestedBy, Captured, Counts, EvidenceItem, ExplanationLine, FindingResult, Missing, Report, ResultDocument, RuleResult, RunIdentity,
-    Subject, Summary, Unread, WaiverResult, missing, result_document, subject,
+    Asked, AttestedBy, Captured, Counts, EvidenceItem, ExplanationLine, FindingResult, Missing, PastFinding, Report, ResultDocument,
+    RuleResult, RunIdentity, Subject, Summary, Unread, WaiverResult, missing, result_document, subject,
 };
 pub use stream::write_result;
 pub use table::{TableStyle, missing_line, remedy_of, render_table};

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::check::Policies;
 use crate::evaluate::{Detail, Evaluator, Explanation, Finding, MissingFact, MissingWhat, Scan, Tally, Truth, Verdicts, explain};
-use crate::model::{SourceId, Verdict, format_instant};
+use crate::model::{EntityId, SourceId, Verdict, format_instant};
 use crate::snapshot::Snapshot;
 
 /// What the caller knows about a run besides its verdicts.
@@ -25,6 +25,51 @@ pub struct RunIdentity {
     pub registers_digest: Option<String>,
     /// For each rule, as `PACK|RULE`, the sha256 of what it asks with its parameters: what `--previous` goes by.
     pub rule_digests: BTreeMap<String, String>,
+    /// What was asked for.
+    pub asked: Asked,
+}
+
+/// What a scan was asked on its command line, so that it can be asked again. The rest stands in the governance repo.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Asked {
+    /// `--pack`
+    pub packs: Vec<String>,
+    /// `--param`
+    pub parameters: Vec<String>,
+    /// `--policies`
+    pub policies: Vec<String>,
+    /// `--register`
+    pub registers: Vec<String>,
+    /// `--rule`
+    pub rules: Vec<String>,
+    /// `--tag`
+    pub tags: Vec<String>,
+    /// `--severity`
+    pub severity: Option<String>,
+    /// `--subject`
+    pub subject: Option<String>,
+    /// `--fail-on`
+    pub fail_on: String,
+    /// `--strict`
+    pub strict: bool,
+    /// `--no-waivers`
+    pub no_waivers: bool,
+    /// sha256 of the result of `--baseline`.
+    pub baseline: Option<String>,
+}
+
+/// A finding that failed in an earlier result, and then no longer did.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct PastFinding {
+    /// Its key.
+    pub key: String,
+    /// The instant of the first result in which it failed.
+    pub first: String,
+    /// The instant of the last one.
+    pub last: String,
+    /// Whether a later result decided that it does not fail. An unknown decides nothing.
+    pub fixed: bool,
 }
 
 /// A whole result. Field order is the order of the file.
@@ -54,6 +99,8 @@ pub struct ResultDocument {
     pub waivers: Vec<WaiverResult>,
     /// What did not fit together in the snapshot.
     pub problems: Vec<String>,
+    /// Findings that failed in the results before, and then no longer did, by key.
+    pub history: Vec<PastFinding>,
 }
 
 /// The capture window of a snapshot.
@@ -134,6 +181,8 @@ pub struct Summary {
 pub struct RuleResult {
     /// Its id.
     pub id: String,
+    /// Ids it had before (`@was`).
+    pub was: Vec<String>,
     /// The pack.
     pub pack: Option<String>,
     /// Its title.
@@ -185,6 +234,8 @@ pub struct FindingResult {
     pub applicability: bool,
     /// Whether a waiver covers it.
     pub waived: bool,
+    /// Of a fail: the instant of the first result since which it has been failing, as far as results were compared.
+    pub since: Option<String>,
     /// The severity of its rule.
     pub severity: &'static str,
     /// Whether it blocks.
@@ -287,8 +338,12 @@ pub struct WaiverResult {
     pub requirement: Option<String>,
     /// Active, lapsing, lapsed, …
     pub state: &'static str,
+    /// Its first instant, if it says so.
+    pub from: Option<String>,
     /// Its last day.
     pub until: String,
+    /// The first instant at which it no longer counts.
+    pub ends: String,
     /// The reason.
     pub because: String,
     /// Who allowed it.
@@ -299,6 +354,8 @@ pub struct WaiverResult {
     pub fails: usize,
     /// Subjects that it selects.
     pub subjects: usize,
+    /// The keys of the first of those fails.
+    pub findings: Vec<String>,
 }
 
 /// Builds the document of a scan. With [`Detail::Brief`] unknowns come without the conditions that could not be decided.
@@ -313,6 +370,8 @@ pub struct Report<'a> {
     pub(super) detail: Detail,
     /// The document without findings and without what could not be looked at.
     pub(super) head: ResultDocument,
+    /// Since when findings have been failing that failed in the result before, by key.
+    pub(super) since: BTreeMap<String, String>,
 }
 
 impl<'a> Report<'a> {
@@ -336,8 +395,9 @@ impl<'a> Report<'a> {
             unread: Vec::new(),
             waivers: writer.waivers(),
             problems: meta.problems.clone(),
+            history: Vec::new(),
         };
-        Self { writer, detail, head }
+        Self { writer, detail, head, since: BTreeMap::new() }
     }
 
     /// Returns the document without findings.
@@ -380,7 +440,21 @@ pub(super) struct Unmade<'r, 'a> {
 impl Unmade<'_, '_> {
     /// Puts it into words, and notes what it lacks.
     pub(super) fn made(&self, holes: &mut Holes) -> Option<FindingResult> {
-        self.report.writer.finding(&self.evaluator, &self.finding, self.report.detail, &mut holes.0)
+        let mut made = self.report.writer.finding(&self.evaluator, &self.finding, self.report.detail, &mut holes.0)?;
+        if let Some(since) = self.report.since.get(&made.key).filter(|_| self.finding.verdict == Verdict::Fail) {
+            made.since = Some(since.clone());
+        }
+        Some(made)
+    }
+
+    /// Names it: pack, rule, requirement and subject.
+    pub(super) fn key(&self) -> Option<String> {
+        self.report.writer.key(self.finding.run, self.finding.requirement, self.finding.subject)
+    }
+
+    /// Tells whether a fail of its rule blocks.
+    pub(super) fn is_blocking(&self) -> bool {
+        self.report.writer.scan.runs.get(self.finding.run).is_some_and(|run| run.blocking)
     }
 
     /// Notes what it lacks.
@@ -475,13 +549,7 @@ impl Writer<'_> {
                 register: None,
             });
         }
-        let key = [
-            pack.as_deref().unwrap_or("-"),
-            &rule.id,
-            requirement.as_deref().unwrap_or("-"),
-            subject.as_ref().map_or("*", |subject| &subject.id),
-        ]
-        .join("|");
+        let key = self.key(finding.run, finding.requirement, finding.subject)?;
         Some(FindingResult {
             key,
             rule: rule.id.clone(),
@@ -491,6 +559,7 @@ impl Writer<'_> {
             verdict: finding.verdict.name(),
             applicability: finding.requirement.is_none() && finding.verdict == Verdict::Unknown,
             waived: finding.waiver.is_some(),
+            since: (finding.verdict == Verdict::Fail).then(|| format_instant(self.scan.now)),
             severity: rule.severity.name(),
             blocking: run.blocking,
             due: finding.due.map(format_instant),
@@ -500,6 +569,16 @@ impl Writer<'_> {
             missing,
             attested: finding.attested.iter().filter_map(|id| self.attested(*id)).collect(),
         })
+    }
+
+    /// Names a verdict: pack, rule, requirement and subject.
+    fn key(&self, run: usize, requirement: Option<usize>, subject: Option<EntityId>) -> Option<String> {
+        let run = self.scan.runs.get(run)?;
+        let rule = self.policies.rules.get(run.rule.0 as usize)?;
+        let pack = run.pack.and_then(|at| self.policies.packs.get(at)).map_or("-", |pack| pack.name.as_str());
+        let requirement = requirement.and_then(|at| rule.requirements.get(at)).map_or("-", |requirement| requirement.name.as_str());
+        let subject = subject.map_or_else(|| "*".into(), |id| self.snapshot.key(id));
+        Some([pack, &rule.id, requirement, &subject].join("|"))
     }
 
     fn explanation(&self, explanation: Explanation) -> (Option<String>, Option<String>, Vec<ExplanationLine>, Vec<Missing>) {
@@ -555,6 +634,7 @@ impl Writer<'_> {
             let rule = self.policies.rules.get(run.rule.0 as usize)?;
             Some(RuleResult {
                 id: rule.id.clone(),
+                was: rule.was.clone(),
                 pack: run.pack.and_then(|at| self.policies.packs.get(at)).map(|pack| pack.name.clone()),
                 title: rule.title.clone(),
                 severity: rule.severity.name(),
@@ -604,12 +684,19 @@ impl Writer<'_> {
                 rule: rule.id.clone(),
                 requirement: requirement.map(|requirement| requirement.name.clone()),
                 state,
+                from: waiver.from.map(format_instant),
                 until: format_instant(waiver.until),
+                ends: format_instant(waiver.end()),
                 because: waiver.because.clone(),
                 approved_by: waiver.approved_by.clone(),
                 ticket: waiver.ticket.clone(),
                 fails: used.fails,
                 subjects: used.subjects,
+                findings: used
+                    .first
+                    .iter()
+                    .filter_map(|(run, subject, requirement)| self.key(*run, *requirement, Some(*subject)))
+                    .collect(),
             })
         });
         results.collect()

@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use serde::{Serialize, Serializer};
 
 use super::escape::plain_json;
-use super::result::{Captured, Holes, Report, ResultDocument, RuleResult, RunIdentity, Summary, WaiverResult};
+use super::result::{Captured, Holes, PastFinding, Report, ResultDocument, RuleResult, RunIdentity, Summary, WaiverResult};
 
 /// How much is made safe to show at a time.
 const CHUNK_BYTES: usize = 1 << 16;
@@ -38,15 +38,17 @@ struct Streamed<'r, 'a> {
     unread: Unread<'r, 'a>,
     waivers: &'r [WaiverResult],
     problems: &'r [String],
+    history: &'r [PastFinding],
 }
 
 impl<'r, 'a> Streamed<'r, 'a> {
     fn of(report: &'r Report<'a>) -> Self {
-        let ResultDocument { format, run, now, tenant, captured, parameters, summary, rules, waivers, problems, .. } = report.head();
+        let ResultDocument { format, run, now, tenant, captured, parameters, summary, rules, waivers, problems, history, .. } =
+            report.head();
         let holes = std::rc::Rc::new(RefCell::new(Holes::default()));
         let findings = Findings { report, holes: std::rc::Rc::clone(&holes) };
         let unread = Unread(holes, std::marker::PhantomData);
-        Self { format, run, now, tenant, captured, parameters, summary, rules, findings, unread, waivers, problems }
+        Self { format, run, now, tenant, captured, parameters, summary, rules, findings, unread, waivers, problems, history }
     }
 }
 

@@ -18,6 +18,9 @@ const UNREAD_MAX: usize = 20;
 /// Unknown verdicts asked what they lack; finding that out takes longer than deciding.
 const ASKED_MAX: usize = 100_000;
 
+/// Fails named of a waiver that does not count; the rest is counted.
+const NAMED_MAX: usize = 3;
+
 /// How a table is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TableStyle {
@@ -250,6 +253,12 @@ fn waivers(document: &ResultDocument, out: &mut String) {
             plain(&by),
             plain(&waiver.because)
         );
+        if !matches!(waiver.state, "active" | "lapsing") && waiver.fails > 0 {
+            for key in waiver.findings.iter().take(NAMED_MAX) {
+                let _ = writeln!(out, "      counts again: {}", plain(key));
+            }
+            more(waiver.fails, waiver.findings.len().min(NAMED_MAX), "fails", out);
+        }
     }
 }
 
