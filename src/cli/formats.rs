@@ -41,9 +41,8 @@ pub(super) fn write(global: &Global, report: &Report<'_>, loaded: &Loaded, outpu
     let check = || loaded.check();
     if outputs.iter().all(|output| matches!(output.format, Format::Table | Format::Json)) {
         for output in outputs {
-            let make = |sink: &mut dyn Write| match output.format {
-                Format::Json => write_result(report, sink),
-                _ => sink.write_all(render_table(report, rendering(output).table).as_bytes()),
+            let make = |sink: &mut dyn Write| {
+                if output.format == Format::Json { write_result(report, sink) } else { table(report, output, sink) }
             };
             put(global, output, &make, &check)?;
         }
@@ -54,13 +53,20 @@ pub(super) fn write(global: &Global, report: &Report<'_>, loaded: &Loaded, outpu
     loaded.check()?;
     let saved = SavedResult::open(spool).map_err(|error| Failure::new(super::Exit::Bug, format!("the result just made: {error}")))?;
     for output in outputs {
-        let make = |sink: &mut dyn Write| match output.format {
-            Format::Table => sink.write_all(render_table(report, rendering(output).table).as_bytes()),
-            format => write_report(format, &saved, rendering(output), sink),
+        let make = |sink: &mut dyn Write| {
+            if output.format == Format::Table {
+                return table(report, output, sink);
+            }
+            write_report(output.format, &saved, rendering(output), sink)
         };
         put(global, output, &make, &check)?;
     }
     Ok(())
+}
+
+/// A table of a scan explains only what it shows.
+fn table(report: &Report<'_>, to: &Output, sink: &mut dyn Write) -> std::io::Result<()> {
+    sink.write_all(render_table(report, rendering(to).table).as_bytes())
 }
 
 /// Writes reports of a result that is there already.

@@ -223,23 +223,23 @@ impl<'de> Visitor<'de> for Document<'_, '_> {
         while let Some(field) = map.next_key()? {
             match field {
                 Field::Format => {
-                    let said: String = once(&mut map, &format, "format")?;
+                    let said: String = once(&mut map, format.is_some(), "format")?;
                     if said != RESULT_FORMAT {
                         *trouble = Some(ResultError::Format(plain(&said)));
                         return Err(A::Error::custom("another format"));
                     }
                     format = Some(said);
                 }
-                Field::Run => run = Some(once(&mut map, &run, "run")?),
-                Field::Now => now = Some(once(&mut map, &now, "now")?),
-                Field::Tenant => tenant = Some(once(&mut map, &tenant, "tenant")?),
-                Field::Captured => captured = Some(once(&mut map, &captured, "captured")?),
-                Field::Parameters => parameters = Some(once::<_, BTreeMap<_, _>>(&mut map, &parameters, "parameters")?),
-                Field::Summary => summary = Some(once(&mut map, &summary, "summary")?),
-                Field::Rules => rules = Some(once(&mut map, &rules, "rules")?),
-                Field::Unread => unread = Some(once(&mut map, &unread, "unread")?),
-                Field::Waivers => waivers = Some(once(&mut map, &waivers, "waivers")?),
-                Field::Problems => problems = Some(once(&mut map, &problems, "problems")?),
+                Field::Run => run = Some(once(&mut map, run.is_some(), "run")?),
+                Field::Now => now = Some(once(&mut map, now.is_some(), "now")?),
+                Field::Tenant => tenant = Some(once(&mut map, tenant.is_some(), "tenant")?),
+                Field::Captured => captured = Some(once(&mut map, captured.is_some(), "captured")?),
+                Field::Parameters => parameters = Some(once::<_, BTreeMap<_, _>>(&mut map, parameters.is_some(), "parameters")?),
+                Field::Summary => summary = Some(once(&mut map, summary.is_some(), "summary")?),
+                Field::Rules => rules = Some(once(&mut map, rules.is_some(), "rules")?),
+                Field::Unread => unread = Some(once(&mut map, unread.is_some(), "unread")?),
+                Field::Waivers => waivers = Some(once(&mut map, waivers.is_some(), "waivers")?),
+                Field::Problems => problems = Some(once(&mut map, problems.is_some(), "problems")?),
                 Field::Findings if findings.is_some() => return Err(A::Error::duplicate_field("findings")),
                 Field::Findings => {
                     map.next_value_seed(Findings { each: &mut *each, trouble: &mut *trouble })?;
@@ -271,8 +271,8 @@ impl<'de> Visitor<'de> for Document<'_, '_> {
 }
 
 /// Reads the value of a key, which may stand there once.
-fn once<'de, A: MapAccess<'de>, T: Deserialize<'de>>(map: &mut A, before: &Option<T>, name: &'static str) -> Result<T, A::Error> {
-    if before.is_some() {
+fn once<'de, A: MapAccess<'de>, T: Deserialize<'de>>(map: &mut A, before: bool, name: &'static str) -> Result<T, A::Error> {
+    if before {
         return Err(A::Error::duplicate_field(name));
     }
     map.next_value()

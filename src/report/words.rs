@@ -88,6 +88,7 @@ pub(super) mod optional {
 
     use super::{Word, known};
 
+    #[expect(clippy::ref_option, reason = "serde passes a reference to the field")]
     pub(in super::super) fn serialize<T: Word, S: Serializer>(value: &Option<T>, serializer: S) -> Result<S::Ok, S::Error> {
         value.map(Word::word).serialize(serializer)
     }
