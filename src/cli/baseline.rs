@@ -1,44 +1,33 @@
 //! `--baseline`: the result of the last audit.
 
 use std::fs::File;
-use std::io::{Read as _, Seek as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
 use super::exit::Failure;
-use crate::report::{Fresh, Ledger, PreviousResult, Report, read_previous};
+use super::formats;
+use crate::report::{Fresh, Ledger, Report};
 
-/// A saved result larger than this is not read.
-const RESULT_BYTES_MAX: u64 = 4 << 30;
-
-/// A saved result.
+/// A saved result, that of the last audit.
 pub(super) struct Baseline {
-    pub(super) result: PreviousResult,
+    path: PathBuf,
     /// Its sha256.
     pub(super) digest: String,
 }
 
 impl Baseline {
-    /// Reads a result.
+    /// Digests a result.
     pub(super) fn read(path: &Path) -> anyhow::Result<Self> {
-        let wrong = |error: &dyn std::fmt::Display| Failure::usage(format!("{}: {error}", path.display()));
-        let mut file = File::open(path).map_err(|error| wrong(&error))?;
-        let bytes = file.metadata().map_err(|error| wrong(&error))?.len();
-        if bytes > RESULT_BYTES_MAX {
-            return Err(wrong(&format!("it has {bytes} bytes; at most {RESULT_BYTES_MAX} are read")).into());
-        }
-        let digest = digest_of(file.by_ref().take(RESULT_BYTES_MAX)).map_err(|error| wrong(&error))?;
-        file.rewind().map_err(|error| wrong(&error))?;
-        let input = std::io::BufReader::new(file.take(RESULT_BYTES_MAX));
-        let result = read_previous(input).map_err(|error| wrong(&error))?;
-        Ok(Self { result, digest })
+        let digest = File::open(path).and_then(digest_of).map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
+        Ok(Self { path: path.to_owned(), digest })
     }
 
     /// Carries its history on in a new report; counts what is new.
-    pub(super) fn carry_on(self, report: &mut Report<'_>) -> Fresh {
-        let ledger = Ledger::of(self.result, &report.renamed());
-        report.continue_from(&ledger)
+    pub(super) fn carry_on(&self, report: &mut Report<'_>) -> anyhow::Result<Fresh> {
+        let saved = formats::open(&self.path)?;
+        let ledger = Ledger::of(&saved, &report.renamed())?;
+        Ok(report.continue_from(&ledger))
     }
 }
 

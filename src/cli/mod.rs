@@ -18,6 +18,7 @@ mod exit;
 mod explain;
 mod export;
 mod fmt;
+mod formats;
 mod import;
 mod init;
 mod load;
@@ -26,6 +27,7 @@ mod plan;
 mod previous;
 mod reevaluate;
 mod repo;
+mod report;
 mod scan;
 mod schema;
 mod show;
@@ -94,6 +96,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Export(args) => export::run(&global, &args),
         Command::Scan(args) => scan::run(&global, &args),
         Command::Explain(args) => explain::run(&global, &args),
+        Command::Report(args) => report::run(&global, &args),
         Command::Plan(args) => plan::run(&global, &args),
         Command::Show(args) => show::run(&global, &args),
         Command::Approve(args) => approve::run(&global, &args),

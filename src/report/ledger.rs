@@ -4,9 +4,11 @@
 //! about everything of its rule, and left nothing open there.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 
-use super::previous::{PreviousFinding, PreviousResult, PreviousRule};
-use super::result::{PastFinding, Report};
+use super::document::{FindingResult, PastFinding, RuleResult};
+use super::result::Report;
+use super::saved::ResultSource;
 use crate::model::Verdict;
 
 /// One verdict of a result.
@@ -77,7 +79,7 @@ pub struct Ledger {
     /// Findings that failed before, and then no longer did.
     pub history: BTreeMap<String, PastFinding>,
     /// The rules that ran, by `PACK|RULE`.
-    pub rules: BTreeMap<String, PreviousRule>,
+    pub rules: BTreeMap<String, RuleResult>,
     /// Subjects a rule does not speak about: their keys, without requirement.
     silent: BTreeSet<String>,
     /// Whether only one subject was looked at.
@@ -86,36 +88,38 @@ pub struct Ledger {
 
 impl Ledger {
     /// Sorts a result by key. `renamed` leads from former ids of rules to present ones.
-    #[must_use]
-    pub fn of(result: PreviousResult, renamed: &BTreeMap<String, String>) -> Self {
-        let mut ledger = Self { now: result.now, partial: result.run.asked.subject.is_some(), ..Self::default() };
-        for mut rule in result.rules {
+    ///
+    /// # Errors
+    /// What reading says.
+    pub fn of(result: &dyn ResultSource, renamed: &BTreeMap<String, String>) -> io::Result<Self> {
+        let head = result.head();
+        let mut ledger = Self { now: head.now.clone(), partial: head.run.asked.subject.is_some(), ..Self::default() };
+        for rule in &head.rules {
+            let mut rule = rule.clone();
             if let Some(now) = renamed.get(&rule.id) {
                 rule.id.clone_from(now);
             }
             ledger.rules.insert(run_of(rule.pack.as_deref(), &rule.id), rule);
         }
-        for finding in result.findings {
-            let rule = renamed.get(&finding.rule).unwrap_or(&finding.rule).clone();
-            ledger.take(&rule, finding);
-        }
-        for past in result.history {
+        for past in &head.history {
             let key = renamed_key(&past.key, renamed);
-            ledger.history.insert(key.clone(), PastFinding { key, ..past });
+            ledger.history.insert(key.clone(), PastFinding { key, ..past.clone() });
         }
-        ledger
+        result.findings(&mut |finding| {
+            ledger.take(renamed, finding);
+            Ok(())
+        })?;
+        Ok(ledger)
     }
 
-    fn take(&mut self, rule: &str, finding: PreviousFinding) {
-        let Some(verdict) = Verdict::from_name(&finding.verdict) else { return };
-        let id = finding.subject.as_ref().map_or("*", |subject| subject.id.as_str());
-        let key = format!("{}|{}|{id}", run_of(finding.pack.as_deref(), rule), finding.requirement.as_deref().unwrap_or("-"));
-        if verdict == Verdict::NotApplicable {
+    fn take(&mut self, renamed: &BTreeMap<String, String>, finding: &FindingResult) {
+        let key = renamed_key(&finding.key, renamed);
+        if finding.verdict == Verdict::NotApplicable {
             self.silent.insert(key);
             return;
         }
-        let subject = finding.subject.map_or_else(|| "subjects that were not read".to_owned(), |subject| subject.name);
-        self.lines.insert(key, Line { verdict, waived: finding.waived, since: finding.since, subject });
+        let subject = finding.subject.as_ref().map_or_else(|| "subjects that were not read".to_owned(), |subject| subject.name.clone());
+        self.lines.insert(key, Line { verdict: finding.verdict, waived: finding.waived, since: finding.since.clone(), subject });
     }
 
     /// Says how a key stands here.
@@ -181,15 +185,7 @@ impl Report<'_> {
         let mut fresh = Fresh::default();
         let mut now = Ledger { now: self.head.now.clone(), partial: self.head.run.asked.subject.is_some(), ..Ledger::default() };
         for rule in &self.head.rules {
-            let rule = PreviousRule {
-                id: rule.id.clone(),
-                was: rule.was.clone(),
-                pack: rule.pack.clone(),
-                severity: rule.severity.to_owned(),
-                blocking: rule.blocking,
-                title: rule.title.clone(),
-            };
-            now.rules.insert(run_of(rule.pack.as_deref(), &rule.id), rule);
+            now.rules.insert(run_of(rule.pack.as_deref(), &rule.id), rule.clone());
         }
         for unmade in self.runs().flatten() {
             let Some(key) = unmade.key() else { continue };

@@ -8,8 +8,6 @@ use std::io::Read;
 use serde::Deserialize;
 use thiserror::Error;
 
-use super::result::{Asked, PastFinding};
-
 /// Why a file is no result.
 #[derive(Debug, Error)]
 pub enum PreviousError {
@@ -29,32 +27,8 @@ pub struct PreviousResult {
     pub run: PreviousRun,
     /// The instant of the run.
     pub now: String,
-    /// Every rule that ran.
-    #[serde(default)]
-    pub rules: Vec<PreviousRule>,
     /// Every verdict.
     pub findings: Vec<PreviousFinding>,
-    /// Findings that failed before it, and then no longer did.
-    #[serde(default)]
-    pub history: Vec<PastFinding>,
-}
-
-/// A rule as a pack ran it.
-#[derive(Debug, Clone, Deserialize)]
-pub struct PreviousRule {
-    /// Its id.
-    pub id: String,
-    /// Ids it had before.
-    #[serde(default)]
-    pub was: Vec<String>,
-    /// The pack.
-    pub pack: Option<String>,
-    /// Its severity.
-    pub severity: String,
-    /// Whether a fail blocks.
-    pub blocking: bool,
-    /// Its title.
-    pub title: String,
 }
 
 /// What identifies the run.
@@ -70,12 +44,6 @@ pub struct PreviousRun {
     /// By `PACK|RULE` the digest of the rule; none in results of older programs, which nothing is taken over from.
     #[serde(default)]
     pub rule_digests: BTreeMap<String, String>,
-    /// sha256 over all policy files in force.
-    #[serde(default)]
-    pub policies_digest: String,
-    /// What was asked for; nothing in particular in results of older programs.
-    #[serde(default)]
-    pub asked: Asked,
 }
 
 /// One verdict.
@@ -91,12 +59,6 @@ pub struct PreviousFinding {
     pub subject: Option<PreviousSubject>,
     /// The verdict before waivers.
     pub verdict: String,
-    /// Whether a waiver covers it.
-    #[serde(default)]
-    pub waived: bool,
-    /// Since when it has been failing.
-    #[serde(default)]
-    pub since: Option<String>,
     /// The instant by which it must hold.
     pub due: Option<String>,
 }
@@ -109,9 +71,6 @@ pub struct PreviousSubject {
     pub entity: String,
     /// Its key.
     pub id: String,
-    /// Its name.
-    #[serde(default)]
-    pub name: String,
 }
 
 /// Reads a result.

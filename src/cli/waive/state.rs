@@ -108,7 +108,7 @@ fn entry(
     Some(Entry {
         at,
         name: requirement.map_or_else(|| rule.id.clone(), |requirement| format!("{}.{}", rule.id, requirement.name)),
-        state: judged.map_or_else(|| waiver_state(&compiled.policies, waiver, now).name(), |judged| judged.state),
+        state: judged.map_or_else(|| waiver_state(&compiled.policies, waiver, now).name(), |judged| judged.state.name()),
         from: waiver.from.map(format_instant),
         until: format_instant(waiver.until),
         ends: format_instant(waiver.end()),
