@@ -103,6 +103,10 @@ pub(super) enum Command {
     Apply(Apply),
     /// Make a plan that takes back what a journal recorded
     Undo(Undo),
+    /// Put a result with all it rests on into one signed file
+    Sign(super::evidence::Sign),
+    /// Check a signed bundle, and evaluate it again
+    Verify(super::evidence::Verify),
     /// Write, list, prune and check waivers
     Waive(super::waive::Waive),
     /// Print the JSON Schema of a file format

@@ -14,6 +14,7 @@ mod check;
 mod clock;
 mod demo;
 mod demo_fix;
+mod evidence;
 mod exit;
 mod explain;
 mod export;
@@ -102,6 +103,8 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Approve(args) => approve::run(&global, &args),
         Command::Apply(args) => apply::run(&global, &args),
         Command::Undo(args) => undo::run(&global, &args),
+        Command::Sign(args) => evidence::sign(&global, &args),
+        Command::Verify(args) => evidence::verify(&global, &args),
         Command::Waive(args) => waive::run(&global, &args),
         Command::Schema(args) => schema::run(&args),
         Command::Completions(args) => {

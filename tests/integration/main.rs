@@ -19,6 +19,7 @@ mod azure_server;
 mod canonical;
 mod cli;
 mod docs;
+mod evidence;
 mod faults;
 mod formats;
 #[path = "../support/generate.rs"]
@@ -42,3 +43,4 @@ mod soundness;
 mod stories;
 mod tables;
 mod tenant;
+mod waivers;
