@@ -103,6 +103,8 @@ pub(super) enum Command {
     Apply(Apply),
     /// Make a plan that takes back what a journal recorded
     Undo(Undo),
+    /// Compare two results: new, fixed, still, reopened, waived, lapsed, no longer evaluated
+    Diff(super::diff::Diff),
     /// Put a result with all it rests on into one signed file
     Sign(super::evidence::Sign),
     /// Check a signed bundle, and evaluate it again
@@ -276,7 +278,7 @@ pub(super) struct Selection {
     pub(super) index: bool,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(super) struct Scan {
     #[command(flatten)]
     pub(super) selection: Selection,

@@ -14,6 +14,7 @@ mod check;
 mod clock;
 mod demo;
 mod demo_fix;
+mod diff;
 mod evidence;
 mod exit;
 mod explain;
@@ -23,6 +24,7 @@ mod formats;
 mod import;
 mod init;
 mod load;
+mod mix;
 mod output;
 mod plan;
 mod previous;
@@ -103,6 +105,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Approve(args) => approve::run(&global, &args),
         Command::Apply(args) => apply::run(&global, &args),
         Command::Undo(args) => undo::run(&global, &args),
+        Command::Diff(args) => diff::run(&global, &args),
         Command::Sign(args) => evidence::sign(&global, &args),
         Command::Verify(args) => evidence::verify(&global, &args),
         Command::Waive(args) => waive::run(&global, &args),

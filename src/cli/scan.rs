@@ -177,7 +177,8 @@ pub(super) fn find_subject(snapshot: &Snapshot, text: &str) -> anyhow::Result<En
     }
 }
 
-fn selection(args: &Scan, compiled: &Compiled) -> anyhow::Result<impl Fn(&Rule) -> bool + use<>> {
+/// Tells which rules are asked for.
+pub(super) fn selection(args: &Scan, compiled: &Compiled) -> anyhow::Result<impl Fn(&Rule) -> bool + use<>> {
     let (rules, tags) = (args.rule.clone(), args.tag.clone());
     for wanted in &rules {
         let ids = compiled.policies.rules.iter().map(|rule| rule.id.as_str());

@@ -80,6 +80,8 @@ pub struct Ledger {
     pub history: BTreeMap<String, PastFinding>,
     /// The rules that ran, by `PACK|RULE`.
     pub rules: BTreeMap<String, RuleResult>,
+    /// By the present id of a rule the one it had in this result.
+    pub(super) former: BTreeMap<String, String>,
     /// Subjects a rule does not speak about: their keys, without requirement.
     silent: BTreeSet<String>,
     /// Whether only one subject was looked at.
@@ -96,9 +98,7 @@ impl Ledger {
         let mut ledger = Self { now: head.now.clone(), partial: head.run.asked.subject.is_some(), ..Self::default() };
         for rule in &head.rules {
             let mut rule = rule.clone();
-            if let Some(now) = renamed.get(&rule.id) {
-                rule.id.clone_from(now);
-            }
+            ledger.rename(&mut rule, renamed);
             ledger.rules.insert(run_of(rule.pack.as_deref(), &rule.id), rule);
         }
         for past in &head.history {
@@ -110,6 +110,13 @@ impl Ledger {
             Ok(())
         })?;
         Ok(ledger)
+    }
+
+    fn rename(&mut self, rule: &mut RuleResult, renamed: &BTreeMap<String, String>) {
+        if let Some(now) = renamed.get(&rule.id) {
+            self.former.insert(now.clone(), rule.id.clone());
+            rule.id.clone_from(now);
+        }
     }
 
     fn take(&mut self, renamed: &BTreeMap<String, String>, finding: &FindingResult) {
@@ -180,30 +187,48 @@ impl Report<'_> {
         rules.flat_map(|rule| rule.was.iter().map(|was| (was.clone(), rule.id.clone()))).collect()
     }
 
-    /// Carries on the history of an earlier result, and counts what blocks and was not there before.
-    pub fn continue_from(&mut self, before: &Ledger) -> Fresh {
-        let mut fresh = Fresh::default();
-        let mut now = Ledger { now: self.head.now.clone(), partial: self.head.run.asked.subject.is_some(), ..Ledger::default() };
+    /// Sorts its verdicts by key, without putting any into words.
+    #[must_use]
+    pub fn ledger(&self, renamed: &BTreeMap<String, String>) -> Ledger {
+        self.kept(renamed, &mut |_, _, _| true)
+    }
+
+    /// Sorts those verdicts by key that `keep` wants, and those about whether a rule applies.
+    fn kept(&self, renamed: &BTreeMap<String, String>, keep: &mut dyn FnMut(&str, &Line, bool) -> bool) -> Ledger {
+        let partial = self.head.run.asked.subject.is_some();
+        let mut ledger = Ledger { now: self.head.now.clone(), partial, ..Ledger::default() };
         for rule in &self.head.rules {
-            now.rules.insert(run_of(rule.pack.as_deref(), &rule.id), rule.clone());
+            let mut rule = rule.clone();
+            ledger.rename(&mut rule, renamed);
+            ledger.rules.insert(run_of(rule.pack.as_deref(), &rule.id), rule);
         }
         for unmade in self.runs().flatten() {
             let Some(key) = unmade.key() else { continue };
-            let (verdict, waived) = (unmade.finding.verdict, unmade.finding.waiver.is_some());
-            let line = Line { verdict, waived, since: None, subject: String::new() };
-            let stood = before.stand(&key);
-            let was_failing = matches!(stood, Stand::Said(old) if old.fails());
-            if unmade.is_blocking() {
-                fresh.fails += usize::from(line.fails() && !was_failing);
-                let was_open = was_failing || matches!(stood, Stand::Said(Line { verdict: Verdict::Unknown, .. }));
-                fresh.unknowns += usize::from(verdict == Verdict::Unknown && !was_open);
-            }
+            let key = renamed_key(&key, renamed);
+            let verdict = unmade.finding.verdict;
             if verdict == Verdict::NotApplicable {
-                now.silent.insert(key);
-            } else if before.lines.contains_key(&key) || before.history.contains_key(&key) || key.contains("|-|") {
-                now.lines.insert(key, line);
+                ledger.silent.insert(key);
+                continue;
+            }
+            let line = Line { verdict, waived: unmade.finding.waiver.is_some(), since: None, subject: unmade.subject_name() };
+            if keep(&key, &line, unmade.is_blocking()) || unmade.finding.requirement.is_none() {
+                ledger.lines.insert(key, line);
             }
         }
+        ledger
+    }
+
+    /// Carries on the history of an earlier result, and counts what blocks and was not there before.
+    pub fn continue_from(&mut self, before: &Ledger) -> Fresh {
+        let mut fresh = Fresh::default();
+        let now = self.kept(&BTreeMap::new(), &mut |key, line, blocking| {
+            let stood = before.stand(key);
+            let was_failing = matches!(stood, Stand::Said(old) if old.fails());
+            let was_open = was_failing || matches!(stood, Stand::Said(Line { verdict: Verdict::Unknown, .. }));
+            fresh.fails += usize::from(blocking && line.fails() && !was_failing);
+            fresh.unknowns += usize::from(blocking && line.verdict == Verdict::Unknown && !was_open);
+            before.lines.contains_key(key) || before.history.contains_key(key)
+        });
         self.since = since(before, &now);
         self.head.history = history(before, &now);
         fresh

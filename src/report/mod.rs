@@ -3,7 +3,9 @@
 //! In: a scan with its policies and snapshot, or diagnostics with their sources. Out: text. Invariants: canonical order;
 //! everything that comes from a tenant is escaped for the format it is written to; a summary shows every count.
 
+mod comparison;
 mod diagnostics;
+mod diff;
 mod document;
 mod escape;
 mod explanation;
@@ -17,7 +19,9 @@ mod stream;
 mod table;
 mod words;
 
+pub use comparison::{json_comparison, markdown_comparison, render_comparison};
 pub use diagnostics::{DiagnosticFormat, render_diagnostics};
+pub use diff::{Cause, Change, Class, Comparison, Why, compare};
 pub use document::{
     Asked, AttestedBy, Captured, Counts, EvidenceItem, ExplanationLine, FindingResult, FixResult, Missing, PastFinding, RESULT_FORMAT, ResultDocument,
     RuleResult, RuleSource, RunIdentity, Subject, Summary, Unread, WaiverOutcome, WaiverResult,

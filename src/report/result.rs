@@ -116,6 +116,12 @@ impl Unmade<'_, '_> {
         self.report.writer.key(self.finding.run, self.finding.requirement, self.finding.subject)
     }
 
+    /// Names its subject.
+    pub(super) fn subject_name(&self) -> String {
+        let label = |id| self.report.writer.snapshot.label(id);
+        self.finding.subject.map_or_else(|| "subjects that were not read".to_owned(), label)
+    }
+
     /// Tells whether a fail of its rule blocks.
     pub(super) fn is_blocking(&self) -> bool {
         self.report.writer.scan.runs.get(self.finding.run).is_some_and(|run| run.blocking)

@@ -5,7 +5,7 @@ mod sign;
 mod verify;
 
 pub(super) use sign::{Sign, run as sign};
-pub(super) use verify::{Verify, run as verify};
+pub(super) use verify::{Unpacked, Verify, run as verify, signers};
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -25,13 +25,13 @@ const RESULT: &str = "result.json";
 const BASELINE: &str = "baseline.json";
 
 /// Returns the instant of a result.
-fn instant_of(head: &ResultDocument) -> anyhow::Result<Timestamp> {
+pub(super) fn instant_of(head: &ResultDocument) -> anyhow::Result<Timestamp> {
     let now = parse_instant(&head.now).ok().flatten();
     now.ok_or_else(|| Failure::usage(format!("the result says `{}` for when it was made, which is no time", head.now)).into())
 }
 
 /// Asks for the same scan once more, over a snapshot in a folder.
-fn scan_of(asked: &Asked, snapshot: PathBuf, baseline: Option<PathBuf>) -> Scan {
+pub(super) fn scan_of(asked: &Asked, snapshot: PathBuf, baseline: Option<PathBuf>) -> Scan {
     let paths = |paths: &[String]| paths.iter().map(PathBuf::from).collect();
     Scan {
         selection: Selection {
