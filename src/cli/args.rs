@@ -105,10 +105,16 @@ pub(super) enum Command {
     Undo(Undo),
     /// Compare two results: new, fixed, still, reopened, waived, lapsed, no longer evaluated
     Diff(super::diff::Diff),
+    /// Show which findings change against a git ref, on one snapshot
+    Impact(super::impact::Impact),
+    /// Write a page for each rule
+    Docs(super::docs::Docs),
     /// Put a result with all it rests on into one signed file
     Sign(super::evidence::Sign),
     /// Check a signed bundle, and evaluate it again
     Verify(super::evidence::Verify),
+    /// Write and list attested facts, and what an attestation would decide
+    Attest(super::attest::Attest),
     /// Write, list, prune and check waivers
     Waive(super::waive::Waive),
     /// Print the JSON Schema of a file format
@@ -244,6 +250,12 @@ pub(super) struct Export {
     /// The folder to write to
     #[arg(short, long, value_name = "DIR")]
     pub(super) output: PathBuf,
+    /// Replace names and ids, by this key of at least 32 bytes; the same everywhere it is used
+    #[arg(long, value_name = "KEY_FILE")]
+    pub(super) pseudonymise: Option<PathBuf>,
+    /// Write what each pseudonym stands for; keep it as you keep the key
+    #[arg(long, value_name = "FILE", requires = "pseudonymise")]
+    pub(super) pseudonym_map: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -309,6 +321,9 @@ pub(super) struct Scan {
     /// The result of the last audit, made with --format json: the history of findings goes on from there
     #[arg(long, value_name = "RESULT")]
     pub(super) baseline: Option<PathBuf>,
+    /// Replace names and ids in the reports, by this key of at least 32 bytes; the same everywhere it is used
+    #[arg(long, value_name = "KEY_FILE")]
+    pub(super) pseudonymise: Option<PathBuf>,
     /// Take over from this result, made with --format json, what no change can touch; the report is the same
     #[arg(long, value_name = "RESULT")]
     pub(super) previous: Option<PathBuf>,

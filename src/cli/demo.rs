@@ -72,6 +72,7 @@ pub(super) fn scanning(selection: Selection, format: Vec<Output>) -> Scan {
         max_age: None,
         no_waivers: false,
         baseline: None,
+        pseudonymise: None,
         previous: None,
         previous_snapshot: None,
         format,

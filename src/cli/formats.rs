@@ -9,7 +9,8 @@ use super::exit::Failure;
 use super::load::Loaded;
 use super::output;
 use crate::report::{
-    Format, Rendering, Report, ResultError, ResultSource, SavedResult, TableStyle, render_table, write_report, write_result,
+    Format, Pseudonymised, Pseudonyms, Rendering, Report, ResultError, ResultSource, SavedResult, TableStyle, render_table, write_report,
+    write_result,
 };
 
 /// A result larger than this is not read.
@@ -37,9 +38,15 @@ pub(super) fn outputs(asked: &[Output]) -> anyhow::Result<Vec<Output>> {
 }
 
 /// Writes the reports of a scan. Its findings are explained once, whatever the number of formats.
-pub(super) fn write(global: &Global, report: &Report<'_>, loaded: &Loaded, outputs: &[Output]) -> anyhow::Result<()> {
+pub(super) fn write(
+    global: &Global,
+    report: &Report<'_>,
+    loaded: &Loaded,
+    pseudonyms: Option<&Pseudonyms>,
+    outputs: &[Output],
+) -> anyhow::Result<()> {
     let check = || loaded.check();
-    if outputs.iter().all(|output| matches!(output.format, Format::Table | Format::Json)) {
+    if pseudonyms.is_none() && outputs.iter().all(|output| matches!(output.format, Format::Table | Format::Json)) {
         for output in outputs {
             let make = |sink: &mut dyn Write| {
                 if output.format == Format::Json { write_result(report, sink) } else { table(report, output, sink) }
@@ -52,6 +59,9 @@ pub(super) fn write(global: &Global, report: &Report<'_>, loaded: &Loaded, outpu
     write_result(report, &mut spool)?;
     loaded.check()?;
     let saved = SavedResult::open(spool).map_err(|error| Failure::new(super::Exit::Bug, format!("the result just made: {error}")))?;
+    if let Some(pseudonyms) = pseudonyms {
+        return write_saved(global, &Pseudonymised::new(&saved, pseudonyms), outputs);
+    }
     for output in outputs {
         let make = |sink: &mut dyn Write| {
             if output.format == Format::Table {

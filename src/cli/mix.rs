@@ -118,7 +118,8 @@ fn has_waivers(file: &PolicyFile) -> bool {
 fn with_waivers(file: &PolicyFile, wanted: bool) -> PolicyFile {
     let tree = parsed(file);
     let waivers = tree.items.iter().filter(|item| matches!(item.kind, ast::ItemKind::Waive(_))).map(|item| item.head.span.range());
-    let ranges: Vec<_> = if wanted { waivers.chain(tree.imports.iter().map(|import| import.span.range())).collect() } else { waivers.collect() };
+    let ranges: Vec<_> =
+        if wanted { waivers.chain(tree.imports.iter().map(|import| import.span.range())).collect() } else { waivers.collect() };
     let text = blanked(&file.text, |at| ranges.iter().any(|range| range.contains(&at)) != wanted);
     PolicyFile { text, ..file.clone() }
 }

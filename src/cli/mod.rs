@@ -8,6 +8,7 @@ mod apply;
 mod approvals;
 mod approve;
 mod args;
+mod attest;
 mod auth;
 mod baseline;
 mod check;
@@ -15,12 +16,14 @@ mod clock;
 mod demo;
 mod demo_fix;
 mod diff;
+mod docs;
 mod evidence;
 mod exit;
 mod explain;
 mod export;
 mod fmt;
 mod formats;
+mod impact;
 mod import;
 mod init;
 mod load;
@@ -28,6 +31,7 @@ mod mix;
 mod output;
 mod plan;
 mod previous;
+mod pseudonyms;
 mod reevaluate;
 mod repo;
 mod report;
@@ -106,8 +110,11 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Apply(args) => apply::run(&global, &args),
         Command::Undo(args) => undo::run(&global, &args),
         Command::Diff(args) => diff::run(&global, &args),
+        Command::Impact(args) => impact::run(&global, &args),
+        Command::Docs(args) => docs::run(&global, &args),
         Command::Sign(args) => evidence::sign(&global, &args),
         Command::Verify(args) => evidence::verify(&global, &args),
+        Command::Attest(args) => attest::run(&global, &args),
         Command::Waive(args) => waive::run(&global, &args),
         Command::Schema(args) => schema::run(&args),
         Command::Completions(args) => {

@@ -6,7 +6,7 @@ use super::baseline::Baseline;
 use super::exit::Failure;
 use super::load::Loaded;
 use super::previous::{Before, names};
-use super::{formats, output, repo};
+use super::{formats, output, pseudonyms, repo};
 use crate::Compiled;
 use crate::check::Rule;
 use crate::evaluate::engine::{Plan, judge_by};
@@ -18,8 +18,9 @@ use crate::text::did_you_mean;
 
 pub(super) fn run(global: &Global, args: &Scan) -> anyhow::Result<Exit> {
     let outputs = formats::outputs(&args.format)?;
-    with_report(global, args, &mut |report, loaded, _| {
-        formats::write(global, report, loaded, &outputs)?;
+    with_report(global, args, &mut |report, loaded, compiled| {
+        let pseudonyms = pseudonyms::open(args.pseudonymise.as_deref(), &compiled.policies, &loaded.snapshot)?;
+        formats::write(global, report, loaded, pseudonyms.as_ref(), &outputs)?;
         loaded.say_read(global);
         Ok(())
     })

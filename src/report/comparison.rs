@@ -122,6 +122,9 @@ mod tests {
 
     #[test]
     fn nothing_in_a_name_is_a_mark() {
-        assert_eq!(markdown("a|b\n<img> [x](y) @team `z` ::error"), "a\\|b\\\\u{a}&lt;img&gt; \\[x\\]\\(y\\) &#64;team \\`z\\` \\:\\:error");
+        assert_eq!(
+            markdown("a|b\n<img> [x](y) @team `z` ::error"),
+            "a\\|b\\\\u{a}&lt;img&gt; \\[x\\]\\(y\\) &#64;team \\`z\\` \\:\\:error"
+        );
     }
 }

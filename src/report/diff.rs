@@ -248,7 +248,8 @@ impl Comparison {
             alone.push((*cause, with(&[*cause])?));
             without.push((*cause, with(&others)?));
         }
-        let same = |ledger: &Option<Ledger>, key: &str, wanted: &str| ledger.as_ref().is_some_and(|ledger| ledger.stand(key).name() == wanted);
+        let same =
+            |ledger: &Option<Ledger>, key: &str, wanted: &str| ledger.as_ref().is_some_and(|ledger| ledger.stand(key).name() == wanted);
         for change in self.changes.iter_mut().filter(|change| change.old != change.new) {
             let pick = |list: &[(Cause, Option<Ledger>)], wanted: &str| -> Vec<Cause> {
                 list.iter().filter(|(_, ledger)| same(ledger, &change.key, wanted)).map(|(cause, _)| *cause).collect()

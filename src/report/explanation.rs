@@ -30,12 +30,7 @@ pub fn explain_rule(policies: &Policies, sources: &SourceSet, rule: &Rule) -> St
     if !rule.was.is_empty() {
         let _ = writeln!(out, "formerly: {}", rule.was.join(", "));
     }
-    let waivable = match &rule.waivable {
-        Waivable::No => "never waived".to_owned(),
-        Waivable::UpTo { limit, by } if by.is_empty() => format!("may be waived for {}", format_duration(*limit)),
-        Waivable::UpTo { limit, by } => format!("may be waived for {} by {}", format_duration(*limit), by.join(", ")),
-    };
-    let _ = writeln!(out, "{waivable}");
+    let _ = writeln!(out, "{}", waivable_text(rule));
     if let Some(file) = sources.get(rule.span.file) {
         let (line, _) = file.line_column(rule.span.start);
         let _ = writeln!(out, "\n{}:{line}", file.name);
@@ -44,6 +39,15 @@ pub fn explain_rule(policies: &Policies, sources: &SourceSet, rule: &Rule) -> St
         }
     }
     out
+}
+
+/// Says for how long, and by whom, a rule may be waived.
+pub(super) fn waivable_text(rule: &Rule) -> String {
+    match &rule.waivable {
+        Waivable::No => "never waived".to_owned(),
+        Waivable::UpTo { limit, by } if by.is_empty() => format!("may be waived for {}", format_duration(*limit)),
+        Waivable::UpTo { limit, by } => format!("may be waived for {} by {}", format_duration(*limit), by.join(", ")),
+    }
 }
 
 /// Writes why one verdict is what it is.

@@ -365,7 +365,11 @@ impl Writer<'_> {
                 ticket: waiver.ticket.clone(),
                 fails: used.fails,
                 subjects: used.subjects,
-                findings: used.first.iter().filter_map(|(run, subject, requirement)| self.key(*run, *requirement, Some(*subject))).collect(),
+                findings: used
+                    .first
+                    .iter()
+                    .filter_map(|(run, subject, requirement)| self.key(*run, *requirement, Some(*subject)))
+                    .collect(),
             })
         });
         results.collect()
@@ -386,7 +390,7 @@ fn rule_source(rule: &Rule, sources: &SourceSet, paths: &[String], n_builtin: us
 }
 
 /// Lists the actions of the fixes of a rule, each once a fix.
-fn fixes(policies: &Policies, rule: &Rule) -> Vec<FixResult> {
+pub(super) fn fixes(policies: &Policies, rule: &Rule) -> Vec<FixResult> {
     let mut results: Vec<FixResult> = Vec::new();
     for fix in &rule.fixes {
         let requirements = fix.requirements.iter().filter_map(|at| rule.requirements.get(*at)).map(|requirement| requirement.name.clone());

@@ -83,7 +83,8 @@ fn a_bundle_is_the_same_each_time_and_comes_out_again_anywhere() {
     for file in ["bundle.tar", "signers"] {
         fs::copy(root.join(file), elsewhere.path().join(file)).unwrap();
     }
-    let verified = tenet(elsewhere.path(), &["verify", "bundle.tar", "--signers", "signers", "--now", "2027-12-01T00:00:00Z"]).ends(0, "ok");
+    let verified =
+        tenet(elsewhere.path(), &["verify", "bundle.tar", "--signers", "signers", "--now", "2027-12-01T00:00:00Z"]).ends(0, "ok");
     assert!(verified.stdout.contains("auditor@contoso.example") && verified.stdout.contains("byte for byte"), "{}", verified.stdout);
     tenet(elsewhere.path(), &["verify", "bundle.tar"]).ends(2, "usage");
 }

@@ -135,7 +135,9 @@ fn unneeded_unmatched_and_unapproved_waivers_are_told() {
     let folder = repo();
     let root = folder.path();
     let item = |filter: &str, by: &str| {
-        format!("waive OWN-1 for s: Subscription where {filter} {{\n  from 2026-10-01\n  until 2027-03-01\n  because \"x\"\n  approved by \"{by}\"\n}}\n")
+        format!(
+            "waive OWN-1 for s: Subscription where {filter} {{\n  from 2026-10-01\n  until 2027-03-01\n  because \"x\"\n  approved by \"{by}\"\n}}\n"
+        )
     };
     let text = [item("s.display_name == \"Nobody\"", "board"), item("s.display_name == \"Production\"", "mallory")].join("\n");
     fs::write(root.join("waivers.tenet"), format!("edition 1\nmodule waivers\n\n{text}")).unwrap();

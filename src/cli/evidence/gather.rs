@@ -92,7 +92,8 @@ impl Files {
 fn within(root: &Path, path: &Path) -> anyhow::Result<String> {
     let plain = |path: &Path| path.strip_prefix("./").map_or_else(|_| path.to_owned(), Path::to_owned);
     let (root, path): (PathBuf, PathBuf) = (plain(root), plain(path));
-    let inside = if root.as_os_str().is_empty() || root.as_path() == Path::new(".") { Some(path.as_path()) } else { path.strip_prefix(&root).ok() };
+    let inside =
+        if root.as_os_str().is_empty() || root.as_path() == Path::new(".") { Some(path.as_path()) } else { path.strip_prefix(&root).ok() };
     let inside = inside.and_then(Path::to_str).filter(|inside| leaves_folder(inside).is_none());
     match inside {
         Some(inside) => Ok(inside.replace('\\', "/")),

@@ -52,6 +52,7 @@ pub(super) fn scan_of(asked: &Asked, snapshot: PathBuf, baseline: Option<PathBuf
         max_age: None,
         no_waivers: asked.no_waivers,
         baseline,
+        pseudonymise: None,
         previous: None,
         previous_snapshot: None,
         format: Vec::new(),

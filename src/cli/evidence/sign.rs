@@ -60,11 +60,7 @@ pub(in crate::cli) fn run(global: &Global, args: &Sign) -> anyhow::Result<Exit> 
     let files = gather(global, args, &repo, &snapshot, baseline.as_deref())?;
     let bundle = Bundle { files, predicate: predicate(head, &snapshot) };
     bundle.write(&key, &args.output)?;
-    output::print(&format!(
-        "{} files, signed by {}\n",
-        bundle.files.0.len(),
-        key.public().fingerprint(ssh_key::HashAlg::Sha256)
-    ))?;
+    output::print(&format!("{} files, signed by {}\n", bundle.files.0.len(), key.public().fingerprint(ssh_key::HashAlg::Sha256)))?;
     output::say(global, &format!("wrote {}", args.output.display()));
     Ok(Exit::Ok)
 }
@@ -200,8 +196,10 @@ impl Bundle {
         }
         let manifest = Manifest::new(&digests, self.predicate.clone()).to_json()?;
         let signature = key.sign(manifest.as_bytes(), NAMESPACE).map_err(|error| Failure::usage(error.to_string()))?;
-        let mut members =
-            vec![(MANIFEST.to_owned(), Member::Bytes(manifest.into_bytes())), (SIGNATURE.to_owned(), Member::Bytes(signature.into_bytes()))];
+        let mut members = vec![
+            (MANIFEST.to_owned(), Member::Bytes(manifest.into_bytes())),
+            (SIGNATURE.to_owned(), Member::Bytes(signature.into_bytes())),
+        ];
         members.extend(self.files.0.iter().map(|(name, member)| (name.clone(), member.clone())));
         let make = |sink: &mut dyn std::io::Write| {
             write_bundle(&members, sink).map_err(|error| match error {

@@ -112,7 +112,10 @@ fn again(global: &Global, unpacked: &Unpacked) -> anyhow::Result<()> {
     let head = saved.head();
     let own = env!("CARGO_PKG_VERSION");
     if head.run.tool_version != own {
-        let text = format!("{RESULT}: it was made by tenet {}, and this is {own}: evaluate again with that version", plain(&head.run.tool_version));
+        let text = format!(
+            "{RESULT}: it was made by tenet {}, and this is {own}: evaluate again with that version",
+            plain(&head.run.tool_version)
+        );
         return Err(Failure::new(Exit::Evidence, text).into());
     }
     let asked = &head.run.asked;

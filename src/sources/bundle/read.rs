@@ -152,7 +152,10 @@ impl Reading<'_> {
             match self.digests.get(name) {
                 None => return Err(BundleError::changed(name, "it is missing")),
                 Some(found) if found != digest => {
-                    return Err(BundleError::changed(name, format!("it was changed: its sha256 is {found}, and the manifest says {digest}")));
+                    return Err(BundleError::changed(
+                        name,
+                        format!("it was changed: its sha256 is {found}, and the manifest says {digest}"),
+                    ));
                 }
                 Some(_) => {}
             }
