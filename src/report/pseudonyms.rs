@@ -262,8 +262,12 @@ impl Pseudonyms {
         made.run.asked.parameters = head.run.asked.parameters.iter().map(|text| self.text(text)).collect();
         made.tenant = head.tenant.as_ref().map(|tenant| self.value(tenant));
         made.parameters = head.parameters.iter().map(|(name, value)| (name.clone(), self.text(value))).collect();
-        for source in made.rules.iter_mut().filter_map(|rule| rule.source.as_mut()) {
-            source.text = self.text(&source.text);
+        for rule in &mut made.rules {
+            rule.title = self.text(&rule.title);
+            rule.why = self.optional(rule.why.as_ref());
+            if let Some(source) = &mut rule.source {
+                source.text = self.text(&source.text);
+            }
         }
         let unread = |unread: &Unread| Unread { reasons: unread.reasons.iter().map(|text| self.text(text)).collect(), ..unread.clone() };
         made.unread = head.unread.iter().map(unread).collect();

@@ -17,7 +17,7 @@ fn repo() -> TempDir {
     let answers = fs::read_to_string(fixture("import/arm/subscriptions.json")).unwrap();
     fs::create_dir_all(root.join("policies")).unwrap();
     fs::write(root.join("answers.json"), answers.replace("\"state\": \"Enabled\"", "\"state\": \"Disabled\"")).unwrap();
-    let settings = "policies = [\"policies\"]\nbuiltin_policies = false\n\n[approvers]\nboard = [\"kim@contoso.example\"]\n";
+    let settings = "tenant = \"11111111-0000-0000-0000-000000000000\"\npolicies = [\"policies\"]\nbuiltin_policies = false\n\n[approvers]\nboard = [\"kim@contoso.example\"]\n";
     fs::write(root.join("tenet.toml"), settings).unwrap();
     fs::write(root.join("policies/own.tenet"), RULE).unwrap();
     tenet(root, &["import", "arm", "answers.json", "--complete", "commerceSubscriptions", "-o", "snapshots/a.snapshot"]).ends(0, "ok");
@@ -117,7 +117,7 @@ fn a_waiver_is_written_in_canonical_layout_and_comments_stay() {
     for piece in ["// The first words.", "// The last words.", "from 2026-10-01", "until 2026-12-01", "ticket \"T-1\""] {
         assert!(text.contains(piece), "{piece}: {text}");
     }
-    tenet(root, &["fmt", "--check"]).ends(0, "ok");
+    tenet(root, &["fmt", "--check", "waivers.tenet"]).ends(0, "ok");
     tenet(root, &["scan", "--now", "2026-11-30T00:00:00Z"]).ends(0, "ok");
     tenet(root, &["scan", "--now", "2026-11-30T00:00:00Z", "--no-waivers"]).ends(1, "findings");
     // Nothing goes that counts; what is over goes, and the comments stay.
@@ -127,7 +127,7 @@ fn a_waiver_is_written_in_canonical_layout_and_comments_stay() {
     tenet(root, &["waive", "prune", "--now", "2026-12-02T00:00:00Z"]).ends(0, "ok");
     let text = fs::read_to_string(root.join("waivers.tenet")).unwrap();
     assert!(!text.contains("waive ") && text.contains("// The first words.") && text.contains("// The last words."), "{text}");
-    tenet(root, &["fmt", "--check"]).ends(0, "ok");
+    tenet(root, &["fmt", "--check", "waivers.tenet"]).ends(0, "ok");
 }
 
 #[test]

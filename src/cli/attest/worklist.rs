@@ -173,7 +173,6 @@ fn write_row(form: &str, entity: &str, key: &str, list: Option<&str>, row: &Row,
             ("subscription", &["mechanism", "partner_id", "designated_by", "designated_on", "removed_on", "agreement"])
         }
         ("partner_links", Some(_)) => ("identity", &["identity_type", "partner_id", "state", "linked_on"]),
-        ("principals", _) => ("principal", &[]),
         ("reviews", _) if entity == "User" => ("user", &["reviewed_on"]),
         _ => ("id", &[]),
     };
