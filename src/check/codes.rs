@@ -130,6 +130,11 @@ pub const CODES: &[CodePage] = pages![
         "undated click path",
         "Portals are renamed often, so a click path says as of when its page was read: a year, a month or a day, such as `2022-10`."
     ),
+    (
+        "T0214",
+        "waiver without effect",
+        "The last day of the waiver is over, or it would run longer than its rule allows: what it covered counts again. `tenet waive prune` takes out what is over."
+    ),
     ("T0302", "always or never", "The condition holds always or never; it is probably not what was meant."),
     ("T0303", "constant condition", "A literal `true` or `false` decides nothing, or everything."),
     (

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Context;
 use super::expression::{Checker, REPORTED, failed};
-use super::typed::{Def, DefId, Expr, ExprKind, Pack, PackUse, Param, ParamId, RuleId, VarId, Waivable, Waiver};
+use super::typed::{Def, DefId, Expr, ExprKind, Pack, PackUse, Param, ParamId, RuleId, VarId, Waivable, Waiver, day_after};
 use crate::model::{Base, Type};
 use crate::syntax::ast;
 use crate::text::{Diagnostic, did_you_mean};
@@ -304,7 +304,7 @@ impl Context<'_> {
                 self.error("T0206", until.span, "the waiver ends before it begins");
             }
             // The end day is inclusive, so a waiver of one day has equal ends.
-            let length = until.value.as_second() - from.value.as_second() + 86_400;
+            let length = day_after(until.value).as_second() - from.value.as_second();
             if length > *limit {
                 let text = format!("rule `{}` may be waived for {}, and this waiver runs for {}", rule.id, days(*limit), days(length));
                 self.error("T0206", until.span, text);

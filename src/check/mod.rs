@@ -41,7 +41,7 @@ pub use print::Printer;
 pub use typed::{
     Action, ActionId, ActionMode, Binder, ClickPath, Comparison, Def, DefId, Effect, Expectation, Expr, ExprKind, Fix, FixStep,
     GivenEntity, GivenHistory, GivenLink, GivenMissing, GivenValue, MissingTarget, Pack, PackUse, Param, ParamId, Policies, Requirement,
-    Rule, RuleId, Template, TemplatePart, Test, VarId, Waivable, Waiver,
+    Rule, RuleId, Template, TemplatePart, Test, VarId, Waivable, Waiver, day_after,
 };
 pub use walk::{children, walk};
 

@@ -323,6 +323,22 @@ pub struct Waiver {
     pub span: Span,
 }
 
+impl Waiver {
+    /// Returns the first instant at which it no longer counts: its last day is inclusive, in UTC.
+    #[must_use]
+    pub fn end(&self) -> Timestamp {
+        day_after(self.until)
+    }
+}
+
+/// Returns the first instant of the day after, in UTC.
+#[must_use]
+pub fn day_after(at: Timestamp) -> Timestamp {
+    const DAY: i64 = 86_400;
+    let next = at.as_second().div_euclid(DAY).saturating_add(1).saturating_mul(DAY);
+    Timestamp::from_second(next).unwrap_or(Timestamp::MAX)
+}
+
 /// A test: a small world and what must come out.
 #[derive(Debug, Clone)]
 pub struct Test {

@@ -10,10 +10,12 @@ use super::repo::Repo;
 use crate::model::sha256_hex;
 use crate::remedy::approval::{Approval, judge};
 use crate::sources::plan_file::{PlanFile, PlanFileError, read_plan};
-use crate::sources::signatures::{AllowedSigners, SIGNATURE_BYTES_MAX, SIGNERS_BYTES_MAX};
+use crate::sources::signatures::{AllowedSigners, Passphrase, SIGNATURE_BYTES_MAX, SIGNERS_BYTES_MAX, SignError, SigningKey};
 
 /// What signatures over plans are made for.
 pub(super) const NAMESPACE: &str = "tenet-plan";
+/// The longest passphrase.
+const PASSPHRASE_BYTES_MAX: u64 = 4 << 10;
 /// The most approvals of one plan that are looked at.
 const APPROVALS_MAX: usize = 64;
 
@@ -104,4 +106,23 @@ pub(super) fn demand(
     let (signers, digest) = allowed_signers(repo, asked)?;
     let approvals = look(path, plan, &signers, now)?;
     judge(&plan.plan, &digest, &approvals).map_err(|error| Failure { exit: Exit::Unapproved, message: error.to_string() })
+}
+
+/// Opens a private key; `namespace` is what is signed with it.
+pub(super) fn open_key(key: &Path, passphrase_file: Option<&Path>, namespace: &str) -> Result<SigningKey, Failure> {
+    let text = small_text(key, SIGNATURE_BYTES_MAX)?;
+    let passphrase = match passphrase_file {
+        Some(file) => Some(small_text(file, PASSPHRASE_BYTES_MAX)?),
+        None => std::env::var("TENET_KEY_PASSPHRASE").ok(),
+    };
+    let passphrase = passphrase.map(|text| Passphrase(text.trim_end_matches(['\r', '\n']).to_owned()));
+    SigningKey::open(&text, passphrase.as_ref()).map_err(|error| {
+        let way_out = match error {
+            SignError::Encrypted => {
+                format!(" with --passphrase-file or TENET_KEY_PASSPHRASE, or sign with `ssh-keygen -Y sign -n {namespace}`")
+            }
+            _ => String::new(),
+        };
+        Failure::usage(format!("{}: {error}{way_out}", key.display()))
+    })
 }

@@ -7,10 +7,6 @@ use super::exit::Failure;
 use super::{Exit, approvals, output, repo};
 use crate::remedy::approval::{is_same_person, judge};
 use crate::report::plain;
-use crate::sources::signatures::{Passphrase, SIGNATURE_BYTES_MAX, SignError, SigningKey};
-
-/// The longest passphrase.
-const PASSPHRASE_BYTES_MAX: u64 = 4 << 10;
 
 pub(super) fn run(global: &Global, args: &Approve) -> anyhow::Result<Exit> {
     let unapproved = |message: String| Failure { exit: Exit::Unapproved, message };
@@ -24,7 +20,7 @@ pub(super) fn run(global: &Global, args: &Approve) -> anyhow::Result<Exit> {
         return Err(unapproved("allowed_signers is not the file the plan was made with; plan again".to_owned()).into());
     }
     let now = global.now.unwrap_or_else(jiff::Timestamp::now);
-    let key = open_key(args)?;
+    let key = approvals::open_key(&args.key, args.passphrase_file.as_deref(), approvals::NAMESPACE)?;
     let name = signers
         .name_of(key.public(), approvals::NAMESPACE, now)
         .map_err(|reason| unapproved(format!("{}: {reason}", args.key.display())))?;
@@ -52,22 +48,6 @@ pub(super) fn run(global: &Global, args: &Approve) -> anyhow::Result<Exit> {
 
 fn plain_page(text: &str) -> String {
     text.lines().map(|line| plain(line) + "\n").collect()
-}
-
-fn open_key(args: &Approve) -> Result<SigningKey, Failure> {
-    let text = approvals::small_text(&args.key, SIGNATURE_BYTES_MAX)?;
-    let passphrase = match &args.passphrase_file {
-        Some(file) => Some(approvals::small_text(file, PASSPHRASE_BYTES_MAX)?),
-        None => std::env::var("TENET_KEY_PASSPHRASE").ok(),
-    };
-    let passphrase = passphrase.map(|text| Passphrase(text.trim_end_matches(['\r', '\n']).to_owned()));
-    SigningKey::open(&text, passphrase.as_ref()).map_err(|error| {
-        let way_out = match error {
-            SignError::Encrypted => " with --passphrase-file or TENET_KEY_PASSPHRASE, or sign with `ssh-keygen -Y sign -n tenet-plan`",
-            _ => "",
-        };
-        Failure::usage(format!("{}: {error}{way_out}", args.key.display()))
-    })
 }
 
 /// Returns the first `PLAN.sig.N` that is not there.

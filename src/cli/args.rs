@@ -7,6 +7,8 @@ use jiff::Timestamp;
 
 use super::AuthArgs;
 use crate::model::parse_instant;
+use crate::report::Format;
+use crate::text::did_you_mean;
 
 /// Policy compliance for partner-of-record governance in Microsoft cloud tenants.
 #[derive(Debug, Parser)]
@@ -65,7 +67,7 @@ pub(super) enum Progress {
     Json,
 }
 
-fn instant(text: &str) -> Result<Timestamp, String> {
+pub(super) fn instant(text: &str) -> Result<Timestamp, String> {
     parse_instant(text)?.ok_or_else(|| format!("`{text}` is no time"))
 }
 
@@ -89,6 +91,8 @@ pub(super) enum Command {
     Scan(Scan),
     /// Explain a rule, a verdict, a diagnostic code or an entity type
     Explain(Explain),
+    /// Write reports of a saved result
+    Report(Report),
     /// Plan what would mend the findings; writes nothing to a tenant
     Plan(Plan),
     /// Show what is in a snapshot, result, plan or journal
@@ -99,6 +103,20 @@ pub(super) enum Command {
     Apply(Apply),
     /// Make a plan that takes back what a journal recorded
     Undo(Undo),
+    /// Compare two results: new, fixed, still, reopened, waived, lapsed, no longer evaluated
+    Diff(super::diff::Diff),
+    /// Show which findings change against a git ref, on one snapshot
+    Impact(super::impact::Impact),
+    /// Write a page for each rule
+    Docs(super::docs::Docs),
+    /// Put a result with all it rests on into one signed file
+    Sign(super::evidence::Sign),
+    /// Check a signed bundle, and evaluate it again
+    Verify(super::evidence::Verify),
+    /// Write and list attested facts, and what an attestation would decide
+    Attest(super::attest::Attest),
+    /// Write, list, prune and check waivers
+    Waive(super::waive::Waive),
     /// Print the JSON Schema of a file format
     Schema(Schema),
     /// Print completions for a shell
@@ -124,7 +142,7 @@ pub(super) struct Demo {
     pub(super) keep: Option<PathBuf>,
     /// Report formats, as for `scan`
     #[arg(short, long, value_name = "FORMAT[=FILE]")]
-    pub(super) format: Vec<Format>,
+    pub(super) format: Vec<Output>,
 }
 
 #[derive(Debug, Args)]
@@ -232,6 +250,12 @@ pub(super) struct Export {
     /// The folder to write to
     #[arg(short, long, value_name = "DIR")]
     pub(super) output: PathBuf,
+    /// Replace names and ids, by this key of at least 32 bytes; the same everywhere it is used
+    #[arg(long, value_name = "KEY_FILE")]
+    pub(super) pseudonymise: Option<PathBuf>,
+    /// Write what each pseudonym stands for; keep it as you keep the key
+    #[arg(long, value_name = "FILE", requires = "pseudonymise")]
+    pub(super) pseudonym_map: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -266,7 +290,7 @@ pub(super) struct Selection {
     pub(super) index: bool,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(super) struct Scan {
     #[command(flatten)]
     pub(super) selection: Selection,
@@ -282,8 +306,8 @@ pub(super) struct Scan {
     /// Only this subject, by id or name
     #[arg(long, value_name = "ID")]
     pub(super) subject: Option<String>,
-    /// What fails the run: fail (of a blocking rule), a severity and above, or none
-    #[arg(long, value_name = "fail|SEVERITY|none", default_value = "fail", env = "TENET_FAIL_ON")]
+    /// What fails the run: fail (of a blocking rule), one that is new since --baseline, a severity and above, or none
+    #[arg(long, value_name = "fail|new|SEVERITY|none", default_value = "fail", env = "TENET_FAIL_ON")]
     pub(super) fail_on: String,
     /// Unknown counts as fail
     #[arg(long)]
@@ -294,31 +318,31 @@ pub(super) struct Scan {
     /// Waivers do not count
     #[arg(long)]
     pub(super) no_waivers: bool,
+    /// The result of the last audit, made with --format json: the history of findings goes on from there
+    #[arg(long, value_name = "RESULT")]
+    pub(super) baseline: Option<PathBuf>,
+    /// Replace names and ids in the reports, by this key of at least 32 bytes; the same everywhere it is used
+    #[arg(long, value_name = "KEY_FILE")]
+    pub(super) pseudonymise: Option<PathBuf>,
     /// Take over from this result, made with --format json, what no change can touch; the report is the same
     #[arg(long, value_name = "RESULT")]
     pub(super) previous: Option<PathBuf>,
     /// The snapshot of that result; without, the one with its digest in the snapshot folder
     #[arg(long, value_name = "NAME.snapshot", requires = "previous")]
     pub(super) previous_snapshot: Option<PathBuf>,
-    /// Report formats: table, json; each to stdout or to a file
+    /// A report, to stdout or to a file; any number of them
     #[arg(short, long, value_name = "FORMAT[=FILE]")]
-    pub(super) format: Vec<Format>,
+    pub(super) format: Vec<Output>,
 }
 
 /// A report and where it goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Format {
-    pub(super) kind: FormatKind,
+pub(super) struct Output {
+    pub(super) format: Format,
     pub(super) file: Option<PathBuf>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum FormatKind {
-    Table,
-    Json,
-}
-
-impl std::str::FromStr for Format {
+impl std::str::FromStr for Output {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -327,13 +351,23 @@ impl std::str::FromStr for Format {
             Some((_, _)) => return Err(format!("`{text}` names no file")),
             None => (text, None),
         };
-        let kind = match name {
-            "table" => FormatKind::Table,
-            "json" => FormatKind::Json,
-            other => return Err(format!("there is no format `{other}`; write table or json")),
-        };
-        Ok(Self { kind, file })
+        let format = Format::from_name(name).ok_or_else(|| {
+            let known = Format::ALL.map(Format::name);
+            let help =
+                did_you_mean(name, known).map_or_else(|| format!("write {}", known.join(", ")), |near| format!("did you mean `{near}`?"));
+            format!("there is no format `{name}`; {help}")
+        })?;
+        Ok(Self { format, file })
     }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Report {
+    /// A result, made with `tenet scan -f json=FILE`
+    pub(super) result: PathBuf,
+    /// Report formats, as for `scan`; a table without
+    #[arg(short, long, value_name = "FORMAT[=FILE]")]
+    pub(super) format: Vec<Output>,
 }
 
 #[derive(Debug, Args)]

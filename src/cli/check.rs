@@ -6,7 +6,10 @@ use std::path::Path;
 use super::Exit;
 use super::args::{Check, DiagnosticStyle, Global};
 use super::{output, repo};
+use crate::check::Policies;
 use crate::compile;
+use crate::evaluate::{WaiverState, waiver_state};
+use crate::model::format_instant;
 use crate::report::{DiagnosticFormat, render_diagnostics};
 use crate::snapshot::SnapshotBuilder;
 use crate::sources::register::load_register_file;
@@ -16,8 +19,12 @@ pub(super) fn run(global: &Global, args: &Check) -> anyhow::Result<Exit> {
     let repo = repo::open(global)?;
     let files = repo.policy_files(&args.paths)?;
     let compiled = compile(repo.builtin(), &files);
+    let mut found = compiled.diagnostics.clone();
+    if !compiled.has_errors() {
+        found.extend(waivers(global, &compiled.policies));
+    }
     let (own, builtin): (Vec<Diagnostic>, Vec<Diagnostic>) =
-        compiled.diagnostics.iter().cloned().partition(|diagnostic| diagnostic.span.file.0 as usize >= compiled.n_builtin);
+        found.into_iter().partition(|diagnostic| diagnostic.span.file.0 as usize >= compiled.n_builtin);
     // What ships with the program is checked by its own tests; a clash with it is reported on the user's side too.
     let shown: Vec<Diagnostic> = if own.is_empty() { builtin.into_iter().filter(Diagnostic::is_error).collect() } else { own };
     let format = style(global, args);
@@ -48,6 +55,18 @@ pub(super) fn run(global: &Global, args: &Check) -> anyhow::Result<Exit> {
     );
     let wrong = errors > 0 || (args.strict && warnings > 0);
     Ok(if wrong { Exit::Findings } else { Exit::Ok })
+}
+
+/// Warns of waivers that do not count at the instant of the run.
+fn waivers(global: &Global, policies: &Policies) -> Vec<Diagnostic> {
+    let now = global.now.unwrap_or_else(jiff::Timestamp::now);
+    let states = policies.waivers.iter().map(|waiver| (waiver, waiver_state(policies, waiver, now)));
+    let idle = states.filter(|(_, state)| matches!(state, WaiverState::Lapsed | WaiverState::TooLong));
+    let warning = |(waiver, state): (&crate::check::Waiver, WaiverState)| {
+        let text = format!("the waiver until {} is {}", format_instant(waiver.until), state.name());
+        Diagnostic::warning("T0214", waiver.span, text)
+    };
+    idle.map(warning).collect()
 }
 
 fn count_errors(found: &[Diagnostic]) -> usize {

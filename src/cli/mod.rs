@@ -8,29 +8,40 @@ mod apply;
 mod approvals;
 mod approve;
 mod args;
+mod attest;
 mod auth;
+mod baseline;
 mod check;
 mod clock;
 mod demo;
 mod demo_fix;
+mod diff;
+mod docs;
+mod evidence;
 mod exit;
 mod explain;
 mod export;
 mod fmt;
+mod formats;
+mod impact;
 mod import;
 mod init;
 mod load;
+mod mix;
 mod output;
 mod plan;
 mod previous;
+mod pseudonyms;
 mod reevaluate;
 mod repo;
+mod report;
 mod scan;
 mod schema;
 mod show;
 mod show_plan;
 mod test;
 mod undo;
+mod waive;
 
 use std::io::Write as _;
 
@@ -92,11 +103,19 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Export(args) => export::run(&global, &args),
         Command::Scan(args) => scan::run(&global, &args),
         Command::Explain(args) => explain::run(&global, &args),
+        Command::Report(args) => report::run(&global, &args),
         Command::Plan(args) => plan::run(&global, &args),
         Command::Show(args) => show::run(&global, &args),
         Command::Approve(args) => approve::run(&global, &args),
         Command::Apply(args) => apply::run(&global, &args),
         Command::Undo(args) => undo::run(&global, &args),
+        Command::Diff(args) => diff::run(&global, &args),
+        Command::Impact(args) => impact::run(&global, &args),
+        Command::Docs(args) => docs::run(&global, &args),
+        Command::Sign(args) => evidence::sign(&global, &args),
+        Command::Verify(args) => evidence::verify(&global, &args),
+        Command::Attest(args) => attest::run(&global, &args),
+        Command::Waive(args) => waive::run(&global, &args),
         Command::Schema(args) => schema::run(&args),
         Command::Completions(args) => {
             let mut command = Cli::command();

@@ -20,7 +20,7 @@ use crate::evaluate::{Detail, Options, Scan};
 use crate::model::{parse_duration, parse_instant, sha256_hex};
 use crate::remedy::plan::{Approvals, Digests, Limits, Why};
 use crate::remedy::{PlanError, Request, Selection, make_plan};
-use crate::report::{ResultDocument, render_advice, render_plan, result_document};
+use crate::report::{Fresh, ResultDocument, render_advice, render_plan, result_document};
 use crate::snapshot::Snapshot;
 use crate::sources::azure::AzureRequests;
 use crate::sources::plan_file::{PlanFile, encode_plan, write_plan};
@@ -155,7 +155,7 @@ impl Made<'_> {
         let document = || -> anyhow::Result<ResultDocument> {
             let identity = self.loaded.identity(self.compiled)?;
             let mut document = result_document(&self.compiled.policies, &self.loaded.snapshot, self.scan, identity, Detail::Brief);
-            let exit = scanning::outcome(&document, scanning::FailOn::Blocking, false);
+            let exit = scanning::outcome(&document, scanning::FailOn::Blocking, false, Fresh::default());
             exit.name().clone_into(&mut document.summary.outcome);
             Ok(document)
         };

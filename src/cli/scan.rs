@@ -1,24 +1,40 @@
 //! `tenet scan`: policies over a snapshot, and reports.
 
-use std::io::IsTerminal as _;
-
 use super::Exit;
-use super::args::{Format, FormatKind, Global, Scan};
+use super::args::{Global, Scan};
+use super::baseline::Baseline;
 use super::exit::Failure;
 use super::load::Loaded;
 use super::previous::{Before, names};
-use super::{output, repo};
+use super::{formats, output, pseudonyms, repo};
 use crate::Compiled;
 use crate::check::Rule;
 use crate::evaluate::engine::{Plan, judge_by};
 use crate::evaluate::{Detail, Options};
 use crate::model::{EntityId, RuleSeverity, parse_duration};
-use crate::report::{Report, ResultDocument, RuleResult, TableStyle, plain_json, render_table, write_result};
+use crate::report::{Asked, Fresh, Report, ResultDocument, RuleResult, plain_json};
 use crate::snapshot::Snapshot;
 use crate::text::did_you_mean;
 
 pub(super) fn run(global: &Global, args: &Scan) -> anyhow::Result<Exit> {
+    let outputs = formats::outputs(&args.format)?;
+    with_report(global, args, &mut |report, loaded, compiled| {
+        let pseudonyms = pseudonyms::open(args.pseudonymise.as_deref(), &compiled.policies, &loaded.snapshot)?;
+        formats::write(global, report, loaded, pseudonyms.as_ref(), &outputs)?;
+        loaded.say_read(global);
+        Ok(())
+    })
+}
+
+/// Something that is done with a report, and with the policies it was made by.
+pub(super) type With<'w> = &'w mut dyn FnMut(&Report<'_>, &Loaded, &Compiled) -> anyhow::Result<()>;
+
+/// Scans, and does something with the report. The same arguments in the same repo give the same report.
+pub(super) fn with_report(global: &Global, args: &Scan, with: With<'_>) -> anyhow::Result<Exit> {
     let fail_on = fail_on(&args.fail_on)?;
+    if fail_on == FailOn::New && args.baseline.is_none() {
+        return Err(Failure::usage("--fail-on new: say which result is the old one with --baseline").into());
+    }
     let repo = repo::open(global)?;
     let mut files = repo.policy_files(&[])?;
     if !args.selection.policies.is_empty() {
@@ -35,6 +51,7 @@ pub(super) fn run(global: &Global, args: &Scan) -> anyhow::Result<Exit> {
     let subject = subject?;
     let select = selection(args, &compiled)?;
     let options = Options { now, params: &params, packs: packs.as_deref(), select: &select, subject, waivers: !args.no_waivers };
+    let baseline = args.baseline.as_deref().map(Baseline::read).transpose()?;
     let work = output::Work::begin(global, "evaluating");
     let plan = Plan::new(&compiled.policies, &options).map_err(|error| Failure::usage(error.to_string()))?;
     let digests = plan.digests(&compiled.policies);
@@ -47,13 +64,34 @@ pub(super) fn run(global: &Global, args: &Scan) -> anyhow::Result<Exit> {
     let judged = judged.map_err(|error| Failure::usage(error.to_string()))?;
     let mut identity = loaded.identity(&compiled)?;
     identity.rule_digests = names(&compiled.policies, &plan).into_iter().zip(digests).collect();
+    identity.asked = asked(args, baseline.as_ref());
     let mut report = Report::new(&compiled.policies, &loaded.snapshot, &judged, identity, Detail::Brief);
+    report.locate(&compiled.sources, &compiled.paths, compiled.n_builtin);
+    let fresh = baseline.map(|baseline| baseline.carry_on(&mut report)).transpose()?.unwrap_or_default();
     drop(work);
-    let exit = outcome(report.head(), fail_on, args.strict);
+    let exit = outcome(report.head(), fail_on, args.strict, fresh);
     report.set_outcome(exit.name());
-    write(global, &report, &loaded, &args.format)?;
-    loaded.say_read(global);
+    with(&report, &loaded, &compiled)?;
     Ok(exit)
+}
+
+/// Notes what was asked for, so that it can be asked again.
+fn asked(args: &Scan, baseline: Option<&Baseline>) -> Asked {
+    let paths = |paths: &[std::path::PathBuf]| paths.iter().map(|path| path.display().to_string()).collect();
+    Asked {
+        packs: args.selection.pack.clone(),
+        parameters: args.selection.param.clone(),
+        policies: paths(&args.selection.policies),
+        registers: args.selection.register.clone(),
+        rules: args.rule.clone(),
+        tags: args.tag.clone(),
+        severity: args.severity.clone(),
+        subject: args.subject.clone(),
+        fail_on: args.fail_on.clone(),
+        strict: args.strict,
+        no_waivers: args.no_waivers,
+        baseline: baseline.map(|baseline| baseline.digest.clone()),
+    }
 }
 
 /// What fails a run.
@@ -61,6 +99,8 @@ pub(super) fn run(global: &Global, args: &Scan) -> anyhow::Result<Exit> {
 pub(super) enum FailOn {
     /// A fail of a blocking rule.
     Blocking,
+    /// A fail of a blocking rule that was not there in the baseline.
+    New,
     /// Also a fail of any rule of this severity or above.
     Severity(RuleSeverity),
     /// Nothing.
@@ -70,25 +110,30 @@ pub(super) enum FailOn {
 fn fail_on(text: &str) -> anyhow::Result<FailOn> {
     match text {
         "fail" => Ok(FailOn::Blocking),
+        "new" => Ok(FailOn::New),
         "none" => Ok(FailOn::Nothing),
         other => match RuleSeverity::from_name(other) {
             Some(severity) => Ok(FailOn::Severity(severity)),
-            None => Err(Failure::usage(format!("--fail-on {other}: write fail, none, critical, high, medium, low or advice")).into()),
+            None => Err(Failure::usage(format!("--fail-on {other}: write fail, new, none, critical, high, medium, low or advice")).into()),
         },
     }
 }
 
 /// Decides the exit code from the counts: fail before unknown before nothing assessed.
-pub(super) fn outcome(document: &ResultDocument, fail_on: FailOn, strict: bool) -> Exit {
-    let at_or_above = |severity: &str| match fail_on {
-        FailOn::Severity(wanted) => RuleSeverity::from_name(severity).is_some_and(|severity| severity >= wanted),
-        FailOn::Blocking | FailOn::Nothing => false,
+pub(super) fn outcome(document: &ResultDocument, fail_on: FailOn, strict: bool, fresh: Fresh) -> Exit {
+    let at_or_above = |severity: RuleSeverity| match fail_on {
+        FailOn::Severity(wanted) => severity >= wanted,
+        FailOn::Blocking | FailOn::New | FailOn::Nothing => false,
     };
     let fails = |rule: &RuleResult| {
         let n = rule.verdicts.fail + if strict { rule.verdicts.unknown } else { 0 };
         n > 0 && fail_on != FailOn::Nothing && (rule.blocking || at_or_above(rule.severity))
     };
-    if document.rules.iter().any(fails) {
+    let blocks = match fail_on {
+        FailOn::New => fresh.fails > 0 || (strict && fresh.unknowns > 0),
+        _ => document.rules.iter().any(fails),
+    };
+    if blocks {
         return Exit::Findings;
     }
     let counts = &document.summary.verdicts;
@@ -133,7 +178,8 @@ pub(super) fn find_subject(snapshot: &Snapshot, text: &str) -> anyhow::Result<En
     }
 }
 
-fn selection(args: &Scan, compiled: &Compiled) -> anyhow::Result<impl Fn(&Rule) -> bool + use<>> {
+/// Tells which rules are asked for.
+pub(super) fn selection(args: &Scan, compiled: &Compiled) -> anyhow::Result<impl Fn(&Rule) -> bool + use<>> {
     let (rules, tags) = (args.rule.clone(), args.tag.clone());
     for wanted in &rules {
         let ids = compiled.policies.rules.iter().map(|rule| rule.id.as_str());
@@ -163,27 +209,4 @@ pub(super) fn matches_id(wanted: &str, id: &str) -> bool {
 /// Writes a result as its file.
 pub(super) fn json(document: &ResultDocument) -> anyhow::Result<String> {
     Ok(format!("{}\n", plain_json(&serde_json::to_string_pretty(document)?)))
-}
-
-/// Writes the reports asked for; a table on stdout without.
-fn write(global: &Global, report: &Report<'_>, loaded: &Loaded, formats: &[Format]) -> anyhow::Result<()> {
-    let table = [Format { kind: FormatKind::Table, file: None }];
-    let formats = if formats.is_empty() { &table[..] } else { formats };
-    for format in formats {
-        let lines = format.file.is_none() && std::io::stdout().is_terminal();
-        let style = TableStyle { lines, width: if lines { 120 } else { 160 } };
-        let make = |output: &mut dyn std::io::Write| match format.kind {
-            FormatKind::Json => write_result(report, output),
-            FormatKind::Table => output.write_all(render_table(report, style).as_bytes()),
-        };
-        let check = || loaded.check();
-        match &format.file {
-            None => output::print_piecewise(&make, &check)?,
-            Some(path) => {
-                output::write_file_piecewise(path, &make, &check)?;
-                output::say(global, &format!("wrote {}", path.display()));
-            }
-        }
-    }
-    Ok(())
 }

@@ -43,9 +43,7 @@ impl<'a> Evaluator<'a> {
         let sources = snapshot.sources();
         let expired = (0_u32..)
             .zip(sources)
-            .filter(|(_, source)| {
-                source.attestation.as_ref().and_then(|attestation| attestation.review_due_at).is_some_and(|due| due < now)
-            })
+            .filter(|(_, source)| source.attestation.as_ref().is_some_and(|attestation| attestation.is_overdue(now)))
             .map(|(at, _)| SourceId(at))
             .collect();
         Self {

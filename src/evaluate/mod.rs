@@ -35,7 +35,7 @@ mod watch;
 pub use evaluator::{Evaluator, Frame, STEPS_MAX};
 pub use explain::{Detail, Evidence, Explanation, Line, explain};
 pub use missing::{MissingFact, MissingWhat};
-pub use params::{ParamError, parameter_values, parse_parameter};
+pub use params::{ParamError, parameter_values, parse_parameter, used_parameters};
 pub use run::{Finding, Options, RuleRun, Scan, scan, scan_again};
 pub use value::{Member, Range, SetValue, Truth, Unseen, Val};
 pub use verdicts::{Tally, Verdicts};

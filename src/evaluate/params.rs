@@ -104,11 +104,13 @@ pub fn parse_parameter(policies: &Policies, name: &str, text: &str) -> Result<(P
 
 /// Returns the first parameter that a rule needs and that has no value.
 pub(super) fn unset_parameter(policies: &Policies, rule: &Rule, values: &[Val]) -> Option<ParamId> {
-    let used = used_params(policies, rule);
+    let used = used_parameters(policies, rule);
     used.into_iter().find(|id| matches!(values.get(id.0 as usize), Some(Val::Unknown) | None))
 }
 
-fn used_params(policies: &Policies, rule: &Rule) -> BTreeSet<ParamId> {
+/// Returns the parameters a rule uses, itself or through definitions.
+#[must_use]
+pub fn used_parameters(policies: &Policies, rule: &Rule) -> BTreeSet<ParamId> {
     let mut params = BTreeSet::new();
     let mut defs: BTreeSet<DefId> = BTreeSet::new();
     let mut queue: Vec<DefId> = Vec::new();

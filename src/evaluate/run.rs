@@ -8,7 +8,7 @@ use super::evaluator::{Evaluator, Frame};
 use super::params::{ParamError, parameter_values, unset_parameter};
 use super::value::{Truth, Unseen, Val};
 use super::verdicts::Verdicts;
-use super::waiver::{WaiverUse, waiver_state};
+use super::waiver::{NAMED_MAX, WaiverUse, waiver_state};
 use crate::check::{ParamId, Policies, Rule, RuleId};
 use crate::model::{EntityId, RuleSeverity, SourceId, Value, Verdict};
 use crate::snapshot::Snapshot;
@@ -337,7 +337,7 @@ pub(super) fn waiver_uses(
     let mut uses = Vec::new();
     for (at, waiver) in policies.waivers.iter().enumerate() {
         let state = waiver_state(policies, waiver, options.now);
-        let mut used = WaiverUse { waiver: at, state, fails: 0, subjects: 0 };
+        let mut used = WaiverUse { waiver: at, state, fails: 0, subjects: 0, first: Vec::new() };
         let runs: Vec<usize> = scan.runs.iter().enumerate().filter(|(_, run)| run.rule == waiver.rule).map(|(at, _)| at).collect();
         for run in runs {
             let Some(evaluator) = scan.evaluator(policies, snapshot, run) else { continue };
@@ -364,6 +364,9 @@ pub(super) fn waiver_uses(
                 let about = waiver.requirement.is_none_or(|wanted| finding.requirement == Some(wanted));
                 if selected && about && finding.verdict == Verdict::Fail {
                     used.fails += 1;
+                    if used.first.len() < NAMED_MAX {
+                        used.first.push((run, subject, finding.requirement));
+                    }
                     if options.waivers && state.covers() {
                         cover(run, place, at);
                     }

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::arithmetic::shift;
 use crate::check::{Policies, Waivable, Waiver};
+use crate::model::EntityId;
 
 /// What a waiver is at an instant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,6 +22,9 @@ pub enum WaiverState {
 }
 
 impl WaiverState {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Active, Self::Lapsing, Self::NotYet, Self::Lapsed, Self::TooLong];
+
     /// Tells whether the waiver covers a fail.
     #[must_use]
     pub fn covers(self) -> bool {
@@ -51,16 +55,22 @@ pub struct WaiverUse {
     pub fails: usize,
     /// Subjects that it selects for certain.
     pub subjects: usize,
+    /// The first of those fails, at most [`NAMED_MAX`]: run, subject and requirement.
+    pub first: Vec<(usize, EntityId, Option<usize>)>,
 }
 
+/// Fails of a waiver that are named; the rest is counted.
+pub(super) const NAMED_MAX: usize = 20;
+/// A waiver that ends within so many seconds lapses.
+const LAPSING: i64 = 30 * DAY;
 const DAY: i64 = 86_400;
 
-/// Decides what a waiver is at `now`. Its last day is inclusive, in UTC.
+/// Decides what a waiver is at `now`. Its last day is inclusive, in UTC: see [`Waiver::end`].
 ///
 /// A waiver that does not say when it begins may reach no further into the future than its rule allows.
 #[must_use]
 pub fn waiver_state(policies: &Policies, waiver: &Waiver, now: Timestamp) -> WaiverState {
-    let end = shift(waiver.until, DAY);
+    let end = waiver.end();
     if now >= end {
         return WaiverState::Lapsed;
     }
@@ -74,5 +84,5 @@ pub fn waiver_state(policies: &Policies, waiver: &Waiver, now: Timestamp) -> Wai
     if end > shift(waiver.from.unwrap_or(now), limit.saturating_add(DAY)) {
         return WaiverState::TooLong;
     }
-    if shift(now, 30 * DAY) >= end { WaiverState::Lapsing } else { WaiverState::Active }
+    if shift(now, LAPSING) >= end { WaiverState::Lapsing } else { WaiverState::Active }
 }

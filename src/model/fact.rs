@@ -38,6 +38,14 @@ pub struct Attestation {
     pub review_due_at: Option<Timestamp>,
 }
 
+impl Attestation {
+    /// Tells whether it may no longer be relied on: its review is overdue.
+    #[must_use]
+    pub fn is_overdue(&self, now: Timestamp) -> bool {
+        self.review_due_at.is_some_and(|due| due < now)
+    }
+}
+
 /// Where facts come from: one answer, one file, one register row.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FactSource {

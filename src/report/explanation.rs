@@ -2,10 +2,11 @@
 
 use std::fmt::Write as _;
 
+use super::document::FindingResult;
 use super::escape::{plain, shorten};
-use super::result::FindingResult;
 use super::table::missing_line;
 use crate::check::{Policies, Rule, Waivable};
+use crate::evaluate::Truth;
 use crate::model::format_duration;
 use crate::text::SourceSet;
 
@@ -29,12 +30,7 @@ pub fn explain_rule(policies: &Policies, sources: &SourceSet, rule: &Rule) -> St
     if !rule.was.is_empty() {
         let _ = writeln!(out, "formerly: {}", rule.was.join(", "));
     }
-    let waivable = match &rule.waivable {
-        Waivable::No => "never waived".to_owned(),
-        Waivable::UpTo { limit, by } if by.is_empty() => format!("may be waived for {}", format_duration(*limit)),
-        Waivable::UpTo { limit, by } => format!("may be waived for {} by {}", format_duration(*limit), by.join(", ")),
-    };
-    let _ = writeln!(out, "{waivable}");
+    let _ = writeln!(out, "{}", waivable_text(rule));
     if let Some(file) = sources.get(rule.span.file) {
         let (line, _) = file.line_column(rule.span.start);
         let _ = writeln!(out, "\n{}:{line}", file.name);
@@ -43,6 +39,15 @@ pub fn explain_rule(policies: &Policies, sources: &SourceSet, rule: &Rule) -> St
         }
     }
     out
+}
+
+/// Says for how long, and by whom, a rule may be waived.
+pub(super) fn waivable_text(rule: &Rule) -> String {
+    match &rule.waivable {
+        Waivable::No => "never waived".to_owned(),
+        Waivable::UpTo { limit, by } if by.is_empty() => format!("may be waived for {}", format_duration(*limit)),
+        Waivable::UpTo { limit, by } => format!("may be waived for {} by {}", format_duration(*limit), by.join(", ")),
+    }
 }
 
 /// Writes why one verdict is what it is.
@@ -56,9 +61,9 @@ pub fn explain_verdict(finding: &FindingResult) -> String {
     for line in &finding.explanation {
         let indent = "  ".repeat(line.depth + 1);
         let mark = match line.outcome {
-            Some("true") => "holds: ",
-            Some("false") => "does not hold: ",
-            Some(_) => "cannot be decided: ",
+            Some(Truth::True) => "holds: ",
+            Some(Truth::False) => "does not hold: ",
+            Some(Truth::Unknown) => "cannot be decided: ",
             None => "",
         };
         let _ = writeln!(out, "{indent}{mark}{}", shorten(&plain(&line.text), 300));
@@ -106,5 +111,5 @@ fn heading(finding: &FindingResult, out: &mut String) {
     let waived = if finding.waived { ", waived" } else { "" };
     let pack = finding.pack.as_ref().map_or_else(String::new, |pack| format!(" (pack {pack})"));
     let due = finding.due.as_ref().map_or_else(String::new, |due| format!(", due {due}"));
-    let _ = writeln!(out, "{}{waived}{due}: {}.{what}{pack} on {subject}", finding.verdict.to_uppercase(), finding.rule);
+    let _ = writeln!(out, "{}{waived}{due}: {}.{what}{pack} on {subject}", finding.verdict.name().to_uppercase(), finding.rule);
 }

@@ -9,6 +9,7 @@
 //! - `disk`: the snapshot folder (Parquet) and its tables as JSON Lines
 //! - `register`: attested facts of the governance repo, YAML and CSV
 //! - `plan_file`, `journal_file`, `signatures`: plans, journals, and who vouches for them
+//! - `bundle`: evidence, signed
 //! - `config`: `tenet.toml`
 //! - `codes`: what the diagnostic codes of registers and of `tenet.toml` mean
 //! - `import`: files, pages, recognition, completeness, the report
@@ -23,6 +24,7 @@ mod arm;
 mod az;
 pub mod azure;
 mod azurehound;
+pub mod bundle;
 mod codes;
 pub mod config;
 pub mod disk;

@@ -7,6 +7,24 @@ use super::builder::{Builder, Outcome};
 use super::grammar::{Pair, Parts, Rule};
 use crate::text::{Diagnostic, Span, Spanned};
 
+/// Writes a text as a literal: in quotes, with escapes.
+#[must_use]
+pub fn quoted(text: &str) -> String {
+    let mut out = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\t' => out.push_str("\\t"),
+            '{' => out.push_str("\\{"),
+            '}' => out.push_str("\\}"),
+            c => out.push(c),
+        }
+    }
+    out + "\""
+}
+
 impl Builder {
     /// Reads a text without interpolation.
     pub(super) fn plain_text(&self, pair: Pair<'_>) -> Outcome<Ident> {

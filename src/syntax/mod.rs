@@ -32,4 +32,5 @@ mod troubles;
 mod tests;
 
 pub use format::format;
+pub use literal::quoted;
 pub use parse::{parse, parse_expression};

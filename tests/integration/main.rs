@@ -13,18 +13,23 @@
 mod actions;
 mod agree;
 mod apply;
+mod attestations;
 mod azure;
 #[path = "../support/azure/mod.rs"]
 mod azure_server;
 mod canonical;
 mod cli;
+mod comparisons;
 mod docs;
+mod evidence;
 mod faults;
+mod formats;
 #[path = "../support/generate.rs"]
 mod generate;
 mod generated;
 mod generator;
 mod hostile;
+mod impact;
 mod index;
 mod layers;
 mod memory;
@@ -35,9 +40,11 @@ mod overlay;
 mod plans;
 mod previous;
 mod program;
+mod pseudonyms;
 mod query_plans;
 mod remedies;
 mod soundness;
 mod stories;
 mod tables;
 mod tenant;
+mod waivers;

@@ -23,7 +23,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-pub use attest::evidence_is_unchanged;
+pub use attest::{evidence_digest, evidence_is_unchanged};
 
 use crate::snapshot::SnapshotBuilder;
 use crate::text::{Diagnostic, FileId, Severity, SourceFile, SourceSet, Span, Spanned, sort_diagnostics};
