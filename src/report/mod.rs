@@ -19,7 +19,7 @@ mod words;
 pub use diagnostics::{DiagnosticFormat, render_diagnostics};
 pub use document::{
     AttestedBy, Captured, Counts, EvidenceItem, ExplanationLine, FindingResult, FixResult, Missing, RESULT_FORMAT, ResultDocument,
-    RuleResult, RuleSource, RunIdentity, Subject, Summary, Unread, WaiverOutcome, WaiverResult,
+    RuleResult, RuleSource, RunIdentity, Standing, Subject, Summary, Unread, WaiverOutcome, WaiverResult,
 };
 pub use escape::{plain, plain_json, plain_lines, shorten};
 pub use explanation::{explain_rule, explain_verdict};
