@@ -139,6 +139,19 @@ impl Counts {
         Self { fail, waived, unknown, pending, pass, not_applicable }
     }
 
+    /// Counts one more.
+    pub fn count(&mut self, standing: Standing) {
+        let counter = match standing {
+            Standing::Fail => &mut self.fail,
+            Standing::Waived => &mut self.waived,
+            Standing::Unknown => &mut self.unknown,
+            Standing::Pending => &mut self.pending,
+            Standing::Pass => &mut self.pass,
+            Standing::NotApplicable => &mut self.not_applicable,
+        };
+        *counter += 1;
+    }
+
     pub(super) fn add(&mut self, other: &Self) {
         self.fail += other.fail;
         self.waived += other.waived;
@@ -429,6 +442,53 @@ pub struct WaiverResult {
     /// The keys of the first of those fails.
     #[serde(default)]
     pub findings: Vec<String>,
+}
+
+/// How a finding stands: its verdict, with the waiver that lies over a fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Standing {
+    /// Does not hold.
+    Fail,
+    /// Does not hold, and a waiver covers it.
+    Waived,
+    /// Cannot be decided.
+    Unknown,
+    /// Does not hold yet.
+    Pending,
+    /// Holds.
+    Pass,
+    /// The rule does not speak about the subject.
+    NotApplicable,
+}
+
+impl Standing {
+    /// Returns the name used in every format.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Fail => "fail",
+            Self::Waived => "waived",
+            Self::Unknown => "unknown",
+            Self::Pending => "pending",
+            Self::Pass => "pass",
+            Self::NotApplicable => "not_applicable",
+        }
+    }
+}
+
+impl FindingResult {
+    /// Returns how it stands.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        match (self.verdict, self.waived) {
+            (Verdict::Fail, false) => Standing::Fail,
+            (Verdict::Fail, true) => Standing::Waived,
+            (Verdict::Unknown, _) => Standing::Unknown,
+            (Verdict::Pending, _) => Standing::Pending,
+            (Verdict::Pass, _) => Standing::Pass,
+            (Verdict::NotApplicable, _) => Standing::NotApplicable,
+        }
+    }
 }
 
 impl ResultDocument {

@@ -2,19 +2,31 @@
 
 use std::fmt::Write as _;
 
-/// Makes text safe for one line of a terminal or a plain file: control characters, line breaks and characters that change
-/// the direction of writing appear as their code, such as `\u{1b}`.
+/// Makes text safe for one line of a terminal, of a log or of a plain file: control characters, line breaks and characters that
+/// change the direction of writing appear as their code, such as `\u{1b}`. What logs of GitHub Actions and Azure DevOps read as
+/// a command does, too: `::` where a line may begin, `##vso[` and `##[` anywhere.
 #[must_use]
 pub fn plain(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
+    // A line that begins with blanks begins a command all the same.
+    let mut before = None;
     for c in text.chars() {
-        if c.is_control() || is_hidden(c) {
+        let begins = before.is_none() && c == ':';
+        if c.is_control() || is_hidden(c) || begins || is_command(before, c) {
             safe.extend(c.escape_unicode());
         } else {
             safe.push(c);
         }
+        if before.is_some() || !c.is_whitespace() {
+            before = Some(c);
+        }
     }
     safe
+}
+
+/// Tells whether a character makes a command of what stands before it.
+fn is_command(before: Option<char>, c: char) -> bool {
+    c == '#' && before == Some('#')
 }
 
 /// Like [`plain`], for texts of several lines: line breaks stay.
@@ -27,10 +39,15 @@ pub fn plain_lines(text: &str) -> String {
 /// says the same.
 #[must_use]
 pub fn plain_json(json: &str) -> String {
+    plain_json_after(None, json)
+}
+
+/// The same for a piece of a JSON text that follows another one, which ended in `before`.
+pub(super) fn plain_json_after(mut before: Option<char>, json: &str) -> String {
     let mut safe = String::with_capacity(json.len());
     for c in json.chars() {
         // Outside of strings JSON has no such character but the line break and its kin.
-        if (c.is_control() && !matches!(c, '\n' | '\r' | '\t')) || is_hidden(c) {
+        if (c.is_control() && !matches!(c, '\n' | '\r' | '\t')) || is_hidden(c) || is_command(before, c) {
             let mut units = [0_u16; 2];
             for unit in c.encode_utf16(&mut units) {
                 let _ = write!(safe, "\\u{unit:04x}");
@@ -38,6 +55,7 @@ pub fn plain_json(json: &str) -> String {
         } else {
             safe.push(c);
         }
+        before = Some(c);
     }
     safe
 }
@@ -59,7 +77,7 @@ pub fn shorten(text: &str, width: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{plain, plain_json, shorten};
+    use super::{plain, plain_json, plain_json_after, shorten};
 
     #[test]
     fn control_and_bidi_characters_are_shown_as_codes() {
@@ -67,5 +85,15 @@ mod tests {
         assert_eq!(plain("Größe 东京"), "Größe 东京");
         assert_eq!(plain_json("{\n\"a\u{9b}\u{e0041}\": \"b\u{202e}ü\"}"), "{\n\"a\\u009b\\udb40\\udc41\": \"b\\u202eü\"}");
         assert_eq!(shorten("abcdef", 4), "abc…");
+    }
+
+    #[test]
+    fn nothing_is_a_command_of_a_log() {
+        assert_eq!(plain("##vso[task.x]##[error]###"), "#\\u{23}vso[task.x]#\\u{23}[error]#\\u{23}\\u{23}");
+        assert_eq!(plain("::error::"), "\\u{3a}:error::");
+        assert_eq!(plain(" \t ::error::"), " \\u{9} \\u{3a}:error::");
+        assert_eq!(plain("a::b #EXT#"), "a::b #EXT#");
+        assert_eq!(plain_json("\"##vso[\""), "\"#\\u0023vso[\"");
+        assert_eq!(plain_json_after(Some('#'), "#"), "\\u0023");
     }
 }

@@ -27,7 +27,7 @@ pub use diagnostics::{DiagnosticFormat, render_diagnostics};
 pub use diff::{Cause, Change, Class, Comparison, Why, compare};
 pub use document::{
     Asked, AttestedBy, Captured, Counts, EvidenceItem, ExplanationLine, FindingResult, FixResult, Missing, PastFinding, RESULT_FORMAT,
-    ResultDocument, RuleResult, RuleSource, RunIdentity, Subject, Summary, Unread, WaiverOutcome, WaiverResult,
+    ResultDocument, RuleResult, RuleSource, RunIdentity, Standing, Subject, Summary, Unread, WaiverOutcome, WaiverResult,
 };
 pub use escape::{plain, plain_json, plain_lines, shorten};
 pub use explanation::{explain_rule, explain_verdict};

@@ -14,7 +14,6 @@ use thiserror::Error;
 
 use super::document::{Counts, FindingResult, RESULT_FORMAT, ResultDocument};
 use super::escape::plain;
-use crate::model::Verdict;
 
 /// Bytes read at a time.
 const BUFFER_BYTES: usize = 1 << 17;
@@ -94,7 +93,7 @@ impl<R: Read + Seek> SavedResult<R> {
         let mut counted = Counts::default();
         let (mut attested, mut last_waiver) = (0, None);
         let head = read(&mut input, &mut |finding| {
-            count(finding, &mut counted);
+            counted.count(finding.standing());
             attested += usize::from(!finding.attested.is_empty());
             if finding.waiver > last_waiver.as_ref().and_then(|(at, _)| *at) {
                 last_waiver = Some((finding.waiver, finding.key.clone()));
@@ -122,18 +121,6 @@ impl<R: Read + Seek> ResultSource for SavedResult<R> {
             Err(other) => Err(io::Error::new(io::ErrorKind::InvalidData, other)),
         }
     }
-}
-
-fn count(finding: &FindingResult, counts: &mut Counts) {
-    let counter = match (finding.verdict, finding.waived) {
-        (Verdict::Fail, true) => &mut counts.waived,
-        (Verdict::Fail, false) => &mut counts.fail,
-        (Verdict::Unknown, _) => &mut counts.unknown,
-        (Verdict::Pending, _) => &mut counts.pending,
-        (Verdict::Pass, _) => &mut counts.pass,
-        (Verdict::NotApplicable, _) => &mut counts.not_applicable,
-    };
-    *counter += 1;
 }
 
 fn check(head: &ResultDocument, found: &Counts, attested: usize) -> Result<(), ResultError> {

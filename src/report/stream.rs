@@ -8,7 +8,7 @@ use serde::ser::{Error as _, SerializeSeq as _};
 use serde::{Serialize, Serializer};
 
 use super::document::{Captured, FindingResult, PastFinding, ResultDocument, RuleResult, RunIdentity, Summary, Unread, WaiverResult};
-use super::escape::plain_json;
+use super::escape::plain_json_after;
 use super::result::{Holes, Report};
 use super::saved::ResultSource;
 
@@ -36,7 +36,7 @@ pub(super) fn write_again(result: &dyn ResultSource, output: &mut dyn Write) -> 
 
 /// Writes JSON that is safe to show, with a line break at the end.
 pub(super) fn write_plainly(document: &impl Serialize, output: &mut dyn Write) -> io::Result<()> {
-    let mut output = Plain { output, held: Vec::new() };
+    let mut output = Plain::to(output);
     serde_json::to_writer_pretty(&mut output, document).map_err(io::Error::from)?;
     output.write_all(b"\n")?;
     output.finish()
@@ -95,17 +95,19 @@ struct Read<'r>(&'r dyn ResultSource);
 
 impl Serialize for Read<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        collect(serializer, self.0, |finding, list| list.serialize_element(finding))
+        collect(serializer, self.0, |_| Ok(()), |finding, list| list.serialize_element(finding))
     }
 }
 
-/// Writes a list of what is made of each finding.
+/// Writes a list of what comes first and of what is made of each finding.
 pub(super) fn collect<S: Serializer>(
     serializer: S,
     result: &dyn ResultSource,
+    first: impl FnOnce(&mut S::SerializeSeq) -> Result<(), S::Error>,
     mut element: impl FnMut(&FindingResult, &mut S::SerializeSeq) -> Result<(), S::Error>,
 ) -> Result<S::Ok, S::Error> {
     let mut list = serializer.serialize_seq(None)?;
+    first(&mut list)?;
     let mut refused = None;
     let read = result.findings(&mut |finding| {
         element(finding, &mut list).map_err(|error| {
@@ -124,9 +126,15 @@ pub(super) fn collect<S: Serializer>(
 struct Plain<'o> {
     output: &'o mut dyn Write,
     held: Vec<u8>,
+    /// The last character that was passed on.
+    before: Option<char>,
 }
 
-impl Plain<'_> {
+impl<'o> Plain<'o> {
+    fn to(output: &'o mut dyn Write) -> Self {
+        Self { output, held: Vec::new(), before: None }
+    }
+
     /// Passes on what is held, but for a character that is not whole yet.
     fn pass(&mut self) -> io::Result<()> {
         let whole = match std::str::from_utf8(&self.held) {
@@ -137,8 +145,9 @@ impl Plain<'_> {
         if is_plain(whole) {
             self.output.write_all(whole.as_bytes())?;
         } else {
-            self.output.write_all(plain_json(whole).as_bytes())?;
+            self.output.write_all(plain_json_after(self.before, whole).as_bytes())?;
         }
+        self.before = whole.chars().next_back().or(self.before);
         self.held.drain(..passed);
         Ok(())
     }
@@ -151,7 +160,7 @@ impl Plain<'_> {
 
 /// Tells whether there are only characters that need no escape whatever they stand in.
 fn is_plain(text: &str) -> bool {
-    text.bytes().fold(true, |plain, byte| plain & matches!(byte, b' '..0x7f | b'\n'))
+    text.bytes().fold(true, |plain, byte| plain & matches!(byte, b' '..=b'"' | b'$'..0x7f | b'\n'))
 }
 
 impl Write for Plain<'_> {
@@ -170,14 +179,15 @@ impl Write for Plain<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::escape::plain_json;
     use super::*;
 
     #[test]
     fn any_split_of_a_text_is_made_safe_alike() {
-        let text = "{\n  \"a\u{9b}\u{e0041}\": \"b\u{202e}ü東\"}".repeat(3);
+        let text = "{\n  \"a\u{9b}\u{e0041}\": \"b\u{202e}ü東##vso[\"}".repeat(3);
         for at in 0..text.len() {
             let mut out = Vec::new();
-            let mut plain = Plain { output: &mut out, held: Vec::new() };
+            let mut plain = Plain::to(&mut out);
             for piece in [&text.as_bytes()[..at], &text.as_bytes()[at..]] {
                 plain.write_all(piece).unwrap();
                 plain.pass().unwrap();

@@ -7,8 +7,8 @@ use std::io;
 use comfy_table::presets::{NOTHING, UTF8_HORIZONTAL_ONLY};
 use comfy_table::{ContentArrangement, Table};
 
-use super::document::{AttestedBy, Counts, FindingResult, Missing, ResultDocument, Unread};
-use super::escape::{plain, shorten};
+use super::document::{AttestedBy, Counts, FindingResult, Missing, ResultDocument, Summary, Unread};
+use super::escape::{plain, plain_lines, shorten};
 use super::result::{Holes, Report};
 use super::saved::ResultSource;
 use crate::model::Verdict;
@@ -57,7 +57,8 @@ fn render(document: &ResultDocument, shown: &Shown, style: TableStyle) -> String
     attested(shown, &mut out);
     waivers(document, &mut out);
     summary(document, &mut out);
-    out
+    // A saved result may say anything anywhere.
+    plain_lines(&out)
 }
 
 /// A register, who vouches, and until when.
@@ -126,7 +127,7 @@ impl Shown {
 
 fn heading(document: &ResultDocument, out: &mut String) {
     let tenant = document.tenant.as_deref().unwrap_or("(tenant not known)");
-    let _ = writeln!(out, "Tenant {}, as of {}", plain(tenant), document.now);
+    let _ = writeln!(out, "Tenant {}, as of {}", plain(tenant), plain(&document.now));
     for problem in &document.problems {
         let _ = writeln!(out, "note: {}", plain(problem));
     }
@@ -152,7 +153,7 @@ fn rules(document: &ResultDocument, style: TableStyle, out: &mut String) {
     }
     let vacuous = document.rules.len() - spoken.len();
     if vacuous > 0 {
-        let names = document.summary.vacuous.join(", ");
+        let names = plain(&document.summary.vacuous.join(", "));
         let _ = writeln!(out, "\nApplied to nothing ({vacuous}): {names}");
     }
 }
@@ -171,8 +172,8 @@ fn fails(document: &ResultDocument, shown: &Shown, out: &mut String) {
     }
     let _ = writeln!(out, "\nFAIL");
     for finding in &shown.fails {
-        let requirement = finding.requirement.as_deref().unwrap_or("-");
-        let _ = writeln!(out, "  {}.{requirement} [{}] {}", finding.rule, finding.severity.name(), subject_name(finding));
+        let requirement = plain(finding.requirement.as_deref().unwrap_or("-"));
+        let _ = writeln!(out, "  {}.{requirement} [{}] {}", plain(&finding.rule), finding.severity.name(), subject_name(finding));
         if let Some(message) = &finding.message {
             let _ = writeln!(out, "      {}", plain(message));
         }
@@ -189,8 +190,8 @@ fn pending(document: &ResultDocument, shown: &Shown, out: &mut String) {
     }
     let _ = writeln!(out, "\nPENDING");
     for finding in &shown.pending {
-        let due = finding.due.as_deref().unwrap_or("?");
-        let _ = writeln!(out, "  {}.{} due {due} {}", finding.rule, finding.requirement.as_deref().unwrap_or("-"), subject_name(finding));
+        let [due, requirement] = [finding.due.as_deref().unwrap_or("?"), finding.requirement.as_deref().unwrap_or("-")].map(plain);
+        let _ = writeln!(out, "  {}.{requirement} due {due} {}", plain(&finding.rule), subject_name(finding));
     }
     more(document.summary.verdicts.pending, FAILS_MAX, "pending", out);
 }
@@ -204,14 +205,15 @@ fn unread(document: &ResultDocument, shown: &Shown, out: &mut String) {
         let _ = writeln!(
             out,
             "  {} — {} for it",
-            hole.what,
+            plain(&hole.what),
             if hole.verdicts == 1 { "1 verdict waits".to_owned() } else { format!("{} verdicts wait", hole.verdicts) }
         );
         for reason in &hole.reasons {
             let _ = writeln!(out, "      why: {}", plain(reason));
         }
-        let _ = writeln!(out, "      get it by: {}", remedy_of(hole.api.as_deref(), hole.permission.as_deref(), hole.register.as_deref()));
-        let _ = writeln!(out, "      rules: {}", shorten(&hole.rules.join(", "), 120));
+        let remedy = remedy_of(hole.api.as_deref(), hole.permission.as_deref(), hole.register.as_deref());
+        let _ = writeln!(out, "      get it by: {}", plain(&remedy));
+        let _ = writeln!(out, "      rules: {}", shorten(&plain(&hole.rules.join(", ")), 120));
     }
     more(shown.unread.len(), UNREAD_MAX, "kinds of missing facts", out);
     if shown.n_unasked > 0 {
@@ -243,7 +245,7 @@ pub fn remedy_of(api: Option<&str>, permission: Option<&str>, register: Option<&
 pub fn missing_line(missing: &Missing) -> String {
     let as_of = missing.as_of.as_ref().map_or_else(String::new, |at| format!(" as of {at}"));
     let remedy = remedy_of(missing.api.as_deref(), missing.permission.as_deref(), missing.register.as_deref());
-    format!("{}{as_of}: {}; get it by {remedy}", plain(&missing.what), plain(&missing.reason))
+    format!("{}{}: {}; get it by {}", plain(&missing.what), plain(&as_of), plain(&missing.reason), plain(&remedy))
 }
 
 fn attested(shown: &Shown, out: &mut String) {
@@ -253,9 +255,16 @@ fn attested(shown: &Shown, out: &mut String) {
     }
     let _ = writeln!(out, "\nATTESTED: verdicts that rest on somebody's word");
     for ((register, by, due), (ids, rules)) in by_register.iter().take(UNREAD_MAX) {
-        let due = due.as_ref().map_or_else(String::new, |due| format!(", review due {due}"));
+        let due = due.as_ref().map_or_else(String::new, |due| format!(", review due {}", plain(due)));
         let rules: Vec<&str> = rules.iter().map(String::as_str).collect();
-        let _ = writeln!(out, "  {}: {} entries by {}{due}: {}", plain(register), ids.len(), plain(by), shorten(&rules.join(", "), 100));
+        let _ = writeln!(
+            out,
+            "  {}: {} entries by {}{due}: {}",
+            plain(register),
+            ids.len(),
+            plain(by),
+            shorten(&plain(&rules.join(", ")), 100)
+        );
     }
     more(by_register.len(), UNREAD_MAX, "attestations", out);
 }
@@ -274,14 +283,14 @@ fn waivers(document: &ResultDocument, out: &mut String) {
     }
     let _ = writeln!(out, "\nWAIVERS");
     for waiver in &document.waivers {
-        let requirement = waiver.requirement.as_ref().map_or_else(String::new, |name| format!(".{name}"));
+        let requirement = waiver.requirement.as_ref().map_or_else(String::new, |name| format!(".{}", plain(name)));
         let by = waiver.approved_by.join(", ");
         let _ = writeln!(
             out,
             "  {}{requirement} {} until {} by {}: {}",
-            waiver.rule,
+            plain(&waiver.rule),
             waiver.state.name(),
-            waiver.until,
+            plain(&waiver.until),
             plain(&by),
             plain(&waiver.because)
         );
@@ -295,23 +304,19 @@ fn waivers(document: &ResultDocument, out: &mut String) {
 }
 
 fn summary(document: &ResultDocument, out: &mut String) {
-    let counts = &document.summary.verdicts;
-    let _ = writeln!(
-        out,
-        "\n{} fail, {} unknown, {} pending, {} waived, {} pass, {} not applicable; evaluated {} of {} verdicts of {} rules",
-        counts.fail,
-        counts.unknown,
-        counts.pending,
-        counts.waived,
-        counts.pass,
-        counts.not_applicable,
-        document.summary.evaluated,
-        document.summary.of,
-        document.summary.rules,
-    );
+    let _ = writeln!(out, "\n{}", counts_line(&document.summary));
     if document.summary.attested > 0 {
         let _ = writeln!(out, "{} verdicts rest on attestations", document.summary.attested);
     }
+}
+
+/// Writes every count, and how much was evaluated.
+pub(super) fn counts_line(summary: &Summary) -> String {
+    let Counts { fail, unknown, pending, waived, pass, not_applicable } = &summary.verdicts;
+    format!(
+        "{fail} fail, {unknown} unknown, {pending} pending, {waived} waived, {pass} pass, {not_applicable} not applicable; evaluated {} of {} verdicts of {} rules",
+        summary.evaluated, summary.of, summary.rules,
+    )
 }
 
 fn more(have: usize, shown: usize, what: &str, out: &mut String) {

@@ -7,7 +7,19 @@
 //! Invariants: the same result gives the same bytes; no clock, no locale; every text of a tenant is escaped for the format;
 //! every summary shows every count and how much was evaluated; a verdict that rests on an attestation says so.
 
+mod actions;
+mod annotations;
+mod csv;
+mod junit;
+mod markdown;
+mod ocsf;
+mod oscal;
+mod said;
+mod sarif;
+
 use std::io::{self, Write};
+
+use annotations::Service;
 
 use super::saved::ResultSource;
 use super::stream::write_again;
@@ -20,11 +32,41 @@ pub enum Format {
     Table,
     /// `tenet.result/v1`: whole, and what all others can be made from.
     Json,
+    /// SARIF 2.1.0, for code hosts.
+    Sarif,
+    /// JUnit XML, for build servers.
+    Junit,
+    /// A row a rule, requirement and subject.
+    Csv,
+    /// A row a thing to do.
+    Actions,
+    /// For a pull request.
+    Markdown,
+    /// Annotations of GitHub Actions.
+    Github,
+    /// Annotations of Azure DevOps.
+    Azure,
+    /// OCSF 1.6.0 compliance findings, one a line.
+    Ocsf,
+    /// OSCAL 1.1.3 assessment results.
+    Oscal,
 }
 
 impl Format {
     /// All of them, in the order in which they are listed for people.
-    pub const ALL: [Self; 2] = [Self::Table, Self::Json];
+    pub const ALL: [Self; 11] = [
+        Self::Table,
+        Self::Json,
+        Self::Sarif,
+        Self::Junit,
+        Self::Csv,
+        Self::Actions,
+        Self::Markdown,
+        Self::Github,
+        Self::Azure,
+        Self::Ocsf,
+        Self::Oscal,
+    ];
 
     /// Returns the name used on the command line.
     #[must_use]
@@ -32,6 +74,15 @@ impl Format {
         match self {
             Self::Table => "table",
             Self::Json => "json",
+            Self::Sarif => "sarif",
+            Self::Junit => "junit",
+            Self::Csv => "csv",
+            Self::Actions => "actions",
+            Self::Markdown => "markdown",
+            Self::Github => "github",
+            Self::Azure => "azure",
+            Self::Ocsf => "ocsf",
+            Self::Oscal => "oscal",
         }
     }
 
@@ -57,5 +108,14 @@ pub fn write_report(format: Format, result: &dyn ResultSource, rendering: Render
     match format {
         Format::Table => output.write_all(table_again(result, rendering.table)?.as_bytes()),
         Format::Json => write_again(result, output),
+        Format::Sarif => sarif::write(result, output),
+        Format::Junit => junit::write(result, output),
+        Format::Csv => csv::write(result, output),
+        Format::Actions => actions::write(result, output),
+        Format::Markdown => markdown::write(result, output),
+        Format::Github => annotations::write(Service::Github, result, output),
+        Format::Azure => annotations::write(Service::Azure, result, output),
+        Format::Ocsf => ocsf::write(result, output),
+        Format::Oscal => oscal::write(result, output),
     }
 }

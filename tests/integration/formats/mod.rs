@@ -1,5 +1,11 @@
 //! Reports of results: those of a scan and those of the saved result of that scan are the same bytes.
 
+mod golden;
+mod hostile;
+mod same_bytes;
+mod sample;
+mod schemas;
+
 use std::fs;
 use std::path::Path;
 

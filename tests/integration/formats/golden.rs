@@ -1,0 +1,79 @@
+//! Reports of the sample, as they stand in `tests/reports`; `UPDATE_EXPECT=1` writes them anew.
+
+use std::fs;
+use std::io::Cursor;
+use std::path::{Path, PathBuf};
+
+use tenet::report::{Format, Rendering, ResultSource, SavedResult, TableStyle, write_report};
+
+use super::sample::sample;
+
+/// How reports to files are drawn.
+pub(super) const PLAIN: Rendering = Rendering { table: TableStyle { lines: false, width: 160 } };
+
+pub(super) fn rendered(format: Format, result: &dyn ResultSource) -> String {
+    let mut bytes = Vec::new();
+    write_report(format, result, PLAIN, &mut bytes).unwrap();
+    String::from_utf8(bytes).unwrap()
+}
+
+fn golden(format: Format) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reports").join(format!("sample.{}", format.name()))
+}
+
+#[test]
+fn reports_of_the_sample_are_these() {
+    let sample = sample();
+    for format in Format::ALL {
+        let found = rendered(format, &sample);
+        if std::env::var_os("UPDATE_EXPECT").is_some() {
+            fs::write(golden(format), &found).unwrap();
+        }
+        let wanted = fs::read_to_string(golden(format)).unwrap_or_default();
+        let differ = found.lines().zip(wanted.lines()).find(|(found, wanted)| found != wanted);
+        assert!(found == wanted, "{} differs: {differ:?}; UPDATE_EXPECT=1 writes it anew", format.name());
+    }
+}
+
+/// A result that was kept is read by every later version, and gives the same reports.
+#[test]
+fn the_kept_result_is_read() {
+    let kept = fs::read(golden(Format::Json)).unwrap();
+    let saved = SavedResult::open(Cursor::new(kept)).unwrap();
+    let sample = sample();
+    for format in Format::ALL {
+        assert!(rendered(format, &saved) == rendered(format, &sample), "{}", format.name());
+        assert!(rendered(format, &saved) == rendered(format, &saved), "{} is the same a second time", format.name());
+    }
+}
+
+/// Wherever there is a summary it has every count, and how much was evaluated.
+#[test]
+fn a_summary_shows_every_count() {
+    let sample = sample();
+    let counts = "1 fail, 2 unknown, 1 pending, 1 waived, 2 pass, 1 not applicable; evaluated 5 of 7 verdicts of 3 rules";
+    for format in [Format::Table, Format::Sarif, Format::Junit, Format::Github, Format::Azure, Format::Oscal] {
+        let text = rendered(format, &sample);
+        assert!(text.contains(counts), "{}: {text}", format.name());
+    }
+    let markdown = rendered(Format::Markdown, &sample);
+    assert!(markdown.contains("| 1 | 2 | 1 | 1 | 2 | 1 |") && markdown.contains("Evaluated 5 of 7 verdicts of 3 rules"), "{markdown}");
+    for format in Format::ALL {
+        // The only `%` are escapes of the services' commands.
+        let text = rendered(format, &sample);
+        let percentage = text.match_indices('%').any(|(at, _)| text[..at].ends_with(|c: char| c.is_ascii_digit()));
+        assert!(!percentage, "{} shows a percentage", format.name());
+    }
+}
+
+/// A verdict that rests on an attestation says so in every format that shows it.
+#[test]
+fn attested_verdicts_say_so() {
+    let sample = sample();
+    for format in Format::ALL {
+        let text = rendered(format, &sample);
+        let says = ["Rests on an attestation", "attested", "ATTESTED", "rest on it"].iter().any(|words| text.contains(words));
+        assert!(says, "{}", format.name());
+        assert!(!text.contains("shop-2025") || text.contains("harper.lang@contoso.example"), "{} says who", format.name());
+    }
+}
