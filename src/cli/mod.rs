@@ -17,6 +17,7 @@ mod exit;
 mod explain;
 mod export;
 mod fmt;
+mod graph;
 mod import;
 mod init;
 mod load;
@@ -92,6 +93,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Export(args) => export::run(&global, &args),
         Command::Scan(args) => scan::run(&global, &args),
         Command::Explain(args) => explain::run(&global, &args),
+        Command::Graph(args) => graph::run(&global, &args),
         Command::Plan(args) => plan::run(&global, &args),
         Command::Show(args) => show::run(&global, &args),
         Command::Approve(args) => approve::run(&global, &args),

@@ -6,6 +6,7 @@
 mod diagnostics;
 mod escape;
 mod explanation;
+pub mod graph;
 mod plan;
 mod previous;
 mod result;
