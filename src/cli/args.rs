@@ -7,6 +7,8 @@ use jiff::Timestamp;
 
 use super::AuthArgs;
 use crate::model::parse_instant;
+use crate::report::Format;
+use crate::text::did_you_mean;
 
 /// Policy compliance for partner-of-record governance in Microsoft cloud tenants.
 #[derive(Debug, Parser)]
@@ -91,6 +93,8 @@ pub(super) enum Command {
     Explain(Explain),
     /// Draw the tenant, or what lies around a subject
     Graph(Graph),
+    /// Write reports of a saved result
+    Report(Report),
     /// Plan what would mend the findings; writes nothing to a tenant
     Plan(Plan),
     /// Show what is in a snapshot, result, plan or journal
@@ -126,7 +130,7 @@ pub(super) struct Demo {
     pub(super) keep: Option<PathBuf>,
     /// Report formats, as for `scan`
     #[arg(short, long, value_name = "FORMAT[=FILE]")]
-    pub(super) format: Vec<Format>,
+    pub(super) format: Vec<Output>,
 }
 
 #[derive(Debug, Args)]
@@ -302,25 +306,19 @@ pub(super) struct Scan {
     /// The snapshot of that result; without, the one with its digest in the snapshot folder
     #[arg(long, value_name = "NAME.snapshot", requires = "previous")]
     pub(super) previous_snapshot: Option<PathBuf>,
-    /// Report formats: table, json; each to stdout or to a file
+    /// A report, to stdout or to a file; any number of them
     #[arg(short, long, value_name = "FORMAT[=FILE]")]
-    pub(super) format: Vec<Format>,
+    pub(super) format: Vec<Output>,
 }
 
 /// A report and where it goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Format {
-    pub(super) kind: FormatKind,
+pub(super) struct Output {
+    pub(super) format: Format,
     pub(super) file: Option<PathBuf>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum FormatKind {
-    Table,
-    Json,
-}
-
-impl std::str::FromStr for Format {
+impl std::str::FromStr for Output {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -329,13 +327,23 @@ impl std::str::FromStr for Format {
             Some((_, _)) => return Err(format!("`{text}` names no file")),
             None => (text, None),
         };
-        let kind = match name {
-            "table" => FormatKind::Table,
-            "json" => FormatKind::Json,
-            other => return Err(format!("there is no format `{other}`; write table or json")),
-        };
-        Ok(Self { kind, file })
+        let format = Format::from_name(name).ok_or_else(|| {
+            let known = Format::ALL.map(Format::name);
+            let help =
+                did_you_mean(name, known).map_or_else(|| format!("write {}", known.join(", ")), |near| format!("did you mean `{near}`?"));
+            format!("there is no format `{name}`; {help}")
+        })?;
+        Ok(Self { format, file })
     }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Report {
+    /// A result, made with `tenet scan -f json=FILE`
+    pub(super) result: PathBuf,
+    /// Report formats, as for `scan`; a table without
+    #[arg(short, long, value_name = "FORMAT[=FILE]")]
+    pub(super) format: Vec<Output>,
 }
 
 #[derive(Debug, Args)]

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::args::{Demo, Explain, Format, Global, Import, ImportKind, Scan, Selection};
+use super::args::{Demo, Explain, Global, Import, ImportKind, Output, Scan, Selection};
 use super::{Exit, demo_fix, explain, import, init, output, scan};
 
 /// The demo's governance repo and the answers recorded from its tenant, all invented.
@@ -60,7 +60,7 @@ pub(super) fn take_up(global: &Global, answers: PathBuf, output: PathBuf) -> any
 }
 
 /// A scan of everything.
-pub(super) fn scanning(selection: Selection, format: Vec<Format>) -> Scan {
+pub(super) fn scanning(selection: Selection, format: Vec<Output>) -> Scan {
     Scan {
         selection,
         rule: Vec::new(),

@@ -11,13 +11,13 @@ use jiff::Timestamp;
 use serde_json::Value as Json;
 
 use super::apply::carry_out;
-use super::args::{Apply, Approve, Format, FormatKind, Global, Plan, Selection, Show, Undo};
+use super::args::{Apply, Approve, Global, Output, Plan, Selection, Show, Undo};
 use super::auth::AuthArgs;
 use super::exit::Failure;
 use super::{approve, demo, init, output, plan, scan, show, undo};
 use crate::remedy::plan::Plan as Made;
 use crate::remedy::target::Clock;
-use crate::report::plain;
+use crate::report::{Format, plain};
 use crate::sources::azure::credentials::AuthMethod;
 use crate::sources::azure::memory::{MemoryTarget, MemoryTenant, RecordedPage};
 use crate::sources::plan_file::read_plan;
@@ -184,7 +184,7 @@ struct Findings {
 
 fn findings(global: &Global, root: &Path, selection: &Selection) -> anyhow::Result<Findings> {
     let file = root.join("result.json");
-    let format = Format { kind: FormatKind::Json, file: Some(file.clone()) };
+    let format = Output { format: Format::Json, file: Some(file.clone()) };
     scan::run(&Global { quiet: true, ..global.clone() }, &demo::scanning(selection.clone(), vec![format]))?;
     let document: Json = serde_json::from_slice(&std::fs::read(&file)?)?;
     let text = |json: &Json, pointer: &str| json.pointer(pointer).and_then(Json::as_str).unwrap_or("").to_owned();

@@ -113,7 +113,7 @@ fn verdicts(global: &Global, args: &Explain, repo: &repo::Repo, compiled: &Compi
     let result = result.map_err(|error| Failure::usage(error.to_string()))?;
     let document = result_document(&compiled.policies, &loaded.snapshot, &result, loaded.identity(compiled)?, Detail::Full);
     loaded.check()?;
-    let wanted = |verdict: &str| subject.is_some() || matches!(verdict, "fail" | "unknown" | "pending");
+    let wanted = |verdict| subject.is_some() || matches!(verdict, Verdict::Fail | Verdict::Unknown | Verdict::Pending);
     let about = |requirement: &Option<String>| args.requirement.is_none() || *requirement == args.requirement;
     let shown: Vec<_> = document.findings.iter().filter(|finding| wanted(finding.verdict) && about(&finding.requirement)).collect();
     if shown.is_empty() {

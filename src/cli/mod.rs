@@ -17,6 +17,7 @@ mod exit;
 mod explain;
 mod export;
 mod fmt;
+mod formats;
 mod graph;
 mod import;
 mod init;
@@ -26,6 +27,7 @@ mod plan;
 mod previous;
 mod reevaluate;
 mod repo;
+mod report;
 mod scan;
 mod schema;
 mod show;
@@ -94,6 +96,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Scan(args) => scan::run(&global, &args),
         Command::Explain(args) => explain::run(&global, &args),
         Command::Graph(args) => graph::run(&global, &args),
+        Command::Report(args) => report::run(&global, &args),
         Command::Plan(args) => plan::run(&global, &args),
         Command::Show(args) => show::run(&global, &args),
         Command::Approve(args) => approve::run(&global, &args),

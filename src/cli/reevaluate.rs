@@ -128,7 +128,7 @@ impl Again<'_> {
                     && finding.requirement.as_deref() == Some(why.requirement.as_str())
                     && finding.subject.as_ref().is_some_and(|subject| subject.id == why.subject)
             };
-            let verdict = document.findings.iter().find(about).map_or("no longer applies", |finding| finding.verdict);
+            let verdict = document.findings.iter().find(about).map_or("no longer applies", |finding| finding.verdict.name());
             let _ = writeln!(out, "  {}: {} {} {}", verdict, plain(&why.rule), plain(&why.requirement), plain(&why.subject));
         }
         format!("evaluated again, on the snapshot of the plan with what was read since:\n{out}")

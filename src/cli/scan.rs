@@ -1,24 +1,22 @@
 //! `tenet scan`: policies over a snapshot, and reports.
 
-use std::io::IsTerminal as _;
-
 use super::Exit;
-use super::args::{Format, FormatKind, Global, Scan};
+use super::args::{Global, Scan};
 use super::exit::Failure;
-use super::load::Loaded;
 use super::previous::{Before, names};
-use super::{output, repo};
+use super::{formats, output, repo};
 use crate::Compiled;
 use crate::check::Rule;
 use crate::evaluate::engine::{Plan, judge_by};
 use crate::evaluate::{Detail, Options};
 use crate::model::{EntityId, RuleSeverity, parse_duration};
-use crate::report::{Report, ResultDocument, RuleResult, TableStyle, plain_json, render_table, write_result};
+use crate::report::{Report, ResultDocument, RuleResult, plain_json};
 use crate::snapshot::Snapshot;
 use crate::text::did_you_mean;
 
 pub(super) fn run(global: &Global, args: &Scan) -> anyhow::Result<Exit> {
     let fail_on = fail_on(&args.fail_on)?;
+    let outputs = formats::outputs(&args.format)?;
     let repo = repo::open(global)?;
     let mut files = repo.policy_files(&[])?;
     if !args.selection.policies.is_empty() {
@@ -48,10 +46,11 @@ pub(super) fn run(global: &Global, args: &Scan) -> anyhow::Result<Exit> {
     let mut identity = loaded.identity(&compiled)?;
     identity.rule_digests = names(&compiled.policies, &plan).into_iter().zip(digests).collect();
     let mut report = Report::new(&compiled.policies, &loaded.snapshot, &judged, identity, Detail::Brief);
+    report.locate(&compiled.sources, &compiled.paths, compiled.n_builtin);
     drop(work);
     let exit = outcome(report.head(), fail_on, args.strict);
     report.set_outcome(exit.name());
-    write(global, &report, &loaded, &args.format)?;
+    formats::write(global, &report, &loaded, &outputs)?;
     loaded.say_read(global);
     Ok(exit)
 }
@@ -80,8 +79,8 @@ fn fail_on(text: &str) -> anyhow::Result<FailOn> {
 
 /// Decides the exit code from the counts: fail before unknown before nothing assessed.
 pub(super) fn outcome(document: &ResultDocument, fail_on: FailOn, strict: bool) -> Exit {
-    let at_or_above = |severity: &str| match fail_on {
-        FailOn::Severity(wanted) => RuleSeverity::from_name(severity).is_some_and(|severity| severity >= wanted),
+    let at_or_above = |severity: RuleSeverity| match fail_on {
+        FailOn::Severity(wanted) => severity >= wanted,
         FailOn::Blocking | FailOn::Nothing => false,
     };
     let fails = |rule: &RuleResult| {
@@ -163,27 +162,4 @@ pub(super) fn matches_id(wanted: &str, id: &str) -> bool {
 /// Writes a result as its file.
 pub(super) fn json(document: &ResultDocument) -> anyhow::Result<String> {
     Ok(format!("{}\n", plain_json(&serde_json::to_string_pretty(document)?)))
-}
-
-/// Writes the reports asked for; a table on stdout without.
-fn write(global: &Global, report: &Report<'_>, loaded: &Loaded, formats: &[Format]) -> anyhow::Result<()> {
-    let table = [Format { kind: FormatKind::Table, file: None }];
-    let formats = if formats.is_empty() { &table[..] } else { formats };
-    for format in formats {
-        let lines = format.file.is_none() && std::io::stdout().is_terminal();
-        let style = TableStyle { lines, width: if lines { 120 } else { 160 } };
-        let make = |output: &mut dyn std::io::Write| match format.kind {
-            FormatKind::Json => write_result(report, output),
-            FormatKind::Table => output.write_all(render_table(report, style).as_bytes()),
-        };
-        let check = || loaded.check();
-        match &format.file {
-            None => output::print_piecewise(&make, &check)?,
-            Some(path) => {
-                output::write_file_piecewise(path, &make, &check)?;
-                output::say(global, &format!("wrote {}", path.display()));
-            }
-        }
-    }
-    Ok(())
 }

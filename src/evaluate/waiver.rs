@@ -21,6 +21,9 @@ pub enum WaiverState {
 }
 
 impl WaiverState {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Active, Self::Lapsing, Self::NotYet, Self::Lapsed, Self::TooLong];
+
     /// Tells whether the waiver covers a fail.
     #[must_use]
     pub fn covers(self) -> bool {

@@ -2,10 +2,11 @@
 
 use std::fmt::Write as _;
 
+use super::document::FindingResult;
 use super::escape::{plain, shorten};
-use super::result::FindingResult;
 use super::table::missing_line;
 use crate::check::{Policies, Rule, Waivable};
+use crate::evaluate::Truth;
 use crate::model::format_duration;
 use crate::text::SourceSet;
 
@@ -56,9 +57,9 @@ pub fn explain_verdict(finding: &FindingResult) -> String {
     for line in &finding.explanation {
         let indent = "  ".repeat(line.depth + 1);
         let mark = match line.outcome {
-            Some("true") => "holds: ",
-            Some("false") => "does not hold: ",
-            Some(_) => "cannot be decided: ",
+            Some(Truth::True) => "holds: ",
+            Some(Truth::False) => "does not hold: ",
+            Some(Truth::Unknown) => "cannot be decided: ",
             None => "",
         };
         let _ = writeln!(out, "{indent}{mark}{}", shorten(&plain(&line.text), 300));
@@ -106,5 +107,5 @@ fn heading(finding: &FindingResult, out: &mut String) {
     let waived = if finding.waived { ", waived" } else { "" };
     let pack = finding.pack.as_ref().map_or_else(String::new, |pack| format!(" (pack {pack})"));
     let due = finding.due.as_ref().map_or_else(String::new, |due| format!(", due {due}"));
-    let _ = writeln!(out, "{}{waived}{due}: {}.{what}{pack} on {subject}", finding.verdict.to_uppercase(), finding.rule);
+    let _ = writeln!(out, "{}{waived}{due}: {}.{what}{pack} on {subject}", finding.verdict.name().to_uppercase(), finding.rule);
 }

@@ -1,305 +1,17 @@
-//! The result of a scan as a document: what every other report is made from. Format `tenet.result/v1`.
+//! Makes the result of a scan: its counts at once, its findings one by one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use serde::Serialize;
-
-use crate::check::Policies;
-use crate::evaluate::{Detail, Evaluator, Explanation, Finding, MissingFact, MissingWhat, Scan, Tally, Truth, Verdicts, explain};
+use super::document::{
+    AttestedBy, Captured, Counts, EvidenceItem, ExplanationLine, FindingResult, FixResult, Missing, RESULT_FORMAT, ResultDocument,
+    RuleResult, RuleSource, RunIdentity, Subject, Summary, Unread, WaiverOutcome, WaiverResult,
+};
+use crate::check::{ActionMode, FixStep, Policies, Rule};
+use crate::evaluate::{Detail, Evaluator, Explanation, Finding, MissingFact, MissingWhat, Scan, Verdicts, explain};
 use crate::model::{SourceId, Verdict, format_instant};
 use crate::snapshot::Snapshot;
-
-/// What the caller knows about a run besides its verdicts.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct RunIdentity {
-    /// The program's version.
-    pub tool_version: String,
-    /// sha256 over all policy files in force.
-    pub policies_digest: String,
-    /// sha256 of the snapshot's manifest.
-    pub snapshot_digest: Option<String>,
-    /// The snapshot's name.
-    pub snapshot: Option<String>,
-    /// sha256 over the registers that were merged in and how they are declared.
-    pub registers_digest: Option<String>,
-    /// For each rule, as `PACK|RULE`, the sha256 of what it asks with its parameters: what `--previous` goes by.
-    pub rule_digests: BTreeMap<String, String>,
-}
-
-/// A whole result. Field order is the order of the file.
-#[derive(Debug, Clone, Serialize)]
-pub struct ResultDocument {
-    /// `tenet.result/v1`
-    pub format: &'static str,
-    /// Which program, policies and snapshot.
-    pub run: RunIdentity,
-    /// The instant of the run.
-    pub now: String,
-    /// The directory.
-    pub tenant: Option<String>,
-    /// The capture window.
-    pub captured: Captured,
-    /// Parameters that were set or have a default, by module and name.
-    pub parameters: BTreeMap<String, String>,
-    /// Counts.
-    pub summary: Summary,
-    /// Every rule that ran.
-    pub rules: Vec<RuleResult>,
-    /// Every verdict.
-    pub findings: Vec<FindingResult>,
-    /// What could not be looked at, most wanted first.
-    pub unread: Vec<Unread>,
-    /// Waivers and what became of them.
-    pub waivers: Vec<WaiverResult>,
-    /// What did not fit together in the snapshot.
-    pub problems: Vec<String>,
-}
-
-/// The capture window of a snapshot.
-#[derive(Debug, Clone, Serialize)]
-pub struct Captured {
-    /// Its begin.
-    pub from: Option<String>,
-    /// Its end.
-    pub to: Option<String>,
-}
-
-/// Counts of verdicts; waived ones are fails that a waiver covers and are not counted as fail.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Counts {
-    /// Does not hold.
-    pub fail: usize,
-    /// Does not hold, and a waiver covers it.
-    pub waived: usize,
-    /// Cannot be decided.
-    pub unknown: usize,
-    /// Does not hold yet.
-    pub pending: usize,
-    /// Holds.
-    pub pass: usize,
-    /// The rule does not speak about the subject.
-    pub not_applicable: usize,
-}
-
-impl Counts {
-    fn of(tally: &Tally) -> Self {
-        let Tally { fail, waived, unknown, pending, pass, not_applicable, attested: _ } = *tally;
-        Self { fail, waived, unknown, pending, pass, not_applicable }
-    }
-
-    fn add(&mut self, other: &Self) {
-        self.fail += other.fail;
-        self.waived += other.waived;
-        self.unknown += other.unknown;
-        self.pending += other.pending;
-        self.pass += other.pass;
-        self.not_applicable += other.not_applicable;
-    }
-
-    /// Returns how many verdicts were decided.
-    #[must_use]
-    pub fn decided(&self) -> usize {
-        self.fail + self.waived + self.pending + self.pass
-    }
-
-    /// Returns how many verdicts there are besides *not applicable*.
-    #[must_use]
-    pub fn assessed(&self) -> usize {
-        self.decided() + self.unknown
-    }
-}
-
-/// The summary of a run: every count, and how much of it was decided.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct Summary {
-    /// Counts over all rules.
-    pub verdicts: Counts,
-    /// Verdicts that were decided.
-    pub evaluated: usize,
-    /// Verdicts that were asked for.
-    pub of: usize,
-    /// Verdicts that rest on an attestation.
-    pub attested: usize,
-    /// Rules that ran.
-    pub rules: usize,
-    /// Rules that applied to nothing.
-    pub vacuous: Vec<String>,
-    /// The exit code's name, as far as the verdicts alone decide it.
-    pub outcome: String,
-}
-
-/// One rule as a pack runs it.
-#[derive(Debug, Clone, Serialize)]
-pub struct RuleResult {
-    /// Its id.
-    pub id: String,
-    /// The pack.
-    pub pack: Option<String>,
-    /// Its title.
-    pub title: String,
-    /// Its severity.
-    pub severity: &'static str,
-    /// Whether a fail blocks.
-    pub blocking: bool,
-    /// Why it exists.
-    pub why: Option<String>,
-    /// Its sources.
-    pub refs: Vec<String>,
-    /// Its tags.
-    pub tags: Vec<String>,
-    /// Counts.
-    pub verdicts: Counts,
-    /// Whether it applied to nothing.
-    pub vacuous: bool,
-}
-
-/// An entity as reports name it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Subject {
-    /// Its type.
-    #[serde(rename = "type")]
-    pub entity: String,
-    /// Its key.
-    pub id: String,
-    /// Its name.
-    pub name: String,
-}
-
-/// One verdict.
-#[derive(Debug, Clone, Serialize)]
-pub struct FindingResult {
-    /// Pack, rule, requirement and subject, joined: unique in the document and stable between runs.
-    pub key: String,
-    /// The rule.
-    pub rule: String,
-    /// The pack.
-    pub pack: Option<String>,
-    /// The requirement; none if it is about whether the rule applies.
-    pub requirement: Option<String>,
-    /// The subject; none for subjects that nobody has seen.
-    pub subject: Option<Subject>,
-    /// The verdict before waivers.
-    pub verdict: &'static str,
-    /// Whether it is about whether the rule applies at all.
-    pub applicability: bool,
-    /// Whether a waiver covers it.
-    pub waived: bool,
-    /// The severity of its rule.
-    pub severity: &'static str,
-    /// Whether it blocks.
-    pub blocking: bool,
-    /// The instant by which it must hold.
-    pub due: Option<String>,
-    /// The rule's own words.
-    pub message: Option<String>,
-    /// What a person can do.
-    pub remedy: Option<String>,
-    /// The conditions that decided.
-    pub explanation: Vec<ExplanationLine>,
-    /// What would have to be known.
-    pub missing: Vec<Missing>,
-    /// Attestations it rests on.
-    pub attested: Vec<AttestedBy>,
-}
-
-/// One line of an explanation.
-#[derive(Debug, Clone, Serialize)]
-pub struct ExplanationLine {
-    /// How deep it stands.
-    pub depth: usize,
-    /// The condition or heading.
-    pub text: String,
-    /// `true`, `false`, `unknown`; none for a heading.
-    pub outcome: Option<&'static str>,
-    /// The facts it read.
-    pub evidence: Vec<EvidenceItem>,
-}
-
-/// A fact that was read.
-#[derive(Debug, Clone, Serialize)]
-pub struct EvidenceItem {
-    /// Whose fact it is.
-    pub subject: Subject,
-    /// Which one.
-    pub property: String,
-    /// Its value.
-    pub value: String,
-    /// Where it was read.
-    pub source: Option<String>,
-}
-
-/// A fact that is missing.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Missing {
-    /// What, in words.
-    pub what: String,
-    /// Why.
-    pub reason: String,
-    /// As of when.
-    pub as_of: Option<String>,
-    /// The read that would give it.
-    pub api: Option<String>,
-    /// The permission the read needs.
-    pub permission: Option<String>,
-    /// The register that would give it.
-    pub register: Option<String>,
-}
-
-/// What could not be looked at, and how much hangs on it.
-#[derive(Debug, Clone, Serialize)]
-pub struct Unread {
-    /// The kind of fact, such as `Subscription.agreement`.
-    pub what: String,
-    /// Why, each reason once.
-    pub reasons: Vec<String>,
-    /// The read that would give it.
-    pub api: Option<String>,
-    /// The permission the read needs.
-    pub permission: Option<String>,
-    /// The register that would give it.
-    pub register: Option<String>,
-    /// Rules that wait for it.
-    pub rules: Vec<String>,
-    /// Verdicts that wait for it.
-    pub verdicts: usize,
-}
-
-/// Who vouches for a fact.
-#[derive(Debug, Clone, Serialize)]
-pub struct AttestedBy {
-    /// The attestation.
-    pub id: String,
-    /// Who.
-    pub by: String,
-    /// Where it stands.
-    pub source: String,
-    /// Until when it may be relied on.
-    pub review_due: Option<String>,
-}
-
-/// A waiver.
-#[derive(Debug, Clone, Serialize)]
-pub struct WaiverResult {
-    /// The rule.
-    pub rule: String,
-    /// One requirement of it.
-    pub requirement: Option<String>,
-    /// Active, lapsing, lapsed, …
-    pub state: &'static str,
-    /// Its last day.
-    pub until: String,
-    /// The reason.
-    pub because: String,
-    /// Who allowed it.
-    pub approved_by: Vec<String>,
-    /// The ticket.
-    pub ticket: Option<String>,
-    /// Fails that it covers, or would cover.
-    pub fails: usize,
-    /// Subjects that it selects.
-    pub subjects: usize,
-}
+use crate::text::SourceSet;
 
 /// Builds the document of a scan. With [`Detail::Brief`] unknowns come without the conditions that could not be decided.
 #[must_use]
@@ -324,7 +36,7 @@ impl<'a> Report<'a> {
         let rules = writer.rules();
         let meta = snapshot.meta();
         let head = ResultDocument {
-            format: "tenet.result/v1",
+            format: RESULT_FORMAT.to_owned(),
             run,
             now: format_instant(writer.scan.now),
             tenant: meta.tenant.clone(),
@@ -338,6 +50,15 @@ impl<'a> Report<'a> {
             problems: meta.problems.clone(),
         };
         Self { writer, detail, head }
+    }
+
+    /// Says where the rules are written: in these files, which have these paths without `.tenet`, the built-in ones first.
+    pub fn locate(&mut self, sources: &SourceSet, paths: &[String], n_builtin: usize) {
+        let Writer { policies, scan, .. } = self.writer;
+        let located = scan.runs.iter().filter_map(|run| policies.rules.get(run.rule.0 as usize));
+        for (rule, result) in located.zip(&mut self.head.rules) {
+            result.source = rule_source(rule, sources, paths, n_builtin);
+        }
     }
 
     /// Returns the document without findings.
@@ -488,10 +209,11 @@ impl Writer<'_> {
             pack,
             requirement,
             subject,
-            verdict: finding.verdict.name(),
+            verdict: finding.verdict,
             applicability: finding.requirement.is_none() && finding.verdict == Verdict::Unknown,
             waived: finding.waiver.is_some(),
-            severity: rule.severity.name(),
+            waiver: finding.waiver,
+            severity: rule.severity,
             blocking: run.blocking,
             due: finding.due.map(format_instant),
             message,
@@ -506,7 +228,7 @@ impl Writer<'_> {
         let lines = explanation.lines.into_iter().map(|line| ExplanationLine {
             depth: line.depth,
             text: line.text,
-            outcome: line.truth.map(outcome),
+            outcome: line.truth,
             evidence: line
                 .evidence
                 .into_iter()
@@ -557,13 +279,15 @@ impl Writer<'_> {
                 id: rule.id.clone(),
                 pack: run.pack.and_then(|at| self.policies.packs.get(at)).map(|pack| pack.name.clone()),
                 title: rule.title.clone(),
-                severity: rule.severity.name(),
+                severity: rule.severity,
                 blocking: run.blocking,
                 why: rule.why.clone(),
                 refs: rule.refs.clone(),
                 tags: rule.tags.clone(),
                 vacuous: verdicts.assessed() == 0,
                 verdicts,
+                source: None,
+                fixes: fixes(self.policies, rule),
             })
         });
         results.collect()
@@ -596,9 +320,9 @@ impl Writer<'_> {
             let rule = self.policies.rules.get(waiver.rule.0 as usize)?;
             let requirement = waiver.requirement.and_then(|at| rule.requirements.get(at));
             let state = match (used.state.covers(), used.subjects, used.fails) {
-                (true, 0, _) => "unmatched",
-                (true, _, 0) => "unneeded",
-                _ => used.state.name(),
+                (true, 0, _) => WaiverOutcome::Unmatched,
+                (true, _, 0) => WaiverOutcome::Unneeded,
+                _ => WaiverOutcome::Is(used.state),
             };
             Some(WaiverResult {
                 rule: rule.id.clone(),
@@ -620,12 +344,42 @@ fn show(evaluator: &Evaluator<'_>, value: &crate::evaluate::Val) -> String {
     evaluator.show(value)
 }
 
-fn outcome(truth: Truth) -> &'static str {
-    match truth {
-        Truth::True => "true",
-        Truth::False => "false",
-        Truth::Unknown => "unknown",
+fn rule_source(rule: &Rule, sources: &SourceSet, paths: &[String], n_builtin: usize) -> Option<RuleSource> {
+    let at = rule.span.file.0 as usize;
+    let (file, path) = (sources.get(rule.span.file)?, paths.get(at)?);
+    let text = sources.slice(rule.span).to_owned();
+    let (line, _) = file.line_column(rule.span.start);
+    let end_line = line + text.matches('\n').count();
+    Some(RuleSource { file: format!("{path}.tenet"), builtin: at < n_builtin, line, end_line, text })
+}
+
+/// Lists the actions of the fixes of a rule, each once a fix.
+fn fixes(policies: &Policies, rule: &Rule) -> Vec<FixResult> {
+    let mut results: Vec<FixResult> = Vec::new();
+    for fix in &rule.fixes {
+        let requirements = fix.requirements.iter().filter_map(|at| rule.requirements.get(*at)).map(|requirement| requirement.name.clone());
+        let requirements: Vec<String> = requirements.collect();
+        let mut steps: Vec<&FixStep> = fix.steps.iter().rev().collect();
+        while let Some(step) = steps.pop() {
+            match step {
+                FixStep::Loop(_, inner) => steps.extend(inner.iter().rev()),
+                FixStep::Call(id, _) => {
+                    let Some(action) = policies.actions.get(id.0 as usize) else { continue };
+                    let result = FixResult {
+                        name: fix.name.clone(),
+                        requirements: requirements.clone(),
+                        action: action.name.clone(),
+                        by_a_person: action.mode == ActionMode::Human || action.identity.is_some(),
+                        needs: action.needs.clone(),
+                    };
+                    if !results.contains(&result) {
+                        results.push(result);
+                    }
+                }
+            }
+        }
     }
+    results
 }
 
 /// Names an entity.

@@ -4,29 +4,48 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
+use serde::ser::{Error as _, SerializeSeq as _};
 use serde::{Serialize, Serializer};
 
+use super::document::{Captured, FindingResult, ResultDocument, RuleResult, RunIdentity, Summary, Unread, WaiverResult};
 use super::escape::plain_json;
-use super::result::{Captured, Holes, Report, ResultDocument, RuleResult, RunIdentity, Summary, WaiverResult};
+use super::result::{Holes, Report};
+use super::saved::ResultSource;
 
 /// How much is made safe to show at a time.
 const CHUNK_BYTES: usize = 1 << 16;
 
-/// Writes a result as `tenet.result/v1`, in canonical order and with a line break at the end.
+/// Writes a result as `tenet.result/v1`, in canonical order and with a line break at the end, while its findings are made.
 ///
 /// # Errors
 /// What `output` says.
 pub fn write_result(report: &Report<'_>, output: &mut dyn Write) -> io::Result<()> {
+    let holes = RefCell::new(Holes::default());
+    let (findings, unread) = (Made { report, holes: &holes }, Noted(&holes));
+    write_plainly(&Streamed::of(report.head(), findings, unread), output)
+}
+
+/// Writes a result that is there already, to the same bytes.
+///
+/// # Errors
+/// What `output` says, and what reading says.
+pub(super) fn write_again(result: &dyn ResultSource, output: &mut dyn Write) -> io::Result<()> {
+    let head = result.head();
+    write_plainly(&Streamed::of(head, Read(result), &head.unread), output)
+}
+
+/// Writes JSON that is safe to show, with a line break at the end.
+pub(super) fn write_plainly(document: &impl Serialize, output: &mut dyn Write) -> io::Result<()> {
     let mut output = Plain { output, held: Vec::new() };
-    serde_json::to_writer_pretty(&mut output, &Streamed::of(report)).map_err(io::Error::from)?;
+    serde_json::to_writer_pretty(&mut output, document).map_err(io::Error::from)?;
     output.write_all(b"\n")?;
     output.finish()
 }
 
 /// A [`ResultDocument`] whose findings are made while they are written. The same fields in the same order.
 #[derive(Serialize)]
-struct Streamed<'r, 'a> {
-    format: &'static str,
+struct Streamed<'r, F, U> {
+    format: &'r str,
     run: &'r RunIdentity,
     now: &'r str,
     tenant: &'r Option<String>,
@@ -34,42 +53,69 @@ struct Streamed<'r, 'a> {
     parameters: &'r BTreeMap<String, String>,
     summary: &'r Summary,
     rules: &'r [RuleResult],
-    findings: Findings<'r, 'a>,
-    unread: Unread<'r, 'a>,
+    findings: F,
+    unread: U,
     waivers: &'r [WaiverResult],
     problems: &'r [String],
 }
 
-impl<'r, 'a> Streamed<'r, 'a> {
-    fn of(report: &'r Report<'a>) -> Self {
-        let ResultDocument { format, run, now, tenant, captured, parameters, summary, rules, waivers, problems, .. } = report.head();
-        let holes = std::rc::Rc::new(RefCell::new(Holes::default()));
-        let findings = Findings { report, holes: std::rc::Rc::clone(&holes) };
-        let unread = Unread(holes, std::marker::PhantomData);
+impl<'r, F, U> Streamed<'r, F, U> {
+    fn of(head: &'r ResultDocument, findings: F, unread: U) -> Self {
+        let ResultDocument { format, run, now, tenant, captured, parameters, summary, rules, waivers, problems, .. } = head;
         Self { format, run, now, tenant, captured, parameters, summary, rules, findings, unread, waivers, problems }
     }
 }
 
-type Shared = std::rc::Rc<RefCell<Holes>>;
-
-struct Findings<'r, 'a> {
+/// Findings that are made, and what they lack noted.
+struct Made<'r, 'a> {
     report: &'r Report<'a>,
-    holes: Shared,
+    holes: &'r RefCell<Holes>,
 }
 
-impl Serialize for Findings<'_, '_> {
+impl Serialize for Made<'_, '_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let holes = &self.holes;
+        let holes = self.holes;
         serializer.collect_seq(self.report.runs().flatten().filter_map(|finding| finding.made(&mut holes.borrow_mut())))
     }
 }
 
 /// What could not be looked at; known once the findings are written, which stand before it.
-struct Unread<'r, 'a>(Shared, std::marker::PhantomData<&'r Report<'a>>);
+struct Noted<'r>(&'r RefCell<Holes>);
 
-impl Serialize for Unread<'_, '_> {
+impl Serialize for Noted<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.0.take().sorted().serialize(serializer)
+        let unread: Vec<Unread> = self.0.take().sorted();
+        unread.serialize(serializer)
+    }
+}
+
+/// Findings that are there already.
+struct Read<'r>(&'r dyn ResultSource);
+
+impl Serialize for Read<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        collect(serializer, self.0, |finding, list| list.serialize_element(finding))
+    }
+}
+
+/// Writes a list of what is made of each finding.
+pub(super) fn collect<S: Serializer>(
+    serializer: S,
+    result: &dyn ResultSource,
+    mut element: impl FnMut(&FindingResult, &mut S::SerializeSeq) -> Result<(), S::Error>,
+) -> Result<S::Ok, S::Error> {
+    let mut list = serializer.serialize_seq(None)?;
+    let mut refused = None;
+    let read = result.findings(&mut |finding| {
+        element(finding, &mut list).map_err(|error| {
+            refused = Some(error);
+            io::Error::other("it cannot be written")
+        })
+    });
+    match (read, refused) {
+        (_, Some(refused)) => Err(refused),
+        (Err(error), None) => Err(S::Error::custom(error)),
+        (Ok(()), None) => list.end(),
     }
 }
 

@@ -2,12 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::io;
 
 use comfy_table::presets::{NOTHING, UTF8_HORIZONTAL_ONLY};
 use comfy_table::{ContentArrangement, Table};
 
+use super::document::{AttestedBy, Counts, FindingResult, Missing, ResultDocument, Unread};
 use super::escape::{plain, shorten};
-use super::result::{Counts, FindingResult, Holes, Missing, Report, ResultDocument, Unread};
+use super::result::{Holes, Report};
+use super::saved::ResultSource;
 use crate::model::Verdict;
 
 /// Fails shown one by one; the rest is counted.
@@ -30,15 +33,25 @@ pub struct TableStyle {
 /// Writes a result for people. Counts come from the head of the report; only what is shown is explained.
 #[must_use]
 pub fn render_table(report: &Report<'_>, style: TableStyle) -> String {
-    let shown = Shown::of(report);
-    let document = report.head();
+    render(report.head(), &Shown::of(report), style)
+}
+
+/// Writes a result that is there already. The same text, but that nothing is left unasked.
+///
+/// # Errors
+/// What reading says.
+pub(super) fn table_again(result: &dyn ResultSource, style: TableStyle) -> io::Result<String> {
+    Ok(render(result.head(), &Shown::again(result)?, style))
+}
+
+fn render(document: &ResultDocument, shown: &Shown, style: TableStyle) -> String {
     let mut out = String::new();
     heading(document, &mut out);
     rules(document, style, &mut out);
-    fails(document, &shown, &mut out);
-    pending(document, &shown, &mut out);
-    unread(document, &shown, &mut out);
-    attested(&shown, &mut out);
+    fails(document, shown, &mut out);
+    pending(document, shown, &mut out);
+    unread(document, shown, &mut out);
+    attested(shown, &mut out);
     waivers(document, &mut out);
     summary(document, &mut out);
     out
@@ -77,15 +90,34 @@ impl Shown {
                 Verdict::Unknown => shown.n_unasked += 1,
                 _ => {}
             }
-            finding.attested(|rule, attested| {
-                let key = (register_of(&attested.source), attested.by, attested.review_due);
-                let (ids, rules) = shown.attested.entry(key).or_default();
-                ids.insert(attested.id);
-                rules.insert(rule.to_owned());
-            });
+            finding.attested(|rule, attested| shown.rests_on(rule, attested));
         }
         shown.unread = holes.sorted();
         shown
+    }
+
+    fn again(result: &dyn ResultSource) -> io::Result<Self> {
+        let mut shown = Self { unread: result.head().unread.clone(), ..Self::default() };
+        result.findings(&mut |finding| {
+            let list = match finding.verdict {
+                Verdict::Fail if !finding.waived => Some(&mut shown.fails),
+                Verdict::Pending => Some(&mut shown.pending),
+                _ => None,
+            };
+            if let Some(list) = list.filter(|list| list.len() < FAILS_MAX) {
+                list.push(finding.clone());
+            }
+            finding.attested.iter().for_each(|attested| shown.rests_on(&finding.rule, attested.clone()));
+            Ok(())
+        })?;
+        Ok(shown)
+    }
+
+    fn rests_on(&mut self, rule: &str, attested: AttestedBy) {
+        let key = (register_of(&attested.source), attested.by, attested.review_due);
+        let (ids, rules) = self.attested.entry(key).or_default();
+        ids.insert(attested.id);
+        rules.insert(rule.to_owned());
     }
 }
 
@@ -107,7 +139,7 @@ fn rules(document: &ResultDocument, style: TableStyle, out: &mut String) {
     for rule in &spoken {
         let Counts { fail, waived, unknown, pending, pass, .. } = rule.verdicts;
         let number = |n: usize| if n == 0 { "·".to_owned() } else { n.to_string() };
-        let severity = if rule.blocking { rule.severity.to_owned() } else { format!("{} (advisory)", rule.severity) };
+        let severity = if rule.blocking { rule.severity.name().to_owned() } else { format!("{} (advisory)", rule.severity.name()) };
         let cells =
             [rule.id.clone(), severity, number(fail), number(unknown), number(pending), number(waived), number(pass), rule.title.clone()];
         table.add_row(cells.map(|cell| plain(&cell)).to_vec());
@@ -137,7 +169,7 @@ fn fails(document: &ResultDocument, shown: &Shown, out: &mut String) {
     let _ = writeln!(out, "\nFAIL");
     for finding in &shown.fails {
         let requirement = finding.requirement.as_deref().unwrap_or("-");
-        let _ = writeln!(out, "  {}.{requirement} [{}] {}", finding.rule, finding.severity, subject_name(finding));
+        let _ = writeln!(out, "  {}.{requirement} [{}] {}", finding.rule, finding.severity.name(), subject_name(finding));
         if let Some(message) = &finding.message {
             let _ = writeln!(out, "      {}", plain(message));
         }
@@ -245,7 +277,7 @@ fn waivers(document: &ResultDocument, out: &mut String) {
             out,
             "  {}{requirement} {} until {} by {}: {}",
             waiver.rule,
-            waiver.state,
+            waiver.state.name(),
             waiver.until,
             plain(&by),
             plain(&waiver.because)

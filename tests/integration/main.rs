@@ -20,6 +20,7 @@ mod canonical;
 mod cli;
 mod docs;
 mod faults;
+mod formats;
 #[path = "../support/generate.rs"]
 mod generate;
 mod generated;

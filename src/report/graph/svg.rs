@@ -16,8 +16,8 @@ pub const SVG_STYLE: &str = ".tg{font:12px/1.3 system-ui,-apple-system,'Segoe UI
 @media screen and (prefers-color-scheme:dark){.tg text{fill:#e6e8eb}.tg .k{fill:#a9b2bc}.tg .c{stroke:#15181c;fill:#c3cad2}.tg .b{fill:#1c2025;stroke:#6e7781}.tg .focus .b{fill:#262c34;stroke:#e6e8eb}.tg .fail .b{stroke:#ff8a80}.tg .unknown .b{stroke:#f0b95c}.tg .fail .m{fill:#ff8a80}.tg .unknown .m,.tg .g{fill:#f0b95c}.tg .pending .m{fill:#8ab4ff}.tg .waived .m{fill:#c3b1ff}.tg .e{stroke:#8c959f}.tg .contains,.tg .refers{stroke:#59636e}.tg .ef{stroke:#ff8a80}.tg .about{stroke:#e6e8eb}}";
 
 /// Widths in pixels beyond which texts are cut.
-const NAME_WIDTH_MAX: i32 = 190;
-const CAPTION_WIDTH_MAX: i32 = 170;
+const NAME_WIDTH_MAX: i32 = 250;
+const CAPTION_WIDTH_MAX: i32 = 250;
 const LINE_HEIGHT: i32 = 16;
 /// Lists named at a node as not whole.
 const GAPS_MAX: usize = 2;
@@ -105,7 +105,8 @@ fn caption_of(edge: &Arrow) -> String {
 }
 
 fn caption_size(edge: &Arrow) -> Size {
-    let width = width_of(&caption_of(edge));
+    // Captions are smaller than the text that widths are estimated for.
+    let width = width_of(&caption_of(edge)) * 7 / 8;
     Size { width: if width == 0 { 0 } else { width + 8 }, height: LINE_HEIGHT }
 }
 
@@ -233,6 +234,7 @@ fn legend(picture: &Picture) -> Vec<String> {
     let mut notes = vec![
         format!("{}. Arrows go the way access goes: what reaches a scope stands left of it.", plain(&picture.title)),
         "✗ fail (thick outline) · ? unknown (dashed outline) · ◷ pending · ∅ waived. Dashed arrow: can be activated; dotted: ended.".to_owned(),
+        "Resource groups and resources on which nobody holds access of their own are not drawn.".to_owned(),
     ];
     notes.extend(picture.notes.iter().map(|note| format!("Note: {}.", plain(note))));
     notes

@@ -113,8 +113,9 @@ impl Reader<'_> {
 /// The lists of an entity whose gaps are said at its node.
 const GAPS: &[(&str, &str, &str)] = &[
     ("Scope", "role_assignments", "role assignments"),
-    ("Scope", "children", "scopes below"),
-    ("Scope", "delegations", "delegations"),
+    ("ManagementGroup", "children", "scopes below"),
+    ("Subscription", "resource_groups", "resource groups"),
+    ("Subscription", "delegations", "delegations"),
     ("Subscription", "designations", "designations"),
     ("Group", "members", "members"),
 ];
@@ -193,7 +194,7 @@ impl Reader<'_> {
     fn of_scope(&self, id: EntityId) -> Vec<Way> {
         let parent = self.reference(id, "parent").map(|other| tie(Toward::Upstream, other, ArrowKind::Contains));
         let above = if parent.is_none() { self.home_above(id) } else { parent };
-        let below = self.members(id, "children").into_iter().map(|other| tie(Toward::Downstream, other, ArrowKind::Contains));
+        let below = self.members(id, "children").into_iter().filter(|below| self.is_drawn(*below)).map(|other| tie(Toward::Downstream, other, ArrowKind::Contains));
         let delegations = self.members(id, "delegations").into_iter().map(|other| tie(Toward::Upstream, other, ArrowKind::Delegates));
         let denies = self.members(id, "deny_assignments").into_iter();
         vec![
@@ -203,6 +204,13 @@ impl Reader<'_> {
             way("deny assignments", denies.map(|other| labelled(tie(Toward::Upstream, other, ArrowKind::Refers), "denies"))),
             way("scopes below", below),
         ]
+    }
+
+    /// Resource groups and resources are drawn where somebody holds access on them.
+    fn is_drawn(&self, scope: EntityId) -> bool {
+        let small = self.is_a(scope, "ResourceGroup") || self.is_a(scope, "ResourceScope");
+        let own = ["role_assignments", "role_eligibilities", "delegations", "deny_assignments"];
+        !small || own.iter().any(|list| !self.members(scope, list).is_empty())
     }
 
     /// A scope without one above belongs to the directory itself.
@@ -259,7 +267,7 @@ impl Reader<'_> {
     fn of_principal(&self, id: EntityId) -> Vec<Way> {
         let up = |other, label| labelled(tie(Toward::Upstream, other, ArrowKind::Refers), label);
         let origin = [
-            self.named(id, "home_tenant", "Tenant").map(|other| up(other, "home directory")),
+            self.named(id, "home_tenant", "Tenant").filter(|other| !self.is_home(*other)).map(|other| up(other, "home directory")),
             self.named(id, "app_owner_tenant", "Tenant").map(|other| up(other, "owns the application")),
             self.named(id, "works_for", "Partner").map(|other| up(other, "works for")),
         ];
@@ -278,6 +286,11 @@ impl Reader<'_> {
                 roles.map(|(one, role)| Tie { itself: Some(one), ..tie(Toward::Downstream, role, ArrowKind::Grants) }),
             ),
         ]
+    }
+
+    /// Whether a directory is the one the snapshot describes: where everybody is at home, which goes without saying.
+    fn is_home(&self, tenant: EntityId) -> bool {
+        self.snapshot.meta().tenant.as_deref() == Some(&*self.snapshot.key(tenant))
     }
 
     fn link_kind(&self, link: EntityId) -> ArrowKind {
@@ -314,12 +327,12 @@ impl Reader<'_> {
     fn below_tenant(&self, id: EntityId) -> Vec<Way> {
         let key = self.snapshot.key(id);
         let down = |other, kind| tie(Toward::Downstream, other, kind);
-        let home = self.snapshot.meta().tenant.as_deref() == Some(&*key);
+        let home = self.is_home(id);
         let top = |scope: &EntityId| self.reference(*scope, "parent").is_none() && !self.is_a(*scope, "ResourceScope");
         let scopes = if home { self.extent("Scope") } else { Vec::new() };
         let relations =
             self.naming("DelegatedAdminRelationship", "partner_tenant", &key).map(|other| down(other, ArrowKind::Delegates));
-        let people = self.naming("Principal", "home_tenant", &key).map(|other| labelled(down(other, ArrowKind::Refers), "home directory"));
+        let people = self.naming("Principal", "home_tenant", &key).filter(|_| !home).map(|other| labelled(down(other, ArrowKind::Refers), "home directory"));
         vec![
             way("scopes", scopes.into_iter().filter(top).map(|other| down(other, ArrowKind::Contains))),
             way("delegated admin relationships", relations),
