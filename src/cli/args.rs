@@ -362,6 +362,9 @@ pub(super) struct Explain {
     pub(super) plan: bool,
 }
 
+/// Nodes of a picture: laying out more takes long, and nobody could read it.
+const NODES_MAX: i64 = 2_000;
+
 #[derive(Debug, Args)]
 pub(super) struct Graph {
     #[command(flatten)]
@@ -375,7 +378,7 @@ pub(super) struct Graph {
     #[arg(short, long, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
     /// Nodes that are drawn at most; what is left out is counted
-    #[arg(long, value_name = "N", default_value_t = 150, value_parser = clap::value_parser!(u32).range(1..=2000))]
+    #[arg(long, value_name = "N", default_value_t = 150, value_parser = clap::value_parser!(u32).range(1..=NODES_MAX))]
     pub(super) nodes: u32,
 }
 
@@ -504,6 +507,7 @@ pub(super) struct Schema {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum SchemaFile {
+    Graph,
     Result,
     Manifest,
     Plan,

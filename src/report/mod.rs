@@ -9,6 +9,7 @@ mod escape;
 mod explanation;
 mod formats;
 pub mod graph;
+mod html;
 mod plan;
 mod previous;
 mod result;
@@ -25,6 +26,7 @@ pub use document::{
 pub use escape::{plain, plain_json, plain_lines, shorten};
 pub use explanation::{explain_rule, explain_verdict};
 pub use formats::{Format, Rendering, write_report};
+pub use html::{Since, Surroundings};
 pub use plan::render_plan;
 pub use previous::{PreviousError, PreviousFinding, PreviousResult, PreviousRun, PreviousSubject, read_previous};
 pub use result::{Report, missing, result_document, subject};

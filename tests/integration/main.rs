@@ -16,6 +16,7 @@ mod apply;
 mod azure;
 #[path = "../support/azure/mod.rs"]
 mod azure_server;
+mod browser;
 mod canonical;
 mod cli;
 mod docs;
@@ -25,7 +26,9 @@ mod formats;
 mod generate;
 mod generated;
 mod generator;
+mod graph;
 mod hostile;
+mod html;
 mod index;
 mod layers;
 mod memory;

@@ -9,6 +9,7 @@
 
 use std::io::{self, Write};
 
+use super::html::{self, Since, Surroundings};
 use super::saved::ResultSource;
 use super::stream::write_again;
 use super::table::{TableStyle, table_again};
@@ -20,11 +21,13 @@ pub enum Format {
     Table,
     /// `tenet.result/v1`: whole, and what all others can be made from.
     Json,
+    /// One page for an auditor to keep.
+    Html,
 }
 
 impl Format {
     /// All of them, in the order in which they are listed for people.
-    pub const ALL: [Self; 2] = [Self::Table, Self::Json];
+    pub const ALL: [Self; 3] = [Self::Table, Self::Json, Self::Html];
 
     /// Returns the name used on the command line.
     #[must_use]
@@ -32,6 +35,7 @@ impl Format {
         match self {
             Self::Table => "table",
             Self::Json => "json",
+            Self::Html => "html",
         }
     }
 
@@ -44,18 +48,23 @@ impl Format {
 
 /// What a report depends on besides its result.
 #[derive(Debug, Clone, Copy)]
-pub struct Rendering {
+pub struct Rendering<'a> {
     /// How a table is drawn.
     pub table: TableStyle,
+    /// The snapshot, for reports with pictures; without it they say that there are none.
+    pub surroundings: Option<Surroundings<'a>>,
+    /// What has changed since a baseline.
+    pub since: Option<&'a Since>,
 }
 
 /// Writes a report.
 ///
 /// # Errors
 /// What `output` says, and what reading says.
-pub fn write_report(format: Format, result: &dyn ResultSource, rendering: Rendering, output: &mut dyn Write) -> io::Result<()> {
+pub fn write_report(format: Format, result: &dyn ResultSource, rendering: Rendering<'_>, output: &mut dyn Write) -> io::Result<()> {
     match format {
         Format::Table => output.write_all(table_again(result, rendering.table)?.as_bytes()),
         Format::Json => write_again(result, output),
+        Format::Html => html::write(result, rendering.surroundings, rendering.since, output),
     }
 }

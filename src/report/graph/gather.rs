@@ -45,21 +45,27 @@ impl Marked {
     /// Counts the findings of a scan by subject.
     #[must_use]
     pub fn of(verdicts: &dyn Verdicts) -> Self {
-        let mut marked: BTreeMap<EntityId, Marks> = BTreeMap::new();
+        let mut marked = Self::default();
         for run in 0..verdicts.scan().runs.len() {
             for finding in verdicts.of_run(run) {
-                let Some(subject) = finding.subject else { continue };
-                let mark = match (finding.verdict, finding.waiver) {
-                    (Verdict::Fail, None) => Marks { fail: 1, ..Marks::default() },
-                    (Verdict::Fail, Some(_)) => Marks { waived: 1, ..Marks::default() },
-                    (Verdict::Unknown, _) => Marks { unknown: 1, ..Marks::default() },
-                    (Verdict::Pending, _) => Marks { pending: 1, ..Marks::default() },
-                    (Verdict::Pass | Verdict::NotApplicable, _) => continue,
-                };
-                marked.entry(subject).or_default().add(mark);
+                if let Some(subject) = finding.subject {
+                    marked.note(subject, finding.verdict, finding.waiver.is_some());
+                }
             }
         }
-        Self(marked)
+        marked
+    }
+
+    /// Adds what one finding says.
+    pub fn note(&mut self, subject: EntityId, verdict: Verdict, waived: bool) {
+        let mark = match (verdict, waived) {
+            (Verdict::Fail, false) => Marks { fail: 1, ..Marks::default() },
+            (Verdict::Fail, true) => Marks { waived: 1, ..Marks::default() },
+            (Verdict::Unknown, _) => Marks { unknown: 1, ..Marks::default() },
+            (Verdict::Pending, _) => Marks { pending: 1, ..Marks::default() },
+            (Verdict::Pass | Verdict::NotApplicable, _) => return,
+        };
+        self.0.entry(subject).or_default().add(mark);
     }
 
     fn get(&self, id: EntityId) -> Marks {

@@ -155,7 +155,9 @@ fn place(nodes: &[Size], items: &[Item], paths: &[Vec<usize>], turned: &[bool], 
     let left = |item: &Item| lefts.get(item.layer).copied().unwrap_or(MARGIN);
     let width = |item: &Item| widths.get(item.layer).copied().unwrap_or(0);
     let top = |at: usize| tops.get(at).copied().unwrap_or(0) + MARGIN;
-    let middle = |at: usize| items.get(at).map_or(Point { x: 0, y: 0 }, |item| Point { x: left(item) + width(item) / 2, y: top(at) + item.size.height / 2 });
+    let middle = |at: usize| {
+        items.get(at).map_or(Point { x: 0, y: 0 }, |item| Point { x: left(item) + width(item) / 2, y: top(at) + item.size.height / 2 })
+    };
     let n = nodes.len();
     let mut layout = Layout::default();
     for (at, item) in items.iter().enumerate().take(n) {

@@ -11,9 +11,11 @@
 //! - `ways`: what is drawn between which entities
 //! - `gather`: walks them from the subject, within limits
 //! - `layout`, `order`: ranks, order, coordinates
+//! - `access`: a table in place of a picture: who reaches which subscription by which path
 //! - `width`: how wide a text is
 //! - `svg`, `text`: writers
 
+mod access;
 mod gather;
 mod layout;
 mod order;
@@ -23,6 +25,7 @@ mod text;
 mod ways;
 mod width;
 
+pub use access::{AccessMap, AccessPath, AccessRow, Reached, access_map};
 pub use gather::{Limits, Marked, Seed, draw};
 pub use picture::{Arrow, ArrowKind, Marks, Node, NodeKind, Picture};
 pub use svg::{SVG_STYLE, write_svg, write_svg_inline};

@@ -25,7 +25,8 @@ impl Marks {
     /// Says them in signs and words, such as `✗ 2 fail · ? 1 unknown`; nothing if there is none.
     #[must_use]
     pub fn words(self) -> String {
-        let counts = [('✗', self.fail, "fail"), ('?', self.unknown, "unknown"), ('◷', self.pending, "pending"), ('∅', self.waived, "waived")];
+        let counts =
+            [('✗', self.fail, "fail"), ('?', self.unknown, "unknown"), ('◷', self.pending, "pending"), ('∅', self.waived, "waived")];
         let said: Vec<String> = counts.iter().filter(|(_, n, _)| *n > 0).map(|(sign, n, word)| format!("{sign} {n} {word}")).collect();
         said.join(" · ")
     }

@@ -9,14 +9,14 @@ use super::width::{fitted, width_of};
 
 /// Colors and lines. Nothing is said by color alone: marks are signs and words, kinds are shapes and words.
 pub const SVG_STYLE: &str = ".tg{font:12px/1.3 system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-serif;max-width:100%;height:auto}\
-.tg text{fill:#1f2328}.tg .k{font-size:10.5px;fill:#57606a}.tg .h{font-weight:600}.tg .c{font-size:10.5px;text-anchor:middle;paint-order:stroke;stroke:#fff;stroke-width:4px;stroke-linejoin:round;fill:#424a53}\
+.tg text{fill:#1f2328}.tg .k{font-size:10.5px;fill:#57606a}.tg .h{font-weight:600}.tg .c{font-size:10.5px;text-anchor:middle;fill:#424a53}.tg .u{fill:#fff}\
 .tg .b{fill:#fff;stroke:#818b98}.tg .focus .b{fill:#eef2f7;stroke:#1f2328;stroke-width:2}.tg .more .b{fill:none;stroke:#818b98;stroke-dasharray:2 3}\
 .tg .fail .b{stroke:#b42318;stroke-width:2.5}.tg .unknown .b{stroke:#8a5200;stroke-width:2;stroke-dasharray:6 3}.tg .m{font-weight:600}.tg .fail .m{fill:#b42318}.tg .unknown .m,.tg .g{fill:#8a5200}.tg .pending .m{fill:#175cd3}.tg .waived .m{fill:#5b3fb0}\
 .tg .e{fill:none;stroke:#6e7781;stroke-width:1.2}.tg .contains{stroke:#a5afba}.tg .eligible{stroke-dasharray:6 4}.tg .ended{stroke-dasharray:1.5 4}.tg .refers{stroke-dasharray:3 2;stroke:#a5afba}.tg .ef{stroke:#b42318;stroke-width:2}.tg .about{stroke:#1f2328;stroke-width:2.2}\
-@media screen and (prefers-color-scheme:dark){.tg text{fill:#e6e8eb}.tg .k{fill:#a9b2bc}.tg .c{stroke:#15181c;fill:#c3cad2}.tg .b{fill:#1c2025;stroke:#6e7781}.tg .focus .b{fill:#262c34;stroke:#e6e8eb}.tg .fail .b{stroke:#ff8a80}.tg .unknown .b{stroke:#f0b95c}.tg .fail .m{fill:#ff8a80}.tg .unknown .m,.tg .g{fill:#f0b95c}.tg .pending .m{fill:#8ab4ff}.tg .waived .m{fill:#c3b1ff}.tg .e{stroke:#8c959f}.tg .contains,.tg .refers{stroke:#59636e}.tg .ef{stroke:#ff8a80}.tg .about{stroke:#e6e8eb}}";
+@media screen and (prefers-color-scheme:dark){.tg text{fill:#e6e8eb}.tg .k{fill:#a9b2bc}.tg .c{fill:#c3cad2}.tg .u{fill:#15181c}.tg .b{fill:#1c2025;stroke:#6e7781}.tg .focus .b{fill:#262c34;stroke:#e6e8eb}.tg .fail .b{stroke:#ff8a80}.tg .unknown .b{stroke:#f0b95c}.tg .fail .m{fill:#ff8a80}.tg .unknown .m,.tg .g{fill:#f0b95c}.tg .pending .m{fill:#8ab4ff}.tg .waived .m{fill:#c3b1ff}.tg .e{stroke:#8c959f}.tg .contains,.tg .refers{stroke:#59636e}.tg .ef{stroke:#ff8a80}.tg .about{stroke:#e6e8eb}}";
 
 /// Widths in pixels beyond which texts are cut.
-const NAME_WIDTH_MAX: i32 = 250;
+const NAME_WIDTH_MAX: i32 = 265;
 const CAPTION_WIDTH_MAX: i32 = 250;
 const LINE_HEIGHT: i32 = 16;
 /// Lists named at a node as not whole.
@@ -58,7 +58,10 @@ fn write(picture: &Picture, whole: bool, out: &mut String) {
     );
     let _ = write!(out, "<desc>{}</desc>", xml(&told(picture)));
     if whole {
-        let _ = write!(out, "<title>{title}</title><style>{SVG_STYLE}\nsvg{{background:#fff}}@media screen and (prefers-color-scheme:dark){{svg{{background:#15181c}}}}</style>");
+        let _ = write!(
+            out,
+            "<title>{title}</title><style>{SVG_STYLE}\nsvg{{background:#fff}}@media screen and (prefers-color-scheme:dark){{svg{{background:#15181c}}}}</style>"
+        );
     }
     edges(picture, &made, out);
     for (((node, lines), at), size) in picture.nodes.iter().zip(&texts).zip(&made.nodes).zip(&sizes) {
@@ -96,7 +99,9 @@ fn lines_of(node: &Node) -> Vec<TextLine> {
 }
 
 fn size_of(lines: &[TextLine]) -> Size {
-    let widest = lines.iter().map(|(_, text)| width_of(text)).max().unwrap_or(0);
+    // Names and marks are bold, which is wider.
+    let width = |(class, text): &TextLine| width_of(text) * if class.starts_with('k') { 8 } else { 9 } / 8;
+    let widest = lines.iter().map(width).max().unwrap_or(0);
     Size { width: widest + 22, height: LINE_HEIGHT * i32::try_from(lines.len()).unwrap_or(1) + 12 }
 }
 
@@ -122,6 +127,9 @@ fn edges(picture: &Picture, made: &Layout, out: &mut String) {
     for (edge, at) in picture.edges.iter().zip(&made.captions) {
         let caption = caption_of(edge);
         if !caption.is_empty() {
+            // The line behind it stops where the caption stands.
+            let width = caption_size(edge).width - 2;
+            let _ = write!(out, "<rect class=\"u\" x=\"{}\" y=\"{}\" width=\"{width}\" height=\"12\"/>", at.x - width / 2, at.y - 6);
             let _ = write!(out, "<text class=\"c\" x=\"{}\" y=\"{}\">{}</text>", at.x, at.y + 4, xml(&caption));
         }
     }
@@ -233,7 +241,8 @@ pub(super) fn kind_words(kind: ArrowKind) -> &'static str {
 fn legend(picture: &Picture) -> Vec<String> {
     let mut notes = vec![
         format!("{}. Arrows go the way access goes: what reaches a scope stands left of it.", plain(&picture.title)),
-        "✗ fail (thick outline) · ? unknown (dashed outline) · ◷ pending · ∅ waived. Dashed arrow: can be activated; dotted: ended.".to_owned(),
+        "✗ fail (thick outline) · ? unknown (dashed outline) · ◷ pending · ∅ waived. Dashed arrow: can be activated; dotted: ended."
+            .to_owned(),
         "Resource groups and resources on which nobody holds access of their own are not drawn.".to_owned(),
     ];
     notes.extend(picture.notes.iter().map(|note| format!("Note: {}.", plain(note))));

@@ -33,7 +33,8 @@ fn caption_of(edge: &Arrow) -> String {
 /// Writes a picture in the language of Graphviz.
 #[must_use]
 pub fn write_dot(picture: &Picture) -> String {
-    let mut out = format!("digraph tenet {{\n  label={};\n  labelloc=t;\n  rankdir=LR;\n  node [shape=box];\n", quoted(&[plain(&picture.title)]));
+    let mut out =
+        format!("digraph tenet {{\n  label={};\n  labelloc=t;\n  rankdir=LR;\n  node [shape=box];\n", quoted(&[plain(&picture.title)]));
     for note in &picture.notes {
         let _ = writeln!(out, "  // {}", plain(note));
     }

@@ -53,7 +53,7 @@ impl Reader<'_> {
         schema.is_subtype(ty, wanted.id)
     }
 
-    fn state(&self, id: EntityId, name: &str) -> Option<CellState> {
+    pub(super) fn state(&self, id: EntityId, name: &str) -> Option<CellState> {
         let property = self.snapshot.schema().property_named(self.snapshot.entity_type(id)?, name)?;
         Some(self.snapshot.cell(id, property.id).state.clone())
     }
@@ -80,7 +80,7 @@ impl Reader<'_> {
         self.snapshot.find(ty.id, &self.text(id, name)?)
     }
 
-    fn extent(&self, name: &str) -> Vec<EntityId> {
+    pub(super) fn extent(&self, name: &str) -> Vec<EntityId> {
         self.snapshot.schema().entity_named(name).map_or_else(Vec::new, |ty| self.snapshot.extent(ty.id).collect())
     }
 
@@ -194,7 +194,11 @@ impl Reader<'_> {
     fn of_scope(&self, id: EntityId) -> Vec<Way> {
         let parent = self.reference(id, "parent").map(|other| tie(Toward::Upstream, other, ArrowKind::Contains));
         let above = if parent.is_none() { self.home_above(id) } else { parent };
-        let below = self.members(id, "children").into_iter().filter(|below| self.is_drawn(*below)).map(|other| tie(Toward::Downstream, other, ArrowKind::Contains));
+        let below = self
+            .members(id, "children")
+            .into_iter()
+            .filter(|below| self.is_drawn(*below))
+            .map(|other| tie(Toward::Downstream, other, ArrowKind::Contains));
         let delegations = self.members(id, "delegations").into_iter().map(|other| tie(Toward::Upstream, other, ArrowKind::Delegates));
         let denies = self.members(id, "deny_assignments").into_iter();
         vec![
@@ -249,7 +253,8 @@ impl Reader<'_> {
     }
 
     fn of_subscription(&self, id: EntityId) -> Vec<Way> {
-        let designations = self.members(id, "designations").into_iter().map(|other| tie(Toward::Upstream, other, self.named_or_ended(other)));
+        let designations =
+            self.members(id, "designations").into_iter().map(|other| tie(Toward::Upstream, other, self.named_or_ended(other)));
         let classic = self.members(id, "classic_administrators").into_iter();
         vec![
             way("designations", designations),
@@ -281,10 +286,7 @@ impl Reader<'_> {
             way("groups", self.members(id, "member_of").into_iter().map(member(Toward::Downstream))),
             way("partner links", links),
             way("scopes with a role", self.grants(id, "scope", Toward::Downstream)),
-            way(
-                "directory roles",
-                roles.map(|(one, role)| Tie { itself: Some(one), ..tie(Toward::Downstream, role, ArrowKind::Grants) }),
-            ),
+            way("directory roles", roles.map(|(one, role)| Tie { itself: Some(one), ..tie(Toward::Downstream, role, ArrowKind::Grants) })),
         ]
     }
 
@@ -319,8 +321,7 @@ impl Reader<'_> {
         let key = self.snapshot.key(id);
         let up = |other, kind| tie(Toward::Upstream, other, kind);
         let partners = self.naming("Partner", "tenant", &key).map(|other| labelled(up(other, ArrowKind::Refers), "its directory"));
-        let relations =
-            self.naming("DelegatedAdminRelationship", "customer_tenant", &key).map(|other| up(other, ArrowKind::Delegates));
+        let relations = self.naming("DelegatedAdminRelationship", "customer_tenant", &key).map(|other| up(other, ArrowKind::Delegates));
         vec![way("partners", partners), way("delegated admin relationships", relations)]
     }
 
@@ -330,9 +331,11 @@ impl Reader<'_> {
         let home = self.is_home(id);
         let top = |scope: &EntityId| self.reference(*scope, "parent").is_none() && !self.is_a(*scope, "ResourceScope");
         let scopes = if home { self.extent("Scope") } else { Vec::new() };
-        let relations =
-            self.naming("DelegatedAdminRelationship", "partner_tenant", &key).map(|other| down(other, ArrowKind::Delegates));
-        let people = self.naming("Principal", "home_tenant", &key).filter(|_| !home).map(|other| labelled(down(other, ArrowKind::Refers), "home directory"));
+        let relations = self.naming("DelegatedAdminRelationship", "partner_tenant", &key).map(|other| down(other, ArrowKind::Delegates));
+        let people = self
+            .naming("Principal", "home_tenant", &key)
+            .filter(|_| !home)
+            .map(|other| labelled(down(other, ArrowKind::Refers), "home directory"));
         vec![
             way("scopes", scopes.into_iter().filter(top).map(|other| down(other, ArrowKind::Contains))),
             way("delegated admin relationships", relations),
