@@ -89,7 +89,7 @@ fn the_page_says_everything_in_its_order() {
     let mut last = 0;
     for part in [
         "<h1>Contoso</h1>",
-        "contoso.snapshot, sha256:",
+        "a.snapshot, sha256:",
         "id=\"h-verdict\"",
         "79 requirements are not met, and 50 verdicts could not be decided.",
         "438 of 488 verdicts were decided",
@@ -117,7 +117,9 @@ fn the_page_says_everything_in_its_order() {
     for (verdict, n) in [("fail", fail), ("waived", waived), ("unknown", unknown), ("pending", pending)] {
         assert_eq!(page.matches(&format!("<details class=\"f {verdict}\"")).count(), n, "{verdict}");
     }
-    for part in ["<b>Expected</b>", "<b>Observed</b>", "<b>Evidence</b>", "<b>What can be done</b>", "Text of the rule", "<svg "] {
+    for part in
+        ["<b>Expected</b>", "<b>Observed</b>", "<b>To decide it, know</b>", "<b>Attested</b>", "<b>To do</b>", "Text of the rule", "<svg "]
+    {
         assert!(page.contains(part), "{part}");
     }
     let anchors: Vec<&str> = page.split(" id=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();

@@ -2,23 +2,24 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::document::{AttestedBy, EvidenceItem, ExplanationLine, FindingResult, RuleResult, Subject};
-use super::super::table::{missing_line, register_of};
+use super::super::document::{AttestedBy, EvidenceItem, ExplanationLine, FindingResult, Missing, RuleResult, Subject};
+use super::super::table::register_of;
 use super::surroundings::{Surroundings, subscription_in};
-use super::text::{Text, anchor, counted};
+use super::text::{Text, anchor};
 use crate::evaluate::Truth;
 use crate::model::Verdict;
 
 /// Findings told one by one, those that do not pass; and those that pass, of one rule. The rest is counted.
 const FINDINGS_MAX: usize = 10_000;
-const PASSES_MAX: usize = 200;
-/// Bytes of evidence of a whole page, and the least and the most of one finding.
-const EVIDENCE_BYTES: usize = 400_000;
-const EVIDENCE_BYTES_MIN: usize = 300;
+const PASSES_MAX: usize = 60;
+/// Bytes of evidence of a whole page, which all findings share, and the least and the most of one finding.
+const PAGE_EVIDENCE_BYTES: usize = 200_000;
+const EVIDENCE_BYTES_MIN: usize = 150;
 const EVIDENCE_BYTES_MAX: usize = 6_000;
-/// Missing facts, and attestations, of one finding.
+/// Conditions, missing facts, and registers, of one finding.
+const EXPECTED_MAX: usize = 3;
 const MISSING_MAX: usize = 6;
-const ATTESTED_MAX: usize = 4;
+const ATTESTED_MAX: usize = 8;
 /// Levels of indentation.
 const DEPTH_MAX: usize = 8;
 
@@ -36,6 +37,8 @@ pub(super) struct Group {
     pub(super) place: Option<Text>,
     pub(super) text: Option<Text>,
     pub(super) fixes: Vec<Text>,
+    /// What can be done about several of its findings.
+    pub(super) remedies: Vec<Text>,
     pub(super) places: Vec<Place>,
     pub(super) passed: Vec<Passed>,
     pub(super) passed_more: usize,
@@ -55,7 +58,6 @@ pub(super) struct Place {
 pub(super) struct Told {
     pub(super) anchor: String,
     pub(super) verdict: &'static str,
-    pub(super) sign: &'static str,
     pub(super) subject: Text,
     pub(super) kind: Text,
     pub(super) id: Option<Text>,
@@ -70,8 +72,7 @@ pub(super) struct Told {
     pub(super) lines_more: usize,
     pub(super) missing: Vec<Text>,
     pub(super) missing_more: usize,
-    pub(super) attested: Vec<Text>,
-    pub(super) attested_more: usize,
+    pub(super) attested: Option<Text>,
     pub(super) remedy: Option<Text>,
     pub(super) picture: Picture,
 }
@@ -107,11 +108,13 @@ pub(super) struct Passed {
 pub(super) struct Subscriptions {
     places: BTreeMap<String, usize>,
     pub(super) names: Vec<Text>,
+    /// Their keys, one for each name but the first.
+    pub(super) keys: Vec<Text>,
 }
 
 impl Subscriptions {
     fn new() -> Self {
-        Self { places: BTreeMap::new(), names: vec![Text::of("The tenant as a whole")] }
+        Self { places: BTreeMap::new(), names: vec![Text::of("The tenant as a whole")], keys: Vec::new() }
     }
 
     /// Returns the place of the subscription of a subject.
@@ -159,6 +162,7 @@ impl Naming {
             let shown = if twins && name != key { format!("{name} ({key})") } else { name.clone() };
             subscriptions.places.insert(key.clone(), subscriptions.names.len());
             subscriptions.names.push(Text::of(&shown));
+            subscriptions.keys.push(Text::of(key));
         }
         subscriptions
     }
@@ -186,7 +190,7 @@ impl<'a> Teller<'a> {
         pictures: BTreeMap<Subject, String>,
         n: usize,
     ) -> Self {
-        let share = (EVIDENCE_BYTES / n.max(1)).clamp(EVIDENCE_BYTES_MIN, EVIDENCE_BYTES_MAX);
+        let share = (PAGE_EVIDENCE_BYTES / n.max(1)).clamp(EVIDENCE_BYTES_MIN, EVIDENCE_BYTES_MAX);
         Self {
             subscriptions,
             surroundings,
@@ -224,38 +228,33 @@ impl<'a> Teller<'a> {
 
     fn tell(&mut self, finding: &FindingResult, waiver: Option<Text>) -> Told {
         let anchor = anchor("f", &finding.key);
-        let (verdict, sign) = match finding.verdict {
-            Verdict::Fail if finding.waived => ("waived", "∅"),
-            Verdict::Fail => ("fail", "✗"),
-            Verdict::Pending => ("pending", "◷"),
-            _ => ("unknown", "?"),
-        };
-        let (lines, lines_more) = lines(&finding.explanation, self.share);
-        let expected = finding.explanation.iter().filter(|line| line.depth == 0 && line.outcome.is_some()).take(3);
-        let (attested, attested_more) = attested(&finding.attested);
+        let verdict = if finding.waived && finding.verdict == Verdict::Fail { "waived" } else { finding.verdict.name() };
+        let is_condition = |line: &&ExplanationLine| line.depth == 0 && line.outcome.is_some();
+        let expected = finding.explanation.iter().filter(is_condition).take(EXPECTED_MAX);
+        // A condition that stands alone and read nothing itself says no more than what is expected.
+        let single = finding.explanation.iter().filter(is_condition).count() == 1;
+        let repeated = finding.explanation.first().filter(is_condition).is_some_and(|line| single && line.evidence.is_empty());
+        let (lines, lines_more) = lines(finding.explanation.get(usize::from(repeated)..).unwrap_or(&[]), self.share);
         let subject = finding.subject.as_ref();
         Told {
             verdict,
-            sign,
             subject: Text::of(&subject_name(finding)),
             kind: Text::of(subject.map_or("", |subject| &subject.entity)),
-            id: subject.filter(|subject| subject.id != subject.name).map(|subject| Text::of(&subject.id)),
+            // The keys of subscriptions stand in a table of their own.
+            id: subject
+                .filter(|subject| subject.id != subject.name && subject.entity != "Subscription")
+                .map(|subject| Text::of(&subject.id)),
             requirement: Text::of(&requirement(finding)),
             message: finding.message.as_deref().map(Text::of),
-            lacks: finding
-                .missing
-                .first()
-                .filter(|_| finding.message.is_none())
-                .map(|lack| Text::of(&format!("{}: {}", lack.what, lack.reason))),
+            lacks: finding.missing.first().filter(|_| finding.message.is_none()).map(lack),
             due: finding.due.as_deref().map(Text::of),
             waiver,
             expected: expected.map(|line| Text::of(&line.text)).collect(),
             lines,
             lines_more,
-            missing: finding.missing.iter().take(MISSING_MAX).map(|missing| Text::of(&missing_line(missing))).collect(),
+            missing: finding.missing.iter().take(MISSING_MAX).map(lack).collect(),
             missing_more: finding.missing.len().saturating_sub(MISSING_MAX),
-            attested,
-            attested_more,
+            attested: attested(&finding.attested),
             remedy: finding.remedy.as_deref().map(Text::of),
             picture: subject.map_or(Picture::None, |subject| self.picture(subject, &anchor)),
             anchor,
@@ -291,6 +290,7 @@ impl<'a> Teller<'a> {
         // What is about the tenant as a whole comes last.
         let mut places: Vec<Place> = told.into_iter().map(|(at, findings)| Place { name: name(at), at, findings }).collect();
         places.sort_by_key(|place| (place.at == 0, place.at));
+        let remedies = hoisted(&mut places);
         let counts = &rule.verdicts;
         let pairs = [
             (counts.fail, "fail"),
@@ -313,6 +313,7 @@ impl<'a> Teller<'a> {
             tally: tally.join(", "),
             place: rule.source.as_ref().map(|source| Text::of(&place_of(&source.file, source.builtin, source.line))),
             text: rule.source.as_ref().map(|source| Text::lines(&source.text)),
+            remedies,
             fixes: rule.fixes.iter().map(|fix| Text::of(&fix_line(fix))).collect(),
             places,
             passed_more: n_passed.saturating_sub(passed.len()),
@@ -390,15 +391,36 @@ fn fact(item: &EvidenceItem) -> Fact {
     Fact { text: Text::of(&format!("{} of {whose} is {}", item.property, item.value)), source: item.source.as_deref().map(Text::of) }
 }
 
-/// Entries of one register by one person are one line.
-fn attested(entries: &[AttestedBy]) -> (Vec<Text>, usize) {
-    let mut grouped: BTreeMap<(&str, String, Option<&str>), usize> = BTreeMap::new();
+/// Says what is missing; how to get it stands once, before all findings.
+fn lack(missing: &Missing) -> Text {
+    let as_of = missing.as_of.as_ref().map_or_else(String::new, |at| format!(" as of {at}"));
+    Text::of(&format!("{}{as_of}: {}", missing.what, missing.reason))
+}
+
+/// Names who vouches, and in which registers; the table of attestations has the rest.
+fn attested(entries: &[AttestedBy]) -> Option<Text> {
+    let mut registers: BTreeMap<(&str, String), usize> = BTreeMap::new();
     for entry in entries {
-        *grouped.entry((&entry.by, register_of(&entry.source), entry.review_due.as_deref())).or_default() += 1;
+        let register = register_of(&entry.source).split(" (").next().unwrap_or("").to_owned();
+        *registers.entry((&entry.by, register)).or_default() += 1;
     }
-    let line = |((by, register, due), n): (&(&str, String, Option<&str>), &usize)| {
-        let due = due.map_or_else(String::new, |due| format!(", to be reviewed by {}", due.chars().take(10).collect::<String>()));
-        Text::of(&format!("{by}, {} of {register}{due}", counted(*n, "entry", "entries")))
-    };
-    (grouped.iter().take(ATTESTED_MAX).map(line).collect(), grouped.len().saturating_sub(ATTESTED_MAX))
+    let people: BTreeSet<&str> = registers.keys().map(|(by, _)| *by).collect();
+    let said: Vec<String> = registers.iter().take(ATTESTED_MAX).map(|((_, register), n)| format!("{register} {n}")).collect();
+    let more = registers.len().saturating_sub(ATTESTED_MAX);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let people: Vec<&str> = people.into_iter().collect();
+    (!said.is_empty()).then(|| Text::of(&format!("{} (entries of {}{more})", people.join(", "), said.join(", "))))
+}
+
+/// Takes out of findings what can be done about several of them alike.
+fn hoisted(places: &mut [Place]) -> Vec<Text> {
+    let mut counts: BTreeMap<Text, usize> = BTreeMap::new();
+    for remedy in places.iter().flat_map(|place| &place.findings).filter_map(|told| told.remedy.clone()) {
+        *counts.entry(remedy).or_default() += 1;
+    }
+    counts.retain(|_, n| *n > 1);
+    for told in places.iter_mut().flat_map(|place| &mut place.findings) {
+        told.remedy = told.remedy.take().filter(|remedy| !counts.contains_key(remedy));
+    }
+    counts.into_keys().collect()
 }

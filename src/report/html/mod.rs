@@ -39,5 +39,6 @@ pub(super) fn write(
     output: &mut dyn Write,
 ) -> io::Result<()> {
     let page = page::Page::of(result, surroundings, since)?;
-    output.write_all(page.written()?.as_bytes())
+    output.write_all(page.written()?.as_bytes())?;
+    output.write_all(b"\n")
 }

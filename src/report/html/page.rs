@@ -84,6 +84,8 @@ pub(super) struct Page {
     groups: Vec<Group>,
     n_findings: usize,
     names: Vec<Text>,
+    /// Names and keys.
+    subscriptions: Vec<(Text, Text)>,
     rules: Vec<RuleLine>,
     style: String,
     script: &'static str,
@@ -146,6 +148,7 @@ impl Page {
             n_without,
             groups,
             n_findings,
+            subscriptions: subscriptions.names.iter().skip(1).cloned().zip(subscriptions.keys).collect(),
             names: subscriptions.names,
             rules: rules(&head.rules),
             policy: policy(&style),
