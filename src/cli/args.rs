@@ -91,6 +91,8 @@ pub(super) enum Command {
     Scan(Scan),
     /// Explain a rule, a verdict, a diagnostic code or an entity type
     Explain(Explain),
+    /// Draw the tenant, or what lies around a subject
+    Graph(Graph),
     /// Write reports of a saved result
     Report(Report),
     /// Plan what would mend the findings; writes nothing to a tenant
@@ -386,6 +388,38 @@ pub(super) struct Explain {
     pub(super) plan: bool,
 }
 
+/// Nodes of a picture: laying out more takes long, and nobody could read it.
+const NODES_MAX: i64 = 2_000;
+
+#[derive(Debug, Args)]
+pub(super) struct Graph {
+    #[command(flatten)]
+    pub(super) selection: Selection,
+    /// A subject, by id or name; the whole tenant without
+    pub(super) subject: Option<String>,
+    /// The language of the picture
+    #[arg(short, long, value_enum, default_value_t = GraphFormat::Svg)]
+    pub(super) format: GraphFormat,
+    /// The file to write; stdout without
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+    /// Nodes that are drawn at most; what is left out is counted
+    #[arg(long, value_name = "N", default_value_t = 150, value_parser = clap::value_parser!(u32).range(1..=NODES_MAX))]
+    pub(super) nodes: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum GraphFormat {
+    /// A picture for a browser
+    Svg,
+    /// Graphviz
+    Dot,
+    /// Mermaid, as code hosts show it
+    Mermaid,
+    /// Nodes and edges
+    Json,
+}
+
 #[derive(Debug, Args)]
 pub(super) struct Plan {
     #[command(flatten)]
@@ -499,6 +533,7 @@ pub(super) struct Schema {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum SchemaFile {
+    Graph,
     Result,
     Manifest,
     Plan,

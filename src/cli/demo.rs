@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::args::{Demo, Explain, Global, Import, ImportKind, Output, Scan, Selection};
 use super::{Exit, demo_fix, explain, import, init, output, scan};
+use crate::report::Format;
 
 /// The demo's governance repo and the answers recorded from its tenant, all invented.
 static CONTOSO: include_dir::Dir<'_> = include_dir::include_dir!("$CARGO_MANIFEST_DIR/fixtures/contoso");
@@ -17,7 +18,13 @@ pub(super) fn run(global: &Global, args: &Demo) -> anyhow::Result<Exit> {
     std::fs::create_dir_all(root.join("snapshots"))?;
     take_up(&inside, root.join("answers"), snapshot.clone())?;
     let selection = Selection { snapshot: Some(snapshot), ..Selection::default() };
-    let exit = scan::run(&inside, &scanning(selection.clone(), args.format.clone()))?;
+    let page = if args.format.is_empty() { Some(place_of_page(args)?) } else { None };
+    let shown = page.iter().map(|path| Output { format: Format::Html, file: Some(path.clone()) });
+    let formats: Vec<Output> = match &page {
+        Some(_) => std::iter::once(Output { format: Format::Table, file: None }).chain(shown).collect(),
+        None => args.format.clone(),
+    };
+    let exit = scan::run(&inside, &scanning(selection.clone(), formats))?;
     if args.format.is_empty() {
         for (rule, subject) in EXPLAINED {
             output::print(&format!("\n$ tenet explain {rule} \"{subject}\"\n"))?;
@@ -37,9 +44,21 @@ pub(super) fn run(global: &Global, args: &Demo) -> anyhow::Result<Exit> {
     if let Some(keep) = &args.keep {
         output::say(global, &format!("the demo's repo is in {}; try `tenet -C {} scan`", keep.display(), keep.display()));
     }
+    if let Some(page) = &page {
+        output::say(global, &format!("the report for an auditor is {}; open it in a browser", page.display()));
+    }
     // The demo did what it was asked; what it found is shown, and is no failure of the demo.
     output::say(global, &format!("a scan of this tenant ends with exit code {} ({})", exit.code(), exit.name()));
     Ok(Exit::Ok)
+}
+
+/// Says where the HTML report goes: to the repo that is kept, else to a folder of its own, since it is to be looked at afterwards.
+fn place_of_page(args: &Demo) -> anyhow::Result<PathBuf> {
+    let folder = match &args.keep {
+        Some(keep) => keep.clone(),
+        None => tempfile::Builder::new().prefix("tenet-demo-").tempdir()?.keep(),
+    };
+    Ok(folder.join("report.html"))
 }
 
 /// Makes a snapshot of recorded answers.

@@ -8,9 +8,10 @@ use super::args::{Global, Output};
 use super::exit::Failure;
 use super::load::Loaded;
 use super::output;
+use crate::model::parse_instant;
 use crate::report::{
-    Format, Pseudonymised, Pseudonyms, Rendering, Report, ResultError, ResultSource, SavedResult, TableStyle, render_table, write_report,
-    write_result,
+    Format, Pseudonymised, Pseudonyms, Rendering, Report, ResultError, ResultSource, SavedResult, Surroundings, TableStyle, render_table,
+    write_report, write_result,
 };
 
 /// A result larger than this is not read.
@@ -60,14 +61,15 @@ pub(super) fn write(
     loaded.check()?;
     let saved = SavedResult::open(spool).map_err(|error| Failure::new(super::Exit::Bug, format!("the result just made: {error}")))?;
     if let Some(pseudonyms) = pseudonyms {
-        return write_saved(global, &Pseudonymised::new(&saved, pseudonyms), outputs);
+        return write_saved(global, &Pseudonymised::new(&saved, pseudonyms), outputs, None);
     }
+    let surroundings = parse_instant(&report.head().now).ok().flatten().map(|now| Surroundings { snapshot: &loaded.snapshot, now });
     for output in outputs {
         let make = |sink: &mut dyn Write| {
             if output.format == Format::Table {
                 return table(report, output, sink);
             }
-            write_report(output.format, &saved, rendering(output), sink)
+            write_report(output.format, &saved, Rendering { surroundings, ..rendering(output) }, sink)
         };
         put(global, output, &make, &check)?;
     }
@@ -79,10 +81,14 @@ fn table(report: &Report<'_>, to: &Output, sink: &mut dyn Write) -> std::io::Res
     sink.write_all(render_table(report, rendering(to).table).as_bytes())
 }
 
-/// Writes reports of a result that is there already.
-pub(super) fn write_saved(global: &Global, result: &dyn ResultSource, outputs: &[Output]) -> anyhow::Result<()> {
+/// Writes reports of a result that is there already, with the pictures of its snapshot if that is at hand.
+pub(super) fn write_saved(global: &Global, result: &dyn ResultSource, outputs: &[Output], loaded: Option<&Loaded>) -> anyhow::Result<()> {
+    let now = parse_instant(&result.head().now).ok().flatten();
+    let surroundings = loaded.zip(now).map(|(loaded, now)| Surroundings { snapshot: &loaded.snapshot, now });
+    let check = || loaded.map_or(Ok(()), Loaded::check);
     for output in outputs {
-        put(global, output, &|sink| write_report(output.format, result, rendering(output), sink), &|| Ok(()))?;
+        let rendering = Rendering { surroundings, ..rendering(output) };
+        put(global, output, &|sink| write_report(output.format, result, rendering, sink), &check)?;
     }
     Ok(())
 }
@@ -112,7 +118,7 @@ fn put(global: &Global, to: &Output, make: Make<'_>, check: &dyn Fn() -> anyhow:
     Ok(())
 }
 
-fn rendering(output: &Output) -> Rendering {
+fn rendering(output: &Output) -> Rendering<'static> {
     let lines = output.file.is_none() && std::io::stdout().is_terminal();
-    Rendering { table: TableStyle { lines, width: if lines { 120 } else { 160 } } }
+    Rendering { table: TableStyle { lines, width: if lines { 120 } else { 160 } }, surroundings: None, since: None }
 }

@@ -24,6 +24,7 @@ mod export;
 mod fmt;
 mod formats;
 mod impact;
+mod graph;
 mod import;
 mod init;
 mod load;
@@ -103,6 +104,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Export(args) => export::run(&global, &args),
         Command::Scan(args) => scan::run(&global, &args),
         Command::Explain(args) => explain::run(&global, &args),
+        Command::Graph(args) => graph::run(&global, &args),
         Command::Report(args) => report::run(&global, &args),
         Command::Plan(args) => plan::run(&global, &args),
         Command::Show(args) => show::run(&global, &args),

@@ -270,7 +270,7 @@ fn attested(shown: &Shown, out: &mut String) {
 }
 
 /// Names a register without the line of one entry.
-fn register_of(source: &str) -> String {
+pub(super) fn register_of(source: &str) -> String {
     match source.rsplit_once(':') {
         Some((register, line)) if line.trim_end_matches(')').bytes().all(|byte| byte.is_ascii_digit()) => format!("{register})"),
         _ => source.to_owned(),

@@ -17,6 +17,7 @@ mod attestations;
 mod azure;
 #[path = "../support/azure/mod.rs"]
 mod azure_server;
+mod browser;
 mod canonical;
 mod cli;
 mod comparisons;
@@ -28,8 +29,10 @@ mod formats;
 mod generate;
 mod generated;
 mod generator;
+mod graph;
 mod hostile;
 mod impact;
+mod html;
 mod index;
 mod layers;
 mod memory;

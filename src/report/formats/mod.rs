@@ -21,6 +21,7 @@ use std::io::{self, Write};
 
 use annotations::Service;
 
+use super::html::{self, Since, Surroundings};
 use super::saved::ResultSource;
 use super::stream::write_again;
 use super::table::{TableStyle, table_again};
@@ -50,11 +51,13 @@ pub enum Format {
     Ocsf,
     /// OSCAL 1.1.3 assessment results.
     Oscal,
+    /// One page for an auditor to keep.
+    Html,
 }
 
 impl Format {
     /// All of them, in the order in which they are listed for people.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Table,
         Self::Json,
         Self::Sarif,
@@ -66,6 +69,7 @@ impl Format {
         Self::Azure,
         Self::Ocsf,
         Self::Oscal,
+        Self::Html,
     ];
 
     /// Returns the name used on the command line.
@@ -83,6 +87,7 @@ impl Format {
             Self::Azure => "azure",
             Self::Ocsf => "ocsf",
             Self::Oscal => "oscal",
+            Self::Html => "html",
         }
     }
 
@@ -95,16 +100,20 @@ impl Format {
 
 /// What a report depends on besides its result.
 #[derive(Debug, Clone, Copy)]
-pub struct Rendering {
+pub struct Rendering<'a> {
     /// How a table is drawn.
     pub table: TableStyle,
+    /// The snapshot, for reports with pictures; without it they say that there are none.
+    pub surroundings: Option<Surroundings<'a>>,
+    /// What has changed since a baseline.
+    pub since: Option<&'a Since>,
 }
 
 /// Writes a report.
 ///
 /// # Errors
 /// What `output` says, and what reading says.
-pub fn write_report(format: Format, result: &dyn ResultSource, rendering: Rendering, output: &mut dyn Write) -> io::Result<()> {
+pub fn write_report(format: Format, result: &dyn ResultSource, rendering: Rendering<'_>, output: &mut dyn Write) -> io::Result<()> {
     match format {
         Format::Table => output.write_all(table_again(result, rendering.table)?.as_bytes()),
         Format::Json => write_again(result, output),
@@ -117,5 +126,6 @@ pub fn write_report(format: Format, result: &dyn ResultSource, rendering: Render
         Format::Azure => annotations::write(Service::Azure, result, output),
         Format::Ocsf => ocsf::write(result, output),
         Format::Oscal => oscal::write(result, output),
+        Format::Html => html::write(result, rendering.surroundings, rendering.since, output),
     }
 }
