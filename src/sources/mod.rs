@@ -11,6 +11,7 @@
 //! - `plan_file`, `journal_file`, `signatures`: plans, journals, and who vouches for them
 //! - `config`: `tenet.toml`
 //! - `codes`: what the diagnostic codes of registers and of `tenet.toml` mean
+//! - `collect`: the live services into recorded answers
 //! - `import`: files, pages, recognition, completeness, the report
 //! - `arm`, `graph`, `partner_center`: one decoder a kind of object
 //! - `azure`: a tenant in memory; the client of the live services, what apply writes to, and the requests of actions
@@ -24,6 +25,7 @@ mod az;
 pub mod azure;
 mod azurehound;
 mod codes;
+pub mod collect;
 pub mod config;
 pub mod disk;
 mod graph;

@@ -11,7 +11,7 @@ use super::request::Asked;
 pub(super) fn take(intake: &mut Intake<'_>, exchange: &Exchange, asked: &Asked, lists: &mut Lists, tally: &mut Tally) {
     let reason = match asked {
         Asked::List { kind, scope, .. } => {
-            let reason = reason(exchange.status, intake.permission(*kind).as_deref());
+            let reason = reason(exchange, intake.permission(*kind).as_deref());
             let source = intake.source(kind.source());
             let url = Some(exchange.url.clone());
             let gap = Some(reason.clone());
@@ -21,13 +21,13 @@ pub(super) fn take(intake: &mut Intake<'_>, exchange: &Exchange, asked: &Asked, 
             reason
         }
         Asked::One { kind, id } => {
-            let reason = reason(exchange.status, intake.permission(*kind).as_deref());
+            let reason = reason(exchange, intake.permission(*kind).as_deref());
             if let Err(Refusal(why)) = take_one(intake, *kind, id, exchange.status, &reason) {
                 tally.note(why);
             }
             reason
         }
-        Asked::Other => reason(exchange.status, None),
+        Asked::Other => reason(exchange, None),
     };
     tally.skip("error answer", &reason);
 }
@@ -63,14 +63,17 @@ fn is_guid(id: &str) -> bool {
     lengths == [8, 4, 4, 4, 12] && id.chars().all(|c| c == '-' || c.is_ascii_hexdigit())
 }
 
-fn reason(status: u64, permission: Option<&str>) -> String {
-    match (status, permission) {
+fn reason(exchange: &Exchange, permission: Option<&str>) -> String {
+    if let Some(error) = &exchange.error {
+        return error.clone();
+    }
+    match (exchange.status, permission) {
         (401, _) => "denied: the sign-in was not accepted (401)".to_owned(),
         (403, Some(permission)) => format!("denied: needs {permission}"),
         (403, None) => "denied (403)".to_owned(),
         (404, _) => "not found (404)".to_owned(),
         (429, _) => "throttled (429)".to_owned(),
-        (500.., _) => format!("the service failed ({status})"),
-        _ => format!("the request was refused ({status})"),
+        (status @ 500.., _) => format!("the service failed ({status})"),
+        (status, _) => format!("the request was refused ({status})"),
     }
 }
