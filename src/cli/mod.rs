@@ -11,8 +11,10 @@ mod args;
 mod auth;
 mod check;
 mod clock;
+mod collect;
 mod demo;
 mod demo_fix;
+mod doctor;
 mod exit;
 mod explain;
 mod export;
@@ -23,6 +25,7 @@ mod load;
 mod output;
 mod plan;
 mod previous;
+mod reading;
 mod reevaluate;
 mod repo;
 mod scan;
@@ -89,6 +92,8 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Fmt(args) => fmt::run(&global, &args),
         Command::Test(args) => test::run(&global, &args),
         Command::Import(args) => import::run(&global, &args),
+        Command::Collect(args) => collect::run(&global, &args),
+        Command::Doctor(args) => doctor::run(&global, &args),
         Command::Export(args) => export::run(&global, &args),
         Command::Scan(args) => scan::run(&global, &args),
         Command::Explain(args) => explain::run(&global, &args),

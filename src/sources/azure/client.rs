@@ -342,6 +342,12 @@ impl ReadClient {
         &self.core.cloud
     }
 
+    /// Returns the way of signing in that worked.
+    #[must_use]
+    pub fn way(&self) -> &'static str {
+        self.core.credential.way()
+    }
+
     /// Tells who is signed in, by what the token says of itself; its signature is for the services to verify.
     ///
     /// # Errors

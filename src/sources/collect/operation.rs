@@ -470,6 +470,21 @@ impl Operation {
         self.spec().per
     }
 
+    /// Returns of what, in words.
+    #[must_use]
+    pub fn what(self) -> &'static str {
+        match self.per() {
+            Per::Directory if self == Self::RootRoleAssignments || self == Self::RootRoleDefinitions => "at the root",
+            Per::Directory => "of the directory",
+            Per::ManagementGroup => "of each management group",
+            Per::Subscription => "of each subscription",
+            Per::ResourceGroup => "of each resource group",
+            Per::BillingAccount => "of each billing account",
+            Per::Group => "of each group",
+            Per::DirectoryRole => "of each directory role",
+        }
+    }
+
     /// Returns the service.
     #[must_use]
     pub fn service(self) -> Service {
