@@ -22,13 +22,16 @@ use crate::Compiled;
 use crate::model::parse_duration;
 use crate::report::plain;
 use crate::snapshot::SnapshotBuilder;
-use crate::sources::azure::client::{ReadClient, ReadFailure};
+use crate::sources::azure::address::address;
+use crate::sources::azure::client::{Attempt, Got, ReadClient, ReadFailure};
 use crate::sources::collect::{Choice, Collected, Gap, Journal, Operation, Settings, Watcher, Whose, collect, write_evidence};
 use crate::sources::disk::{Evidence, EvidenceEntry, write_collected};
 use crate::sources::import::{ImportOptions, import_arm};
 
 /// Gaps shown; the rest is counted.
 const GAPS_MAX: usize = 40;
+/// Time for the first answer.
+const FIRST_TIME_MAX: Duration = Duration::from_secs(10);
 /// A clock that is off by more is said to be.
 const SKEW_SECONDS: i64 = 300;
 
@@ -115,31 +118,29 @@ pub(super) fn admitted(runtime: &Runtime, client: &ReadClient, repo: &Repo) -> a
     let cloud = client.cloud();
     let whose = Whose { tenant: signed_in.tenant, principal: signed_in.principal, arm: cloud.arm.clone(), graph: cloud.graph.clone() };
     let (path, query) = Operation::Tenants.request("", &whose.tenant);
-    let first = runtime.block_on(client.get(Operation::Tenants.service(), &path, &query));
-    match first {
-        Ok(_) => Ok(whose),
-        Err(ReadFailure::Refused(why)) => {
-            Err(refused(format!("Azure Resource Manager does not take the sign-in: {}{}", plain(&why), skew(client, runtime))).into())
+    let place = address(&cloud.arm, &path, &query);
+    let end = client.pace().now().checked_add(FIRST_TIME_MAX)?;
+    let Attempt { answer, failure, .. } =
+        runtime.block_on(client.attempt(Operation::Tenants.service(), None, &place, None, Some(end)));
+    match (answer, failure) {
+        (Some(got), _) if matches!(got.status, 401 | 403) => {
+            let why = plain(&got.reason());
+            Err(refused(format!("Azure Resource Manager does not take the sign-in: {why}{}", skew(&got))).into())
         }
-        Err(ReadFailure::GivenUp { status: None, reason, .. }) => {
+        (None, Some(ReadFailure::GivenUp { reason, .. })) => {
             Err(refused(format!("{} cannot be reached: {}; is there a network, or a proxy to name?", cloud.arm, plain(&reason))).into())
         }
+        (None, Some(error)) => Err(refused(error.to_string()).into()),
         // What a service in trouble does not answer becomes a gap.
-        Err(ReadFailure::GivenUp { .. } | ReadFailure::Unusable(_)) => Ok(whose),
-        Err(error @ ReadFailure::SignIn(_)) => Err(refused(error.to_string()).into()),
+        _ => Ok(whose),
     }
 }
 
 /// Says so if the clock of this machine is off by minutes, since tokens are refused then.
-fn skew(client: &ReadClient, runtime: &Runtime) -> String {
-    let (path, query) = Operation::Tenants.request("", "");
-    let place = crate::sources::azure::address::address(&client.cloud().arm, &path, &query);
-    let attempt = runtime.block_on(client.attempt(Operation::Tenants.service(), None, &place, None, None));
-    let date = attempt.answer.as_ref().and_then(|got| Some((got.at, got.header("date")?)));
-    let Some((here, there)) = date.and_then(|(at, text)| Some((at, jiff::fmt::rfc2822::parse(&text.replace("GMT", "+0000")).ok()?))) else {
-        return String::new();
-    };
-    let off = here.as_second() - there.timestamp().as_second();
+fn skew(got: &Got) -> String {
+    let there = got.header("date").and_then(|text| jiff::fmt::rfc2822::parse(&text.replace("GMT", "+0000")).ok());
+    let Some(there) = there else { return String::new() };
+    let off = got.at.as_second() - there.timestamp().as_second();
     if off.abs() < SKEW_SECONDS {
         return String::new();
     }

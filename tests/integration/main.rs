@@ -18,6 +18,7 @@ mod azure;
 mod azure_server;
 mod canonical;
 mod cli;
+mod collect;
 mod docs;
 mod faults;
 #[path = "../support/generate.rs"]

@@ -180,8 +180,29 @@ async fn attempt(way: AuthMethod, options: &SignInOptions, cloud: &Cloud) -> Res
     let time = if way == AuthMethod::Managed { MACHINE_TIME_MAX } else { TIME_MAX };
     match tokio::time::timeout(time, credential.get_token(&[&cloud.arm_scope], None)).await {
         Ok(Ok(_)) => Ok(credential),
-        Ok(Err(error)) => Err(shown(&error)),
+        Ok(Err(error)) => Err(explained(shown(&error))),
         Err(_) => Err(format!("no answer within {} seconds", time.as_secs())),
+    }
+}
+
+/// What the directory means, in words, for what often keeps people from signing in. Source: "Microsoft Entra authentication and
+/// authorization error codes".
+const MEANINGS: [(&str, &str); 9] = [
+    ("AADSTS7000222", "the secret of the application has expired: make a new one and set AZURE_CLIENT_SECRET"),
+    ("AADSTS7000215", "the secret is not one of the application: its value is needed, not its id"),
+    ("AADSTS700016", "the directory does not know the application: AZURE_CLIENT_ID or AZURE_TENANT_ID is of another one"),
+    ("AADSTS90002", "there is no such directory: AZURE_TENANT_ID is wrong, or it is in another cloud"),
+    ("AADSTS900023", "AZURE_TENANT_ID is no id of a directory"),
+    ("AADSTS700024", "the assertion is not valid at this time: is the clock of this machine right?"),
+    ("AADSTS50076", "the directory demands another factor: sign in anew with `az login`"),
+    ("AADSTS700082", "the sign-in has lapsed: sign in anew with `az login`"),
+    ("AADSTS53003", "a Conditional Access policy blocks the sign-in"),
+];
+
+fn explained(why: String) -> String {
+    match MEANINGS.iter().find(|(code, _)| why.contains(&format!("{code}:"))) {
+        Some((_, meaning)) => format!("{meaning} ({why})"),
+        None => why,
     }
 }
 
@@ -242,7 +263,7 @@ fn variable(name: &str) -> Option<String> {
 
 fn client_options(cloud: &Cloud) -> Result<ClientOptions, String> {
     let mut custom = CustomConfiguration::default();
-    custom.authority_host.clone_from(&cloud.authority);
+    custom.authority_host = cloud.authority.replacen("http://", "https://", 1);
     let transport = wire::transport(cloud).map_err(|error| error.to_string())?;
     Ok(ClientOptions { transport: Some(transport), cloud: Some(Arc::new(CloudConfiguration::Custom(custom))), ..Default::default() })
 }

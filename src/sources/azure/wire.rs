@@ -39,7 +39,9 @@ pub(super) fn transport(cloud: &Cloud) -> Result<Transport, reqwest::Error> {
     let builder = builder.connect_timeout(CONNECT_TIME_MAX).read_timeout(READ_TIME_MAX).timeout(ANSWER_TIME_MAX);
     // What is on this machine is not reached by way of another.
     let builder = if cloud.is_local() { builder.no_proxy() } else { builder };
-    Ok(Transport::new(Arc::new(Bounded { client: builder.build()? })))
+    // The library signs in at https addresses only; an authority on this machine is asked in plain.
+    let plain = cloud.authority.strip_prefix("http://").map(str::to_owned);
+    Ok(Transport::new(Arc::new(Bounded { client: builder.build()?, plain })))
 }
 
 /// What came back.
@@ -133,6 +135,8 @@ fn unanswered(error: &Error) -> Unanswered {
 #[derive(Debug)]
 struct Bounded {
     client: reqwest::Client,
+    /// Host and port of an authority on this machine.
+    plain: Option<String>,
 }
 
 #[async_trait]
@@ -140,7 +144,13 @@ impl HttpClient for Bounded {
     async fn execute_request(&self, request: &Request) -> azure_core::Result<AsyncRawResponse> {
         let verb = reqwest::Method::from_bytes(request.method().as_ref().as_bytes())
             .map_err(|error| Error::with_error(ErrorKind::DataConversion, error, "the request has no verb"))?;
-        let mut builder = self.client.request(verb, request.url().clone());
+        let mut url = request.url().clone();
+        let place = url.port().map(|port| format!("{}:{port}", url.host_str().unwrap_or_default()));
+        if self.plain.is_some() && self.plain == place {
+            // From https to http there is nothing that could be refused.
+            let _ = url.set_scheme("http");
+        }
+        let mut builder = self.client.request(verb, url);
         for (name, value) in request.headers().iter() {
             builder = builder.header(name.as_str(), value.as_str());
         }

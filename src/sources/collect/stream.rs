@@ -74,7 +74,9 @@ async fn to_its_end(run: &Run<'_>, key: &StreamKey, operation: Operation) -> Res
             (Some(got), None) => {
                 next = take(run, key, operation, &got)?;
                 if next.as_ref().is_some_and(|next| !seen.insert(next.clone()) || *next == place) {
-                    run.gap(Gap::of(operation, key, "the continuation leads back to a page before"));
+                    let gap = "the continuation leads back to a page before";
+                    run.gap(Gap::of(operation, key, gap));
+                    run.add(mark(key, Mark::End(Some(gap.to_owned()))))?;
                     return Ok(false);
                 }
             }

@@ -27,9 +27,33 @@ pub(super) fn take(intake: &mut Intake<'_>, exchange: &Exchange, asked: &Asked, 
             }
             reason
         }
-        Asked::Other => reason(exchange, None),
+        Asked::Other => take_settings(intake, exchange),
     };
     tally.skip("error answer", &reason);
+}
+
+/// Settings of the directory, by the end of their path: their source and properties.
+const SETTINGS: [(&str, &str, &[&str]); 3] = [
+    ("/policies/authorizationpolicy", "graph:authorizationPolicy", &["guest_invite_policy", "guest_user_role"]),
+    (
+        "/microsoft.subscription/policies/default",
+        "arm:subscriptionPolicies",
+        &["blocks_subscriptions_leaving", "blocks_subscriptions_entering", "subscription_policy_exemptions"],
+    ),
+    ("/settings/default", "arm:hierarchySettings", &["group_creation_needs_permission", "default_management_group"]),
+];
+
+/// Notes settings that were refused; whose they are is known when all files are read.
+fn take_settings(intake: &mut Intake<'_>, exchange: &Exchange) -> String {
+    let path = exchange.url.split('?').next().unwrap_or_default().to_lowercase();
+    let Some((_, name, properties)) = SETTINGS.iter().find(|(end, ..)| path.ends_with(end)) else { return reason(exchange, None) };
+    let schema = intake.builder.schema();
+    let property = properties.first().and_then(|property| schema.property_named(schema.entity_named("Tenant")?.id, property));
+    let permission = property.and_then(|property| property.source.permission.clone());
+    let reason = reason(exchange, permission.as_deref());
+    let source = intake.source(name);
+    intake.later.refused_settings.push((properties, reason.clone(), source));
+    reason
 }
 
 fn take_one(intake: &mut Intake<'_>, kind: ListKind, id: &str, status: u64, reason: &str) -> Taken {
