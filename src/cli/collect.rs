@@ -53,7 +53,10 @@ pub(super) fn run(global: &Global, args: &Collect) -> anyhow::Result<Exit> {
     }
     let mut journal = Journal::open(&folder, args.resume, &whose).map_err(|error| Failure::usage(error.to_string()))?;
     if journal.torn() > 0 {
-        output::say(global, &format!("note: the last answer was cut off when the collection was stopped ({} bytes); it is read again", journal.torn()));
+        output::say(
+            global,
+            &format!("note: the last answer was cut off when the collection was stopped ({} bytes); it is read again", journal.torn()),
+        );
     }
     let end = Timestamp::now().checked_add(jiff::SignedDuration::from_secs(seconds))?;
     let settings = Settings { choice, end: Some(end) };
@@ -120,8 +123,7 @@ pub(super) fn admitted(runtime: &Runtime, client: &ReadClient, repo: &Repo) -> a
     let (path, query) = Operation::Tenants.request("", &whose.tenant);
     let place = address(&cloud.arm, &path, &query);
     let end = client.pace().now().checked_add(FIRST_TIME_MAX)?;
-    let Attempt { answer, failure, .. } =
-        runtime.block_on(client.attempt(Operation::Tenants.service(), None, &place, None, Some(end)));
+    let Attempt { answer, failure, .. } = runtime.block_on(client.attempt(Operation::Tenants.service(), None, &place, None, Some(end)));
     match (answer, failure) {
         (Some(got), _) if matches!(got.status, 401 | 403) => {
             let why = plain(&got.reason());
@@ -208,7 +210,7 @@ fn class(why: &str) -> &str {
 
 /// How far it is, for people and for programs.
 struct Bar {
-    bar: ProgressBar,
+    shown: ProgressBar,
     progress: Progress,
     quiet: bool,
     begun: Instant,
@@ -230,15 +232,15 @@ impl Bar {
             }
             bar.enable_steady_tick(Duration::from_millis(120));
         }
-        Self { bar, progress: global.progress, quiet: global.quiet, begun: Instant::now(), said: AtomicUsize::new(0) }
+        Self { shown: bar, progress: global.progress, quiet: global.quiet, begun: Instant::now(), said: AtomicUsize::new(0) }
     }
 }
 
 impl Watcher for Bar {
     fn progress(&self, done: usize, known: usize, operation: Operation) {
-        self.bar.set_length(known as u64);
-        self.bar.set_position(done as u64);
-        self.bar.set_message(operation.name());
+        self.shown.set_length(known as u64);
+        self.shown.set_position(done as u64);
+        self.shown.set_message(operation.name());
         let second = usize::try_from(self.begun.elapsed().as_secs()).unwrap_or(usize::MAX);
         let due = second / LINE_SECONDS > self.said.load(Ordering::Relaxed) / LINE_SECONDS || done == known;
         if self.quiet || !due {
@@ -258,6 +260,6 @@ impl Watcher for Bar {
 
 impl Drop for Bar {
     fn drop(&mut self) {
-        self.bar.finish_and_clear();
+        self.shown.finish_and_clear();
     }
 }

@@ -51,7 +51,7 @@ fn exit(probed: &[Probed]) -> Exit {
 }
 
 /// Rules that lose facts if an operation gives none.
-fn losing<'r>(operation: Operation, rules: &'r [RuleReads]) -> Vec<&'r str> {
+fn losing(operation: Operation, rules: &[RuleReads]) -> Vec<&str> {
     let loses = |rule: &&RuleReads| rule.reads.iter().any(|read| operation.serves(read));
     rules.iter().filter(loses).map(|rule| rule.rule.as_str()).collect()
 }
@@ -64,7 +64,8 @@ fn table(whose: &Whose, way: &str, probed: &[Probed], rules: &[RuleReads]) -> St
             Access::Denied { reason } => ("denied", Some(reason)),
             Access::Unknown { reason } => ("unknown", Some(reason)),
         };
-        let tried = if one.n_known > 1 { format!(" ({} of {} tried, {} there)", one.n_allowed, one.n_tried, one.n_known) } else { String::new() };
+        let tried =
+            if one.n_known > 1 { format!(" ({} of {} tried, {} there)", one.n_allowed, one.n_tried, one.n_known) } else { String::new() };
         let _ = writeln!(text, "{word:<8} {} {}{tried}", one.operation.name(), one.operation.what());
         if let Some(reason) = reason {
             let _ = writeln!(text, "           {}", plain(reason));
@@ -130,7 +131,10 @@ fn grants(asked: &[Operation], rules: &[RuleReads]) -> String {
     for (group, names) in &groups {
         let _ = writeln!(text, "\n{}", heads.get(usize::from(*group)).copied().unwrap_or_default());
         for (name, reads) in names {
-            let n_rules = rules.iter().filter(|rule| asked.iter().any(|one| reads.contains(one.name()) && rule.reads.iter().any(|read| one.serves(read)))).count();
+            let n_rules = rules
+                .iter()
+                .filter(|rule| asked.iter().any(|one| reads.contains(one.name()) && rule.reads.iter().any(|read| one.serves(read))))
+                .count();
             let reads: Vec<&str> = reads.iter().copied().collect();
             let _ = writeln!(text, "  {name}  ({}; {} read it)", reads.join(", "), output::counted(n_rules, "rule"));
         }

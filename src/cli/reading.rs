@@ -1,6 +1,7 @@
 //! Which reads the rules need.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use super::exit::Failure;
 use super::repo::Repo;
@@ -60,7 +61,7 @@ fn names(compiled: &Compiled, text: &str, rule: &Rule) -> bool {
         pack.name == text && pack.uses.iter().any(|one| policies.rules.get(one.rule.0 as usize).is_some_and(|used| used.id == rule.id))
     });
     let file = || compiled.sources.get(rule.span.file).is_some_and(|file| file.name.ends_with(text));
-    matches_id(text, &rule.id) || in_pack || (text.ends_with(".tenet") && file())
+    matches_id(text, &rule.id) || in_pack || (Path::new(text).extension().is_some_and(|end| end == "tenet") && file())
 }
 
 /// A property without a read of its own comes with its entity.

@@ -167,10 +167,9 @@ mod tests {
         let key = BucketKey::of(Service::Arm, "https://management.azure.com/providers/Microsoft.ResourceGraph/resources?x=1");
         assert_eq!(key, BucketKey::ResourceGraph);
         // A client that waits as it is told sends at most the burst and four fifths of the refill.
-        let (mut now, mut sent) = (0.0, 0);
-        while now < 100.0 {
-            let wait = buckets.take(&key, "", Timestamp::from_millisecond(1_800_000_000_000 + (now * 1000.0) as i64).unwrap());
-            now += wait.as_secs_f64();
+        let (mut now, mut sent) = (at(0), 0);
+        while now < at(100) {
+            now = now.checked_add(buckets.take(&key, "", now)).unwrap();
             sent += 1;
         }
         assert!((240..=12 + 241).contains(&sent), "{sent} in 100 seconds");

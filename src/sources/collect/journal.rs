@@ -145,6 +145,10 @@ impl Journal {
         }
         let path = folder.join(NAME);
         let file = private_file(&path).map_err(CollectError::io(&path))?;
+        if let Err(fs::TryLockError::WouldBlock) = file.try_lock() {
+            let why = format!("{}: another collection is writing here; wait for it, or write to another name", path.display());
+            return Err(CollectError::NotOurs(why));
+        }
         let mut journal = Self { folder: folder.to_owned(), file, at: 0, unsynced: 0, known: BTreeMap::new(), torn: 0 };
         journal.read_back().map_err(CollectError::io(&path))?;
         Ok(journal)

@@ -378,13 +378,9 @@ impl Operation {
                 &[("$select", "id,displayName,securityEnabled,isAssignableToRole,membershipRule,visibility"), PAGE],
                 "GroupMember.Read.All",
             ),
-            Self::GroupMembers => graph(
-                "graph:groups/members",
-                Per::Group,
-                "/v1.0/groups/{of}/members",
-                &[("$select", "id"), PAGE],
-                "GroupMember.Read.All",
-            ),
+            Self::GroupMembers => {
+                graph("graph:groups/members", Per::Group, "/v1.0/groups/{of}/members", &[("$select", "id"), PAGE], "GroupMember.Read.All")
+            }
             Self::ServicePrincipals => graph(
                 "graph:servicePrincipals",
                 directory,
@@ -392,9 +388,7 @@ impl Operation {
                 &[("$select", "id,appId,displayName,appOwnerOrganizationId,servicePrincipalType,accountEnabled"), PAGE],
                 "Application.Read.All",
             ),
-            Self::DirectoryRoles => {
-                graph("graph:directoryRoles", directory, "/v1.0/directoryRoles", &[], "RoleManagement.Read.Directory")
-            }
+            Self::DirectoryRoles => graph("graph:directoryRoles", directory, "/v1.0/directoryRoles", &[], "RoleManagement.Read.Directory"),
             Self::DirectoryRoleMembers => graph(
                 "graph:directoryRoles/members",
                 Per::DirectoryRole,
@@ -604,6 +598,9 @@ mod tests {
         assert_eq!(Operation::RootRoleAssignments.per(), Per::Directory);
         assert_eq!(Operation::GroupRoleAssignments.per(), Per::ManagementGroup);
         assert_eq!(Operation::RoleAssignments.per(), Per::Subscription);
-        assert_eq!(Operation::Entities.question().map(Question::path).map(|(path, _)| path), Some("/providers/Microsoft.Management/getEntities"));
+        assert_eq!(
+            Operation::Entities.question().map(Question::path).map(|(path, _)| path),
+            Some("/providers/Microsoft.Management/getEntities")
+        );
     }
 }

@@ -54,13 +54,8 @@ pub async fn probe(client: &ReadClient, whose: &Whose, choice: &Choice) -> Vec<P
             None => vec![String::new()],
             Some(parent) => parents.get(&parent).cloned().unwrap_or_default(),
         };
-        let mut one = Probed {
-            operation,
-            access: Access::Unknown { reason: nothing(operation) },
-            n_tried: 0,
-            n_allowed: 0,
-            n_known: of.len(),
-        };
+        let mut one =
+            Probed { operation, access: Access::Unknown { reason: nothing(operation) }, n_tried: 0, n_allowed: 0, n_known: of.len() };
         for of in sample(&of) {
             let access = try_one(client, whose, operation, of, &mut parents).await;
             one.n_tried += 1;

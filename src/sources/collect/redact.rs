@@ -60,7 +60,10 @@ fn field(name: &str, value: &mut Json, inner: usize) -> usize {
 /// Returns a text without secrets, if it holds some.
 fn plain(text: &str, inner: usize) -> Option<(String, usize)> {
     let starts = text.trim_start();
-    if inner > 0 && (starts.starts_with('{') || starts.starts_with('[')) && let Ok(mut json) = serde_json::from_str::<Json>(text) {
+    if inner > 0
+        && (starts.starts_with('{') || starts.starts_with('['))
+        && let Ok(mut json) = serde_json::from_str::<Json>(text)
+    {
         let n = walk(&mut json, inner - 1);
         return (n > 0).then(|| (json.to_string(), n));
     }

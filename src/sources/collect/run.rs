@@ -1,6 +1,6 @@
 //! All lists, several at a time.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -296,7 +296,7 @@ impl Run<'_> {
         let mut gaps = state.gaps;
         gaps.sort();
         gaps.dedup();
-        let open: BTreeMap<(Operation, &str), ()> = gaps.iter().map(|gap| ((gap.operation, gap.of.as_str()), ())).collect();
+        let open: BTreeSet<(Operation, &str)> = gaps.iter().map(|gap| (gap.operation, gap.of.as_str())).collect();
         let n_answers = journal.all().map(|(_, known)| known.pages.len() + usize::from(known.failure.is_some())).sum();
         let (n_streams, n_open) = (state.known.len(), open.len());
         Ok(Collected { gaps, n_streams, n_whole: n_streams - n_open, n_requests: state.n_requests, n_answers })

@@ -107,10 +107,10 @@ fn take(run: &Run<'_>, key: &StreamKey, operation: Operation, got: &Got) -> Resu
 fn fail(run: &Run<'_>, key: &StreamKey, operation: Operation, place: &str, got: Option<&Got>, why: &str) -> Result<(), CollectError> {
     let time: Timestamp = got.map_or_else(|| run.client.pace().now(), |got| got.at);
     // What services answer with a status is told by the status; the rest in words.
-    let said = got.filter(|got| got.status >= 300).is_none().then_some(why);
+    let said = got.is_none_or(|got| got.status < 300).then_some(why);
     let text = exchange(Requested { operation, address: place, body: None }, got, said, time);
     // One object that is not there is an answer.
-    if !(got.is_some_and(|got| got.status == 404) && !operation.is_list()) {
+    if operation.is_list() || got.is_none_or(|got| got.status != 404) {
         run.gap(Gap::of(operation, key, why));
     }
     run.add(Entry { key: key.clone(), mark: Mark::Failure, next: None, ids: None, parents: Vec::new(), exchange: text })

@@ -221,7 +221,7 @@ impl FileEntry {
 /// No folders, no `..`, and a file that an import takes.
 fn is_evidence_name(name: &str) -> bool {
     let plain = |one: char| one.is_ascii_alphanumeric() || matches!(one, '.' | '-' | '_');
-    name.ends_with(".jsonl") && !name.starts_with('.') && name.len() <= 200 && name.chars().all(plain)
+    name.strip_suffix(".jsonl").is_some() && !name.starts_with('.') && name.len() <= 200 && name.chars().all(plain)
 }
 
 #[derive(Deserialize)]

@@ -50,7 +50,7 @@ fn take_file(intake: &mut Intake<'_>, file: &InputFile, lists: &mut Lists, tally
     };
     let mut unrecorded = Vec::new();
     // Where answers stand on lines of their own, the line says which one it is.
-    let many = values.len() > 1 || file.label.ends_with(".jsonl");
+    let many = values.len() > 1 || file.label.strip_suffix(".jsonl").is_some();
     let answers = values.into_iter().flat_map(|(line, value)| page::answers(value).into_iter().map(move |answer| (line, answer)));
     for (line, answer) in answers {
         let listed = answer.exchange.is_none() && !answer.is_query && answer.is_list;

@@ -37,7 +37,8 @@ struct Broken {
 
 impl Weather for Broken {
     fn between(&mut self, address: &str, _: Timestamp, answer: &mut dyn FnMut() -> Received) -> Passed {
-        let status = |status: u16| Passed::Answer(Received { status, headers: Vec::new(), bytes: b"{\"error\":{\"code\":\"Fault\"}}".to_vec() });
+        let status =
+            |status: u16| Passed::Answer(Received { status, headers: Vec::new(), bytes: b"{\"error\":{\"code\":\"Fault\"}}".to_vec() });
         if address.contains("made-by-a-test") {
             return status(404);
         }
@@ -66,7 +67,8 @@ impl Weather for Broken {
                     "wrong type" => each_leaf(&mut body, &|leaf| *leaf = Json::from(17)),
                     _ => each_leaf(&mut body, &|leaf| {
                         // Words of enumerations are one word in capitals; ids and names with other signs are left alone.
-                        let is_word = |text: &str| text.chars().all(|one| one.is_ascii_alphabetic()) && text.starts_with(char::is_uppercase);
+                        let is_word =
+                            |text: &str| text.chars().all(|one| one.is_ascii_alphabetic()) && text.starts_with(char::is_uppercase);
                         if leaf.as_str().is_some_and(is_word) {
                             *leaf = Json::from("SomethingNew");
                         }

@@ -100,7 +100,10 @@ fn a_collected_snapshot_is_an_import_of_its_evidence() {
     }
     let told = format!("{}{}", run.stdout, run.stderr);
     let files = files(&world.path("snapshots"));
-    let texts = files.iter().map(|path| (path.display().to_string(), fs::read(path).unwrap())).chain([("what was said".to_owned(), told.into_bytes())]);
+    let texts = files
+        .iter()
+        .map(|path| (path.display().to_string(), fs::read(path).unwrap()))
+        .chain([("what was said".to_owned(), told.into_bytes())]);
     for (name, bytes) in texts {
         assert!(!bytes.windows(CANARY.len()).any(|part| part == CANARY.as_bytes()), "{name} holds a token");
     }
@@ -194,7 +197,11 @@ fn the_doctor_says_what_each_refusal_costs() {
     let reads = document["reads"].as_array().unwrap();
     let of = |name: &str| reads.iter().find(|read| read["read"] == name).unwrap();
     assert_eq!(of("graph:groups")["access"], "denied");
-    assert!(of("graph:groups/members")["rules"].as_array().unwrap().iter().any(|rule| rule == "OWNER-001"), "{}", of("graph:groups/members"));
+    assert!(
+        of("graph:groups/members")["rules"].as_array().unwrap().iter().any(|rule| rule == "OWNER-001"),
+        "{}",
+        of("graph:groups/members")
+    );
     assert_eq!(of("graph:groups/members")["access"], "unknown");
     assert_eq!(of("graph:users")["access"], "allowed");
     // Without a sign-in, what to ask for.
@@ -316,7 +323,8 @@ fn whoever_is_not_signed_in_is_told_so_plainly() {
     told(world.collect(&[]), "minutes ahead of that of the service: set it right and sign in again");
     world.server.calm();
     // A service that demands claims.
-    let challenge = "Bearer authorization_uri=\"https://login.example\", error=\"insufficient_claims\", claims=\"eyJhY2Nlc3NfdG9rZW4iOnt9fQ==\"";
+    let challenge =
+        "Bearer authorization_uri=\"https://login.example\", error=\"insufficient_claims\", claims=\"eyJhY2Nlc3NfdG9rZW4iOnt9fQ==\"";
     let headers = [("www-authenticate", challenge.to_owned())].to_vec();
     world.server.fault(Rule::once("GET", "/tenants", Fault::Answer(401, headers, b"{}".to_vec())).times(9));
     told(world.collect(&[]), "insufficient_claims");

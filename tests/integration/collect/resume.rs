@@ -68,4 +68,8 @@ fn a_collection_of_something_else_is_not_gone_on_with() {
     let other = Whose { tenant: "c0a70500-0000-4000-8000-000000000002".to_owned(), ..whose() };
     let refused = Journal::open(scratch.path(), true, &other).unwrap_err().to_string();
     assert!(refused.contains("has the directory c0a70500-0000-4000-8000-000000000001"), "{refused}");
+    let held = Journal::open(scratch.path(), true, &whose()).unwrap();
+    let refused = Journal::open(scratch.path(), true, &whose()).unwrap_err().to_string();
+    assert!(refused.contains("another collection is writing here"), "{refused}");
+    drop(held);
 }

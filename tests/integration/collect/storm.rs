@@ -1,9 +1,9 @@
 //! A storm: throttling, failing servers, connections that end and answers that are cut.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::Ordering;
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -143,7 +143,8 @@ fn a_storm_changes_nothing_or_says_so() {
         n_whole += usize::from(open.is_empty());
         for (url, one) in &answers {
             let was = calm_answers.get(url);
-            let failed = one["response"].get("error").is_some() || one["response"]["status"].as_u64().unwrap() >= 429 || one.get("gap").is_some();
+            let failed =
+                one["response"].get("error").is_some() || one["response"]["status"].as_u64().unwrap() >= 429 || one.get("gap").is_some();
             assert!(failed || was == Some(one), "seed {seed}: another answer: {url}");
             if failed && was != Some(one) {
                 assert!(!open.is_empty(), "seed {seed}: a failure that is no gap: {one}");

@@ -194,7 +194,11 @@ fn hidden_members_keep_a_list_open() {
 
 #[test]
 fn a_setting_that_was_refused_says_why() {
-    let organization = exchange("https://graph.microsoft.com/v1.0/organization", 200, &format!(r#"{{"value":[{{"id":"{TENANT}","verifiedDomains":[]}}]}}"#));
+    let organization = exchange(
+        "https://graph.microsoft.com/v1.0/organization",
+        200,
+        &format!(r#"{{"value":[{{"id":"{TENANT}","verifiedDomains":[]}}]}}"#),
+    );
     let refused = exchange("https://graph.microsoft.com/v1.0/policies/authorizationPolicy", 403, "{}");
     let (snapshot, _) = arm(&[("o.json", &organization), ("p.json", &refused)], &ImportOptions::default());
     assert_eq!(cell(&snapshot, "Tenant", TENANT, "guest_invite_policy"), "unknown: denied: needs Policy.Read.All");
@@ -202,8 +206,17 @@ fn a_setting_that_was_refused_says_why() {
 
 #[test]
 fn answers_on_lines_are_cited_by_their_line() {
-    let lines = format!("{}\n{}\n", exchange(USERS, 200, r#"{"value":[]}"#), exchange(LIST, 200, &format!(r#"{{"value":[{}]}}"#, assignment(SUB, "r1", "p1", "")).replace('\n', " ")));
+    let lines = format!(
+        "{}\n{}\n",
+        exchange(USERS, 200, r#"{"value":[]}"#),
+        exchange(LIST, 200, &format!(r#"{{"value":[{}]}}"#, assignment(SUB, "r1", "p1", "")).replace('\n', " "))
+    );
     let (records, _) = records_of(import_arm, &[("a.jsonl", &lines)], &ImportOptions::default()).unwrap();
-    let cited: Vec<&str> = records.sources.iter().filter(|source| source.name == "arm:roleAssignments").filter_map(|source| source.location.as_deref()).collect();
+    let cited: Vec<&str> = records
+        .sources
+        .iter()
+        .filter(|source| source.name == "arm:roleAssignments")
+        .filter_map(|source| source.location.as_deref())
+        .collect();
     assert_eq!(cited, ["a.jsonl:2"]);
 }
