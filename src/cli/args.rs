@@ -85,6 +85,10 @@ pub(super) enum Command {
     Test(Test),
     /// Make a snapshot from files
     Import(Import),
+    /// Make a snapshot of a live tenant; reads only
+    Collect(Collect),
+    /// Say who is signed in, what they may read, and which rules the rest costs
+    Doctor(Doctor),
     /// Write a snapshot as tables
     Export(Export),
     /// Evaluate policies over a snapshot and report
@@ -239,6 +243,54 @@ pub(super) enum ImportKind {
     Azurehound,
     /// Tables, Parquet or JSON Lines
     Tables,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Collect {
+    /// The snapshot to make
+    #[arg(short, long, value_name = "NAME.snapshot")]
+    pub(super) output: PathBuf,
+    /// Go on with a collection that was stopped; what was read is not read again
+    #[arg(long)]
+    pub(super) resume: bool,
+    /// Replace a snapshot that is there, and drop a collection that was begun
+    #[arg(long, conflicts_with = "resume")]
+    pub(super) force: bool,
+    /// Time for all of it; what was not read by then is not attempted, and `--resume` goes on
+    #[arg(long, value_name = "DURATION", default_value = "60 minutes")]
+    pub(super) deadline: String,
+    #[command(flatten)]
+    pub(super) reads: ReadChoice,
+    #[command(flatten)]
+    pub(super) auth: AuthArgs,
+}
+
+/// What is read.
+#[derive(Debug, Clone, Default, Args)]
+pub(super) struct ReadChoice {
+    /// Read only this, such as arm:roleAssignments, and what says of what to read it
+    #[arg(long, value_name = "READ")]
+    pub(super) only: Vec<String>,
+    /// Do not read this
+    #[arg(long, value_name = "READ")]
+    pub(super) skip: Vec<String>,
+    /// Read what these rules, packs or policy files need
+    #[arg(long = "for", value_name = "POLICY")]
+    pub(super) rules: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Doctor {
+    /// Print the least permissions to ask for, without signing in
+    #[arg(long)]
+    pub(super) grant_list: bool,
+    /// As JSON
+    #[arg(long)]
+    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) reads: ReadChoice,
+    #[command(flatten)]
+    pub(super) auth: AuthArgs,
 }
 
 #[derive(Debug, Args)]
@@ -466,6 +518,9 @@ pub(super) struct Show {
     /// As JSON
     #[arg(long)]
     pub(super) json: bool,
+    /// Of a collected snapshot: the recorded answer that a fact cites
+    #[arg(long, value_name = "FILE:LINE")]
+    pub(super) answer: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -123,7 +123,7 @@ impl Stage<'_> {
         approve::run(&self.now(), &approving)?;
         output::print(&format!("\n$ tenet show {file}.sig.1\n\n"))?;
         let approval = std::path::absolute(self.root.join(format!("{file}.sig.1")))?;
-        show::run(&self.now(), &Show { file: approval, json: false })?;
+        show::run(&self.now(), &Show { file: approval, json: false, answer: None })?;
         output::print(&format!("\n$ tenet apply {file}\n\n"))?;
         let applying = Apply {
             plan: plan.clone(),

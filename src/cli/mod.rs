@@ -13,18 +13,20 @@ mod auth;
 mod baseline;
 mod check;
 mod clock;
+mod collect;
 mod demo;
 mod demo_fix;
 mod diff;
 mod docs;
+mod doctor;
 mod evidence;
 mod exit;
 mod explain;
 mod export;
 mod fmt;
 mod formats;
-mod impact;
 mod graph;
+mod impact;
 mod import;
 mod init;
 mod load;
@@ -33,6 +35,7 @@ mod output;
 mod plan;
 mod previous;
 mod pseudonyms;
+mod reading;
 mod reevaluate;
 mod repo;
 mod report;
@@ -101,6 +104,8 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Fmt(args) => fmt::run(&global, &args),
         Command::Test(args) => test::run(&global, &args),
         Command::Import(args) => import::run(&global, &args),
+        Command::Collect(args) => collect::run(&global, &args),
+        Command::Doctor(args) => doctor::run(&global, &args),
         Command::Export(args) => export::run(&global, &args),
         Command::Scan(args) => scan::run(&global, &args),
         Command::Explain(args) => explain::run(&global, &args),

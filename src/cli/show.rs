@@ -14,6 +14,7 @@ use super::{load, output, repo};
 use crate::model::EntityId;
 use crate::report::{plain, plain_json};
 use crate::snapshot::Snapshot;
+use crate::sources::disk::{DiskError, read_answer, read_manifest};
 
 pub(super) fn run(global: &Global, args: &Show) -> anyhow::Result<Exit> {
     if args.file.is_dir() {
@@ -44,7 +45,23 @@ pub(super) fn run(global: &Global, args: &Show) -> anyhow::Result<Exit> {
     }
 }
 
+/// Prints one recorded answer of a collected snapshot, once its file is found unaltered.
+fn answer(args: &Show, place: &str) -> anyhow::Result<Exit> {
+    let refused = |error: DiskError| {
+        let exit = if error.is_tampering() { Exit::Evidence } else { Exit::Usage };
+        Failure::new(exit, format!("{}: {error}", args.file.display()))
+    };
+    let manifest = read_manifest(&args.file).map_err(refused)?;
+    let text = read_answer(&args.file, &manifest, place).map_err(refused)?;
+    let exchange: Value = serde_json::from_str(&text)?;
+    output::print(&format!("{}\n", plain_json(&serde_json::to_string_pretty(&exchange)?)))?;
+    Ok(Exit::Ok)
+}
+
 fn snapshot(global: &Global, args: &Show) -> anyhow::Result<Exit> {
+    if let Some(place) = &args.answer {
+        return answer(args, place);
+    }
     let repo = repo::open(global)?;
     let files = repo.policy_files(&[])?;
     let compiled = repo.compile(global, &files)?;

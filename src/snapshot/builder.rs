@@ -66,7 +66,8 @@ pub(super) struct Node {
     pub(super) key: Arc<str>,
     pub(super) type_clash: bool,
     pub(super) lifetimes: Vec<Interval>,
-    pub(super) facts: BTreeMap<PropertyId, Vec<(CellState, SourceId)>>,
+    /// One after the other: a map of lists takes three times the memory, and a snapshot has millions of facts.
+    pub(super) facts: Vec<(PropertyId, CellState, SourceId)>,
     pub(super) history: Vec<(PropertyId, Interval, CellState, SourceId)>,
     pub(super) edges: Vec<(PropertyId, Value, Interval, SourceId)>,
     pub(super) claims: BTreeMap<PropertyId, Vec<Completeness>>,
@@ -286,9 +287,9 @@ impl SnapshotBuilder {
 
     fn push(&mut self, handle: Handle, property: PropertyId, state: CellState, source: SourceId) {
         if let Some(node) = self.nodes.get_mut(handle.0 as usize) {
-            let facts = node.facts.entry(property).or_default();
-            if !facts.iter().any(|(known, from)| *known == state && *from == source) {
-                facts.push((state, source));
+            let is_known = |(of, known, from): &(PropertyId, CellState, SourceId)| *of == property && *from == source && *known == state;
+            if !node.facts.iter().any(is_known) {
+                node.facts.push((property, state, source));
             }
         }
     }
@@ -375,7 +376,8 @@ impl SnapshotBuilder {
         let property = self.single(handle, name)?;
         if let Some(node) = self.nodes.get_mut(handle.0 as usize) {
             let state = value.map_or(CellState::None, CellState::Known);
-            node.facts.insert(property.id, vec![(state, source)]);
+            node.facts.retain(|(of, ..)| *of != property.id);
+            node.facts.push((property.id, state, source));
         }
         Ok(())
     }
@@ -387,7 +389,8 @@ impl SnapshotBuilder {
     pub fn overwrite_unknown(&mut self, handle: Handle, name: &str, source: SourceId) -> Result<(), BuildError> {
         let property = self.single(handle, name)?;
         if let Some(node) = self.nodes.get_mut(handle.0 as usize) {
-            node.facts.insert(property.id, vec![(CellState::Unknown(Some(Arc::from("the simulation does not know it"))), source)]);
+            node.facts.retain(|(of, ..)| *of != property.id);
+            node.facts.push((property.id, CellState::Unknown(Some(Arc::from("the simulation does not know it"))), source));
         }
         Ok(())
     }
@@ -449,6 +452,7 @@ impl SnapshotBuilder {
     /// States since when, and until when, an entity exists.
     pub fn existed(&mut self, handle: Handle, interval: Interval) {
         if let Some(node) = self.nodes.get_mut(handle.0 as usize) {
+            node.lifetimes.reserve_exact(1);
             node.lifetimes.push(interval);
         }
     }
@@ -517,7 +521,7 @@ impl Node {
             key,
             type_clash: false,
             lifetimes: Vec::new(),
-            facts: BTreeMap::new(),
+            facts: Vec::new(),
             history: Vec::new(),
             edges: Vec::new(),
             claims: BTreeMap::new(),
@@ -531,7 +535,7 @@ impl Node {
         node.lifetimes.push(record.lifetime);
         for (property, cell) in record.cells {
             if let Some(source) = cell.source {
-                node.facts.insert(property, vec![(cell.state, source)]);
+                node.facts.push((property, cell.state, source));
             }
         }
         for (property, entry) in record.history {

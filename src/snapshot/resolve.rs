@@ -45,10 +45,12 @@ impl SnapshotBuilder {
         let (order, renumbering, sources) = self.canonical_order(&schema);
         self.settle_sides(&schema, &renumbering);
         let mut problems = self.meta.problems.clone();
+        let nothing: Arc<str> = Arc::from("");
         let entities = order
             .iter()
-            .filter_map(|at| self.nodes.get(*at))
-            .map(|node| record(node, &renumbering, &sources, &schema, &mut problems))
+            // What became a record is let go at once: a snapshot is not held twice.
+            .filter_map(|at| Some(std::mem::replace(self.nodes.get_mut(*at)?, Node::new(EntityTypeId(0), Arc::clone(&nothing)))))
+            .map(|node| record(&node, &renumbering, &sources, &schema, &mut problems))
             .map(|record| with_lifetime(record, &schema, self.meta.closed_world))
             .collect();
         problems.sort();
@@ -138,7 +140,7 @@ fn record(node: &Node, numbers: &Renumbering, sources: &[FactSource], schema: &S
     for (property, facts) in own_facts(node, schema) {
         let property = &property;
         let mut facts: Vec<(CellState, SourceId)> =
-            facts.iter().map(|(state, source)| (numbers.state(state), numbers.source(*source))).collect();
+            facts.iter().map(|(state, source)| (numbers.state(state), numbers.source(**source))).collect();
         facts.sort();
         let name = || {
             let property = schema.property(*property).map_or("?", |property| property.name.as_str());
@@ -146,6 +148,7 @@ fn record(node: &Node, numbers: &Renumbering, sources: &[FactSource], schema: &S
         };
         cells.push((*property, agree(&facts, sources, schema, problems, &name)));
     }
+    cells.shrink_to_fit();
     let mut history: Vec<(PropertyId, HistoryEntry)> = node
         .history
         .iter()
@@ -177,12 +180,12 @@ fn record(node: &Node, numbers: &Renumbering, sources: &[FactSource], schema: &S
 /// may stand under a namesake of another subtype.
 ///
 /// What is said of the key as an attribute follows from the key, and is left to freezing.
-fn own_facts<'n>(node: &'n Node, schema: &Schema) -> BTreeMap<PropertyId, Vec<&'n (CellState, SourceId)>> {
-    let mut own: BTreeMap<PropertyId, Vec<&(CellState, SourceId)>> = BTreeMap::new();
-    for (property, facts) in node.facts.iter().filter(|(property, _)| !is_key(schema, **property)) {
+fn own_facts<'n>(node: &'n Node, schema: &Schema) -> BTreeMap<PropertyId, Vec<(&'n CellState, &'n SourceId)>> {
+    let mut own: BTreeMap<PropertyId, Vec<(&CellState, &SourceId)>> = BTreeMap::new();
+    for (property, state, source) in node.facts.iter().filter(|(property, ..)| !is_key(schema, *property)) {
         let name = schema.property(*property).map(|property| property.name.as_str());
         let named = name.and_then(|name| schema.property_named(node.entity_type, name)).map(|property| property.id);
-        own.entry(named.unwrap_or(*property)).or_default().extend(facts);
+        own.entry(named.unwrap_or(*property)).or_default().push((state, source));
     }
     own
 }

@@ -12,6 +12,7 @@
 //! - `bundle`: evidence, signed
 //! - `config`: `tenet.toml`
 //! - `codes`: what the diagnostic codes of registers and of `tenet.toml` mean
+//! - `collect`: the live services into recorded answers
 //! - `import`: files, pages, recognition, completeness, the report
 //! - `arm`, `graph`, `partner_center`: one decoder a kind of object
 //! - `azure`: a tenant in memory; the client of the live services, what apply writes to, and the requests of actions
@@ -26,6 +27,7 @@ pub mod azure;
 mod azurehound;
 pub mod bundle;
 mod codes;
+pub mod collect;
 pub mod config;
 pub mod disk;
 mod graph;

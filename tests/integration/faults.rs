@@ -14,7 +14,7 @@ fn is_green(verdict: &str) -> bool {
 }
 
 /// Returns what looks better with less data.
-fn greener(before: &Verdicts, after: &Verdicts) -> Vec<String> {
+pub(crate) fn greener(before: &Verdicts, after: &Verdicts) -> Vec<String> {
     let mut found = Vec::new();
     for (key, verdict) in after.iter().filter(|(_, verdict)| is_green(verdict)) {
         let was = before.get(key).copied();

@@ -24,6 +24,21 @@ fn actions_page_is_current() {
     current("docs/actions.md", &actions_page(&compiled.policies, &sources));
 }
 
+#[test]
+fn reads_of_the_collector_are_current() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/collect.md");
+    let page = fs::read_to_string(&path).unwrap();
+    let (head, rest) = page.split_once("<!-- reads -->").unwrap();
+    let (_, tail) = rest.split_once("<!-- /reads -->").unwrap();
+    let mut table = "<!-- reads -->\n| read | of | request | least permission |\n|---|---|---|---|\n".to_owned();
+    for operation in tenet::sources::collect::Operation::ALL {
+        let of = operation.what().trim_start_matches("of ");
+        let verb = if operation.question().is_some() { "POST " } else { "" };
+        let _ = writeln!(table, "| `{}` | {of} | {verb}`{}` | {} |", operation.name(), operation.shown(), operation.permission().name());
+    }
+    current("docs/collect.md", &format!("{head}{table}<!-- /reads -->{tail}"));
+}
+
 const ACTIONS_HEAD: &str = "\
 # Actions
 

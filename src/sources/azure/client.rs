@@ -7,17 +7,19 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use azure_core::http::{Method as Verb, Pipeline};
+use azure_core::http::Method as Verb;
 use jiff::Timestamp;
 use serde_json::Value as Json;
 use thiserror::Error;
+use tokio::sync::Semaphore;
 
-use super::address::address;
+use super::address::{address, path_and_query};
+use super::buckets::{BucketKey, Buckets};
 use super::cloud::Cloud;
 use super::credentials::{Credential, without_tokens};
 use super::operation::{Polled, Wait, begun, polled};
 use super::retry::{Pace, Patience, backoff, is_transient, retry_after};
-use super::wire::{self, Unanswered};
+use super::wire::{Carrier, Outgoing, Received, Unanswered, Wire};
 use crate::remedy::plan::{Method, Request, Service};
 use crate::remedy::target::{Answer, SignedIn, WriteError};
 
@@ -25,6 +27,10 @@ use crate::remedy::target::{Answer, SignedIn, WriteError};
 const PAGES_MAX: usize = 100_000;
 /// The longest reason that is taken from an answer, in characters.
 const REASON_MAX: usize = 500;
+/// The most requests of one client that are under way.
+const OPEN_MAX: usize = 16;
+/// Why something was not sent, or not again.
+pub const AFTER_DEADLINE: &str = "the deadline of the run would pass";
 
 /// An answer.
 #[derive(Debug, Clone, PartialEq)]
@@ -98,17 +104,38 @@ pub enum ReadFailure {
 
 #[derive(Debug)]
 struct Core {
-    pipeline: Pipeline,
+    carrier: Arc<dyn Carrier>,
     cloud: Cloud,
     credential: Credential,
     patience: Patience,
     pace: Arc<dyn Pace>,
+    buckets: Buckets,
+    /// How many requests may be under way.
+    open: Semaphore,
 }
 
 enum Failure {
     SignIn(String),
     NotSent(String),
     Broken(String),
+}
+
+/// A request that changes nothing, with all its tries.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Attempt {
+    /// The last answer; none if there was none.
+    pub answer: Option<Got>,
+    /// How often it was sent.
+    pub tries: u32,
+    /// Why the last answer is not one that can be used; none if it is.
+    pub failure: Option<ReadFailure>,
+}
+
+/// How a try ended that is not the last one unless patience is.
+struct Mishap {
+    answer: Option<Got>,
+    reason: String,
+    asked: Option<Duration>,
 }
 
 impl Core {
@@ -118,40 +145,88 @@ impl Core {
             return Err(Failure::NotSent(format!("{address} is on another host; no token is sent there")));
         }
         let token = self.credential.token(&self.cloud, service).await.map_err(Failure::SignIn)?;
-        let sent = wire::send(&self.pipeline, verb, address, token.secret(), body).await;
+        let verb = verb.as_ref();
+        let sent = self.carrier.carry(Outgoing { verb, address, token: &token, body }).await;
         let received = sent.map_err(|error| match error {
             Unanswered::NotSent(why) => Failure::NotSent(why),
             Unanswered::Broken(why) => Failure::Broken(why),
         })?;
         let body = serde_json::from_slice(&received.bytes).ok();
-        let wire::Received { status, headers, bytes } = received;
+        let Received { status, headers, bytes } = received;
         Ok(Got { address: address.to_owned(), status, headers, bytes, body, at: self.pace.now() })
     }
 
+    /// Waits until the service may be asked, and asks it once.
+    async fn in_turn(&self, asking: &Asking<'_>) -> Result<Got, Failure> {
+        let Asking { service, verb, address, body, end } = *asking;
+        let key = BucketKey::of(service, address);
+        // The lock is never closed; if it were, nothing would be sent.
+        let _turn = self.open.acquire().await.map_err(|error| Failure::NotSent(error.to_string()))?;
+        let mut wait = self.buckets.take(&key, address, self.pace.now()).max(self.buckets.held(&key, self.pace.now()));
+        while !wait.is_zero() {
+            if end.is_some_and(|end| self.pace.now().checked_add(wait).is_ok_and(|then| then > end)) {
+                return Err(Failure::NotSent(AFTER_DEADLINE.to_owned()));
+            }
+            self.pace.wait(wait).await;
+            // Meanwhile another request may have been told to wait.
+            wait = self.buckets.held(&key, self.pace.now());
+        }
+        let sent = self.once(service, verb, address, body).await;
+        if let Ok(got) = &sent {
+            self.buckets.note(&key, got.status, &got.headers, got.at);
+        }
+        sent
+    }
+
     /// Sends a request that changes nothing until an answer comes that trying again would not better.
-    async fn patiently(&self, service: Service, verb: Verb, address: &str, body: Option<&Json>) -> Result<Got, ReadFailure> {
+    async fn attempt(&self, asking: &Asking<'_>) -> Attempt {
         let began = self.pace.now();
-        let mut tries = 0;
+        let (mut tries, mut renewed) = (0, false);
         loop {
             tries += 1;
-            let (status, reason, asked) = match self.once(service, verb, address, body).await {
-                Ok(got) if is_transient(got.status) => (Some(got.status), got.reason(), retry_after(&got.headers, self.pace.now())),
-                Ok(got) if got.status == 200 && got.body.is_none() && !got.bytes.is_empty() => {
-                    (Some(got.status), "the answer is not JSON, or was cut off".to_owned(), None)
+            let mishap = match self.in_turn(asking).await {
+                Ok(got) if got.status == 401 && !renewed => {
+                    // The token may have lapsed, or the service demands claims that a new one has.
+                    renewed = true;
+                    match self.credential.renew(&self.cloud).await {
+                        Ok(true) => continue,
+                        _ => return answered(got, tries),
+                    }
                 }
-                Ok(got) => return Ok(got),
-                Err(Failure::SignIn(why)) => return Err(ReadFailure::SignIn(why)),
-                Err(Failure::NotSent(why) | Failure::Broken(why)) => (None, why, None),
+                Ok(got) if is_transient(got.status) => {
+                    let (reason, asked) = (got.reason(), retry_after(&got.headers, self.pace.now()));
+                    Mishap { answer: Some(got), reason, asked }
+                }
+                Ok(got) if got.status == 200 && got.body.is_none() => {
+                    let reason = if got.bytes.is_empty() { "the answer is empty" } else { "the answer is not JSON, or was cut off" };
+                    Mishap { reason: reason.to_owned(), answer: Some(got), asked: None }
+                }
+                Ok(got) => return answered(got, tries),
+                Err(Failure::SignIn(why)) => return Attempt { answer: None, tries, failure: Some(ReadFailure::SignIn(why)) },
+                Err(Failure::NotSent(why) | Failure::Broken(why)) => Mishap { answer: None, reason: why, asked: None },
             };
-            let given_up = |reason: String| ReadFailure::GivenUp { status, tries, reason };
-            let wait = asked.unwrap_or_else(|| backoff(&self.patience, tries, self.pace.random()));
-            self.may_wait(wait, tries, began).map_err(|why| given_up(format!("{reason}; {why}")))?;
+            let wait = mishap.asked.unwrap_or_else(|| backoff(&self.patience, tries, self.pace.random()));
+            if let Err(why) = self.may_wait(wait, tries, began, asking.end) {
+                let status = mishap.answer.as_ref().map(|got| got.status);
+                let failure = ReadFailure::GivenUp { status, tries, reason: format!("{}; {why}", mishap.reason) };
+                return Attempt { answer: mishap.answer, tries, failure: Some(failure) };
+            }
             self.pace.wait(wait).await;
         }
     }
 
+    /// As [`Core::attempt`], for whoever wants the answer alone.
+    async fn patiently(&self, service: Service, verb: Verb, address: &str, body: Option<&Json>) -> Result<Got, ReadFailure> {
+        let Attempt { answer, failure, .. } = self.attempt(&Asking { service, verb, address, body, end: None }).await;
+        match (answer, failure) {
+            (Some(got), None) => Ok(got),
+            (_, Some(failure)) => Err(failure),
+            (None, None) => Err(ReadFailure::Unusable("no answer".to_owned())),
+        }
+    }
+
     /// Tells whether one more try after a wait is within all bounds, or which one it is not.
-    fn may_wait(&self, wait: Duration, tries: u32, began: Timestamp) -> Result<(), String> {
+    fn may_wait(&self, wait: Duration, tries: u32, began: Timestamp, end: Option<Timestamp>) -> Result<(), String> {
         let Patience { tries_max, wait_max, deadline, .. } = self.patience;
         if tries >= tries_max {
             return Err(format!("{tries_max} tries are the most"));
@@ -162,12 +237,30 @@ impl Core {
         if self.spent(began) + wait > deadline {
             return Err(format!("the deadline of {} s would pass", deadline.as_secs()));
         }
+        if end.is_some_and(|end| self.pace.now().checked_add(wait).is_ok_and(|then| then > end)) {
+            return Err(AFTER_DEADLINE.to_owned());
+        }
         Ok(())
     }
 
     fn spent(&self, began: Timestamp) -> Duration {
         Duration::try_from(self.pace.now().duration_since(began)).unwrap_or(Duration::ZERO)
     }
+}
+
+/// A request that changes nothing.
+#[derive(Debug, Clone, Copy)]
+struct Asking<'a> {
+    service: Service,
+    verb: Verb,
+    address: &'a str,
+    body: Option<&'a Json>,
+    /// When the whole run has to have ended.
+    end: Option<Timestamp>,
+}
+
+fn answered(got: Got, tries: u32) -> Attempt {
+    Attempt { answer: Some(got), tries, failure: None }
 }
 
 /// Questions that are asked with POST and change nothing: a closed list.
@@ -180,7 +273,15 @@ pub enum Question {
 }
 
 impl Question {
-    fn path(self) -> (&'static str, &'static str) {
+    /// Tells whether an address is where the question is asked.
+    fn is_at(self, cloud: &Cloud, address: &str) -> bool {
+        let path = path_and_query(address).map(|(path, _)| path);
+        cloud.is_home(Service::Arm, address) && path.is_some_and(|path| path.eq_ignore_ascii_case(self.path().0))
+    }
+
+    /// Returns where it is asked, and the version.
+    #[must_use]
+    pub fn path(self) -> (&'static str, &'static str) {
         match self {
             Self::ResourceGraph => ("/providers/Microsoft.ResourceGraph/resources", "2022-10-01"),
             Self::Entities => ("/providers/Microsoft.Management/getEntities", "2023-04-01"),
@@ -200,14 +301,51 @@ impl ReadClient {
     /// # Errors
     /// If TLS or the transport cannot be set up, in words.
     pub fn new(cloud: Cloud, credential: Credential, patience: Patience, pace: Arc<dyn Pace>) -> Result<Self, String> {
-        let pipeline = wire::pipeline(&cloud).map_err(|error| error.to_string())?;
-        Ok(Self { core: Arc::new(Core { pipeline, cloud, credential, patience, pace }) })
+        let wire = Wire::new(&cloud).map_err(|error| error.to_string())?;
+        Ok(Self::over(Arc::new(wire), cloud, credential, patience, pace))
+    }
+
+    /// Makes a client whose requests go another way than over the network.
+    #[must_use]
+    pub fn over(carrier: Arc<dyn Carrier>, cloud: Cloud, credential: Credential, patience: Patience, pace: Arc<dyn Pace>) -> Self {
+        let (buckets, open) = (Buckets::default(), Semaphore::new(OPEN_MAX));
+        Self { core: Arc::new(Core { carrier, cloud, credential, patience, pace, buckets, open }) }
+    }
+
+    /// Returns the clock of the client.
+    #[must_use]
+    pub fn pace(&self) -> &Arc<dyn Pace> {
+        &self.core.pace
+    }
+
+    /// Asks with all patience and returns what came of it, whatever it was: by POST if there is a question, else by GET.
+    /// Nothing is waited for past `end`.
+    pub async fn attempt(
+        &self,
+        service: Service,
+        question: Option<Question>,
+        address: &str,
+        body: Option<&Json>,
+        end: Option<Timestamp>,
+    ) -> Attempt {
+        let verb = if question.is_some() { Verb::Post } else { Verb::Get };
+        if question.is_some_and(|question| !question.is_at(&self.core.cloud, address)) {
+            let failure = ReadFailure::Unusable(format!("{address} is not where this question is asked"));
+            return Attempt { answer: None, tries: 0, failure: Some(failure) };
+        }
+        self.core.attempt(&Asking { service, verb, address, body, end }).await
     }
 
     /// Returns the cloud.
     #[must_use]
     pub fn cloud(&self) -> &Cloud {
         &self.core.cloud
+    }
+
+    /// Returns the way of signing in that worked.
+    #[must_use]
+    pub fn way(&self) -> &'static str {
+        self.core.credential.way()
     }
 
     /// Tells who is signed in, by what the token says of itself; its signature is for the services to verify.
@@ -343,7 +481,7 @@ impl WriteClient {
                 Err(Failure::NotSent(why)) => (why, None),
             };
             let wait = asked.unwrap_or_else(|| backoff(&core.patience, tries, core.pace.random()));
-            core.may_wait(wait, tries, began).map_err(|why| WriteError::NotSent(format!("{reason}; {why}")))?;
+            core.may_wait(wait, tries, began, None).map_err(|why| WriteError::NotSent(format!("{reason}; {why}")))?;
             core.pace.wait(wait).await;
         }
     }

@@ -5,7 +5,7 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -94,13 +94,14 @@ fn list_of(refusals: &[(&'static str, String)]) -> String {
 /// Somebody who is signed in.
 #[derive(Clone)]
 pub struct Credential {
-    inner: Arc<dyn TokenCredential>,
-    way: &'static str,
+    inner: Arc<RwLock<Arc<dyn TokenCredential>>>,
+    options: SignInOptions,
+    method: AuthMethod,
 }
 
 impl fmt::Debug for Credential {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Credential").field("way", &self.way).finish_non_exhaustive()
+        formatter.debug_struct("Credential").field("way", &self.way()).finish_non_exhaustive()
     }
 }
 
@@ -108,18 +109,31 @@ impl Credential {
     /// Returns the way of signing in that worked.
     #[must_use]
     pub fn way(&self) -> &'static str {
-        self.way
+        self.method.name()
     }
 
     /// Returns a token for a service.
     pub(super) async fn token(&self, cloud: &Cloud, service: Service) -> Result<Secret, String> {
         let scope = cloud.scope(service);
-        let asked = tokio::time::timeout(TIME_MAX, self.inner.get_token(&[scope], None)).await;
+        let inner = Arc::clone(&*self.inner.read().unwrap_or_else(PoisonError::into_inner));
+        let asked = tokio::time::timeout(TIME_MAX, inner.get_token(&[scope], None)).await;
         match asked {
             Ok(Ok(token)) => Ok(token.token),
             Ok(Err(error)) => Err(shown(&error)),
             Err(_) => Err(format!("no token for {scope} within {} seconds", TIME_MAX.as_secs())),
         }
+    }
+
+    /// Signs in anew in the same way, past all tokens that are kept. Tells whether the token is another one.
+    ///
+    /// The library passes no claims on, so a service that demands some is asked again with a new token only; where that
+    /// does not do, a person has to sign in.
+    pub(super) async fn renew(&self, cloud: &Cloud) -> Result<bool, String> {
+        let before = self.token(cloud, Service::Arm).await?;
+        let fresh = attempt(self.method, &self.options, cloud).await?;
+        *self.inner.write().unwrap_or_else(PoisonError::into_inner) = fresh;
+        let after = self.token(cloud, Service::Arm).await?;
+        Ok(before.secret() != after.secret())
     }
 
     /// Tells who is signed in where, by what the token says of itself. Its signature is not verified here: the services do
@@ -150,7 +164,7 @@ pub async fn sign_in(options: &SignInOptions, cloud: &Cloud) -> Result<Credentia
     let mut refusals = Vec::new();
     for way in ways {
         match attempt(way, options, cloud).await {
-            Ok(inner) => return Ok(Credential { inner, way: way.name() }),
+            Ok(inner) => return Ok(Credential { inner: Arc::new(RwLock::new(inner)), options: options.clone(), method: way }),
             Err(why) => refusals.push((way.name(), why)),
         }
     }
@@ -166,8 +180,29 @@ async fn attempt(way: AuthMethod, options: &SignInOptions, cloud: &Cloud) -> Res
     let time = if way == AuthMethod::Managed { MACHINE_TIME_MAX } else { TIME_MAX };
     match tokio::time::timeout(time, credential.get_token(&[&cloud.arm_scope], None)).await {
         Ok(Ok(_)) => Ok(credential),
-        Ok(Err(error)) => Err(shown(&error)),
+        Ok(Err(error)) => Err(explained(shown(&error))),
         Err(_) => Err(format!("no answer within {} seconds", time.as_secs())),
+    }
+}
+
+/// What the directory means, in words, for what often keeps people from signing in. Source: "Microsoft Entra authentication and
+/// authorization error codes".
+const MEANINGS: [(&str, &str); 9] = [
+    ("AADSTS7000222", "the secret of the application has expired: make a new one and set AZURE_CLIENT_SECRET"),
+    ("AADSTS7000215", "the secret is not one of the application: its value is needed, not its id"),
+    ("AADSTS700016", "the directory does not know the application: AZURE_CLIENT_ID or AZURE_TENANT_ID is of another one"),
+    ("AADSTS90002", "there is no such directory: AZURE_TENANT_ID is wrong, or it is in another cloud"),
+    ("AADSTS900023", "AZURE_TENANT_ID is no id of a directory"),
+    ("AADSTS700024", "the assertion is not valid at this time: is the clock of this machine right?"),
+    ("AADSTS50076", "the directory demands another factor: sign in anew with `az login`"),
+    ("AADSTS700082", "the sign-in has lapsed: sign in anew with `az login`"),
+    ("AADSTS53003", "a Conditional Access policy blocks the sign-in"),
+];
+
+fn explained(why: String) -> String {
+    match MEANINGS.iter().find(|(code, _)| why.contains(&format!("{code}:"))) {
+        Some((_, meaning)) => format!("{meaning} ({why})"),
+        None => why,
     }
 }
 
@@ -228,7 +263,7 @@ fn variable(name: &str) -> Option<String> {
 
 fn client_options(cloud: &Cloud) -> Result<ClientOptions, String> {
     let mut custom = CustomConfiguration::default();
-    custom.authority_host.clone_from(&cloud.authority);
+    custom.authority_host = cloud.authority.replacen("http://", "https://", 1);
     let transport = wire::transport(cloud).map_err(|error| error.to_string())?;
     Ok(ClientOptions { transport: Some(transport), cloud: Some(Arc::new(CloudConfiguration::Custom(custom))), ..Default::default() })
 }

@@ -3,7 +3,7 @@
 //! - `memory`: a deterministic tenant in memory, for tests and for the demo
 //! - `cloud`, `credentials`: where the services are, and who signs in
 //! - `client`: reading, and writing for apply; `target`: the same as apply sees it
-//! - `retry`, `pace`: how long to wait; the clock and the dice of this machine
+//! - `retry`, `buckets`, `pace`: how long to wait; how fast to ask; the clock and the dice of this machine
 //! - `wire`, `address`, `operation`: transport, addresses, long-running operations
 //! - `requests`: actions to requests
 //!
@@ -11,6 +11,7 @@
 //! the cloud and nowhere else.
 
 pub mod address;
+mod buckets;
 pub mod client;
 pub mod cloud;
 pub mod credentials;
@@ -23,4 +24,4 @@ pub mod target;
 mod wire;
 
 pub use requests::AzureRequests;
-pub use wire::install_crypto;
+pub use wire::{Carrier, Outgoing, Received, Unanswered, install_crypto};

@@ -52,7 +52,7 @@ pub fn write_columns(columns: &Columns, path: &Path, force: bool) -> Result<Mani
     let mut feeds: Vec<(String, &dyn Feed)> = kinds.iter().map(|kind| (kind.name.clone(), kind as &dyn Feed)).collect();
     feeds.extend(side.iter().map(|table| (table.name.clone(), table as &dyn Feed)));
     feeds.push((EDGES.to_owned(), &edges));
-    write_feeds(Written { schema, meta: columns.meta() }, &feeds, path, force)
+    write_feeds(Written { schema, meta: columns.meta(), evidence: None }, &feeds, path, force)
 }
 
 type Row = Vec<(&'static str, Option<Datum>)>;

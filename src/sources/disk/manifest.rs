@@ -19,6 +19,10 @@ pub(super) const MANIFEST_BYTES_MAX: u64 = 64 << 20;
 const FORMAT_FAMILY: &str = "tenet.snapshot/v";
 /// More tables than any schema has types.
 const FILES_MAX: usize = 4_096;
+/// The most files of recorded answers.
+const EVIDENCE_FILES_MAX: usize = 100_000;
+/// The folder of recorded answers.
+pub(super) const EVIDENCE: &str = "evidence";
 
 /// What stands in `manifest.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +44,21 @@ pub struct Manifest {
     pub problems: Vec<String>,
     /// The files, by name.
     pub files: Vec<FileEntry>,
+    /// The answers it was made of, in the folder `evidence`, by name; none where it was made of something else.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub evidence: Vec<EvidenceEntry>,
+}
+
+/// One file of recorded answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EvidenceEntry {
+    /// Its name in the folder `evidence`.
+    pub name: String,
+    /// Its size.
+    pub bytes: u64,
+    /// The sha256 of its bytes, in hexadecimal.
+    pub sha256: String,
 }
 
 /// The schema a snapshot was written with; facts of another schema are read as far as names and types agree.
@@ -108,6 +127,7 @@ impl Manifest {
             captured_to: about.captured_to.map(|at| at.to_string()),
             problems: about.problems.clone(),
             files,
+            evidence: Vec::new(),
         }
     }
 
@@ -159,6 +179,15 @@ impl Manifest {
                 return Err(format!("`{}` is named twice", file.name));
             }
         }
+        if self.evidence.len() > EVIDENCE_FILES_MAX {
+            return Err(format!("it names {} files of evidence; at most {EVIDENCE_FILES_MAX} are read", self.evidence.len()));
+        }
+        let mut names = BTreeSet::new();
+        for file in &self.evidence {
+            if !is_evidence_name(&file.name) || !names.insert(&file.name) {
+                return Err(format!("`{}` is not the name of a file of evidence, or is named twice", file.name));
+            }
+        }
         Ok(())
     }
 
@@ -187,6 +216,12 @@ impl FileEntry {
     pub(super) fn table(&self) -> Option<&str> {
         self.name.strip_suffix(".parquet").filter(|table| is_table_name(table))
     }
+}
+
+/// No folders, no `..`, and a file that an import takes.
+fn is_evidence_name(name: &str) -> bool {
+    let plain = |one: char| one.is_ascii_alphanumeric() || matches!(one, '.' | '-' | '_');
+    name.strip_suffix(".jsonl").is_some() && !name.starts_with('.') && name.len() <= 200 && name.chars().all(plain)
 }
 
 #[derive(Deserialize)]

@@ -40,10 +40,10 @@ pub use decode::from_tables;
 pub use encode::to_tables;
 pub use index::{IndexKey, IndexStore, IndexWriter, OpenIndex, open_index, write_index};
 pub use jsonl::{export_jsonl, import_jsonl};
-pub use manifest::{About, FORMAT, FileEntry, Manifest, SchemaStamp, schema_digest};
-pub use read::{read_manifest, read_snapshot};
+pub use manifest::{About, EvidenceEntry, FORMAT, FileEntry, Manifest, SchemaStamp, schema_digest};
+pub use read::{read_answer, read_manifest, read_snapshot};
 pub use tables::{Column, ColumnKind, Datum, Table};
-pub use write::write_snapshot;
+pub use write::{Evidence, write_collected, write_snapshot};
 
 /// Why a snapshot cannot be written or read.
 #[derive(Debug, Error)]

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
-use super::manifest::{FileEntry, MANIFEST, MANIFEST_BYTES_MAX, Manifest};
+use super::manifest::{EVIDENCE, FileEntry, MANIFEST, MANIFEST_BYTES_MAX, Manifest};
 use super::tables::{SIDE_TABLES, Table};
 use super::{DiskError, FILE_BYTES_MAX, from_tables, hex, index, parquet};
 use crate::model::Schema;
@@ -71,14 +71,62 @@ fn check_folder(path: &Path, manifest: &Manifest) -> Result<(), DiskError> {
     for entry in fs::read_dir(path).map_err(DiskError::io(path, "list"))? {
         let name = entry.map_err(DiskError::io(path, "list"))?.file_name().to_string_lossy().into_owned();
         // The index is derived from the tables and has digests of its own.
-        if name != MANIFEST && name != index::FOLDER && !named.contains(name.as_str()) {
+        let is_evidence = name == EVIDENCE && !manifest.evidence.is_empty();
+        if name != MANIFEST && name != index::FOLDER && !is_evidence && !named.contains(name.as_str()) {
             extra.insert(name);
         }
+    }
+    if !manifest.evidence.is_empty() {
+        extra.extend(check_evidence(&path.join(EVIDENCE), manifest)?);
     }
     match extra.pop_first() {
         Some(file) => Err(DiskError::Altered { file, message: "the manifest does not name this file".to_owned() }),
         None => Ok(()),
     }
+}
+
+/// Returns the files of evidence that are too many; refuses those that are missing or of another size. What they say is
+/// checked when one is read: facts come from the tables.
+fn check_evidence(folder: &Path, manifest: &Manifest) -> Result<BTreeSet<String>, DiskError> {
+    let named: BTreeSet<&str> = manifest.evidence.iter().map(|file| file.name.as_str()).collect();
+    for file in &manifest.evidence {
+        let size = fs::symlink_metadata(folder.join(&file.name)).ok().filter(fs::Metadata::is_file).map(|found| found.len());
+        if size != Some(file.bytes) {
+            let message = "the manifest names this file with another size, or it is missing".to_owned();
+            return Err(DiskError::Altered { file: format!("{EVIDENCE}/{}", file.name), message });
+        }
+    }
+    let mut extra = BTreeSet::new();
+    for entry in fs::read_dir(folder).map_err(DiskError::io(folder, "list"))? {
+        let name = entry.map_err(DiskError::io(folder, "list"))?.file_name().to_string_lossy().into_owned();
+        if !named.contains(name.as_str()) {
+            extra.insert(format!("{EVIDENCE}/{name}"));
+        }
+    }
+    Ok(extra)
+}
+
+/// Reads the recorded answer at `FILE:LINE`, as facts cite it, once the whole file is found to be the one the manifest names.
+///
+/// # Errors
+/// [`DiskError::Altered`] for a file that is another one, [`DiskError::File`] if there is no such file or line.
+pub fn read_answer(path: &Path, manifest: &Manifest, place: &str) -> Result<String, DiskError> {
+    let absent = |message: &str| DiskError::File { file: place.to_owned(), message: message.to_owned() };
+    let (name, line) = place.rsplit_once(':').ok_or_else(|| absent("write FILE:LINE, as `tenet explain` shows it"))?;
+    let line: usize = line.parse().map_err(|_| absent("the line is no number"))?;
+    let entry = manifest.evidence.iter().find(|entry| entry.name == name);
+    let entry = entry.ok_or_else(|| absent("the snapshot has no such file of recorded answers"))?;
+    let file = path.join(EVIDENCE).join(name);
+    let mut bytes = Vec::new();
+    let opened = open_plain(&file).map_err(DiskError::io(&file, "read"))?;
+    opened.take(entry.bytes + 1).read_to_end(&mut bytes).map_err(DiskError::io(&file, "read"))?;
+    if crate::model::sha256_hex(&bytes) != entry.sha256 {
+        let message = "it is cut or altered: its sha256 is not the one in the manifest".to_owned();
+        return Err(DiskError::Altered { file: format!("{EVIDENCE}/{name}"), message });
+    }
+    let text = String::from_utf8(bytes).map_err(|_| absent("the file is not UTF-8"))?;
+    let found = line.checked_sub(1).and_then(|at| text.lines().nth(at));
+    found.map(str::to_owned).ok_or_else(|| absent("the file has no such line"))
 }
 
 fn read_file(folder: &Path, entry: &FileEntry) -> Result<Table, DiskError> {

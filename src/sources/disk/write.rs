@@ -7,7 +7,7 @@ use std::path::Path;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
-use super::manifest::{About, FileEntry, MANIFEST, Manifest};
+use super::manifest::{About, EVIDENCE, EvidenceEntry, FileEntry, MANIFEST, Manifest};
 use super::parquet::Feed;
 use super::{DiskError, hex, parquet, to_tables};
 use crate::model::Schema;
@@ -21,12 +21,35 @@ use crate::snapshot::{Records, SnapshotMeta};
 /// [`DiskError::Exists`], [`DiskError::NotOurs`], [`DiskError::ClosedWorld`] or what the system says. On an error nothing is
 /// left at `path` that was not there before.
 pub fn write_snapshot(schema: &Schema, records: &Records, path: &Path, force: bool) -> Result<Manifest, DiskError> {
+    write_collected(schema, records, None, path, force)
+}
+
+/// Recorded answers that go into a snapshot: their folder, which is moved there, and its files.
+#[derive(Debug, Clone, Copy)]
+pub struct Evidence<'e> {
+    /// The folder.
+    pub folder: &'e Path,
+    /// All files in it, by name.
+    pub files: &'e [EvidenceEntry],
+}
+
+/// Writes records with the answers they come from, as [`write_snapshot`].
+///
+/// # Errors
+/// As [`write_snapshot`].
+pub fn write_collected(
+    schema: &Schema,
+    records: &Records,
+    evidence: Option<Evidence<'_>>,
+    path: &Path,
+    force: bool,
+) -> Result<Manifest, DiskError> {
     if records.meta.closed_world {
         return Err(DiskError::ClosedWorld);
     }
     let tables = to_tables(schema, records);
     let feeds: Vec<(String, &dyn Feed)> = tables.iter().map(|table| (table.name.clone(), table as &dyn Feed)).collect();
-    write_feeds(Written { schema, meta: &records.meta }, &feeds, path, force)
+    write_feeds(Written { schema, meta: &records.meta, evidence }, &feeds, path, force)
 }
 
 /// What is written besides tables.
@@ -34,6 +57,7 @@ pub fn write_snapshot(schema: &Schema, records: &Records, path: &Path, force: bo
 pub(super) struct Written<'w> {
     pub(super) schema: &'w Schema,
     pub(super) meta: &'w SnapshotMeta,
+    pub(super) evidence: Option<Evidence<'w>>,
 }
 
 /// Writes tables to a new folder, several at a time.
@@ -58,7 +82,12 @@ pub(super) fn write_feeds(what: Written<'_>, feeds: &[(String, &dyn Feed)], path
     let files: Result<Vec<FileEntry>, DiskError> = feeds.par_iter().with_max_len(1).map(write).collect();
     let mut files = files?;
     files.sort_by(|a, b| a.name.cmp(&b.name));
-    let manifest = Manifest::new(what.schema, &about, files);
+    let mut manifest = Manifest::new(what.schema, &about, files);
+    if let Some(evidence) = what.evidence {
+        manifest.evidence = evidence.files.to_vec();
+        let target = folder.path().join(EVIDENCE);
+        fs::rename(evidence.folder, &target).map_err(DiskError::io(&target, "move the recorded answers to"))?;
+    }
     let target = folder.path().join(MANIFEST);
     let mut output = HashedFile::create(&target)?;
     output.write_all(manifest.to_json()?.as_bytes()).map_err(DiskError::io(&target, "write"))?;

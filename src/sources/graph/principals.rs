@@ -39,6 +39,10 @@ pub(in crate::sources) fn take_group(intake: &mut Intake<'_>, item: &Value) -> T
     let source = intake.source("graph:groups");
     let group = found(intake, &fields, "Group", source)?;
     intake.later.residents.insert((group, "home_tenant", source));
+    // Whoever may not see hidden members gets a list without them, and no word of it.
+    if fields.text("visibility").is_some_and(|visibility| visibility.eq_ignore_ascii_case("HiddenMembership")) {
+        intake.later.hidden_groups.insert(intake.builder.key_of(group).to_owned());
+    }
     intake.copy(group, "security_enabled", fields.get("securityEnabled"), source)?;
     intake.copy(group, "membership_rule", fields.get("membershipRule"), source)?;
     // Graph leaves the mark at null for groups that were not made assignable.

@@ -157,6 +157,16 @@ fn state_settings(intake: &mut Intake<'_>, tally: &mut Tally) -> Taken {
         return Ok(());
     };
     let tenant = intake.builder.entity_named("Tenant", &home)?;
+    for (properties, reason, source) in std::mem::take(&mut intake.later.refused_settings) {
+        for property in properties {
+            if *property == "subscription_policy_exemptions" {
+                let open = crate::model::Completeness::open(Some(reason.clone()), Some(source));
+                intake.builder.claim(tenant, property, open)?;
+            } else {
+                intake.builder.set_unknown(tenant, property, &reason, source)?;
+            }
+        }
+    }
     for (item, source) in settings {
         let fields = Fields::of(&item);
         let none = fields.text("allowInvitesFrom").is_some_and(|from| from.eq_ignore_ascii_case("none"));

@@ -11,7 +11,7 @@ use super::request::Asked;
 pub(super) fn take(intake: &mut Intake<'_>, exchange: &Exchange, asked: &Asked, lists: &mut Lists, tally: &mut Tally) {
     let reason = match asked {
         Asked::List { kind, scope, .. } => {
-            let reason = reason(exchange.status, intake.permission(*kind).as_deref());
+            let reason = reason(exchange, intake.permission(*kind).as_deref());
             let source = intake.source(kind.source());
             let url = Some(exchange.url.clone());
             let gap = Some(reason.clone());
@@ -21,15 +21,39 @@ pub(super) fn take(intake: &mut Intake<'_>, exchange: &Exchange, asked: &Asked, 
             reason
         }
         Asked::One { kind, id } => {
-            let reason = reason(exchange.status, intake.permission(*kind).as_deref());
+            let reason = reason(exchange, intake.permission(*kind).as_deref());
             if let Err(Refusal(why)) = take_one(intake, *kind, id, exchange.status, &reason) {
                 tally.note(why);
             }
             reason
         }
-        Asked::Other => reason(exchange.status, None),
+        Asked::Other => take_settings(intake, exchange),
     };
     tally.skip("error answer", &reason);
+}
+
+/// Settings of the directory, by the end of their path: their source and properties.
+const SETTINGS: [(&str, &str, &[&str]); 3] = [
+    ("/policies/authorizationpolicy", "graph:authorizationPolicy", &["guest_invite_policy", "guest_user_role"]),
+    (
+        "/microsoft.subscription/policies/default",
+        "arm:subscriptionPolicies",
+        &["blocks_subscriptions_leaving", "blocks_subscriptions_entering", "subscription_policy_exemptions"],
+    ),
+    ("/settings/default", "arm:hierarchySettings", &["group_creation_needs_permission", "default_management_group"]),
+];
+
+/// Notes settings that were refused; whose they are is known when all files are read.
+fn take_settings(intake: &mut Intake<'_>, exchange: &Exchange) -> String {
+    let path = exchange.url.split('?').next().unwrap_or_default().to_lowercase();
+    let Some((_, name, properties)) = SETTINGS.iter().find(|(end, ..)| path.ends_with(end)) else { return reason(exchange, None) };
+    let schema = intake.builder.schema();
+    let property = properties.first().and_then(|property| schema.property_named(schema.entity_named("Tenant")?.id, property));
+    let permission = property.and_then(|property| property.source.permission.clone());
+    let reason = reason(exchange, permission.as_deref());
+    let source = intake.source(name);
+    intake.later.refused_settings.push((properties, reason.clone(), source));
+    reason
 }
 
 fn take_one(intake: &mut Intake<'_>, kind: ListKind, id: &str, status: u64, reason: &str) -> Taken {
@@ -63,14 +87,17 @@ fn is_guid(id: &str) -> bool {
     lengths == [8, 4, 4, 4, 12] && id.chars().all(|c| c == '-' || c.is_ascii_hexdigit())
 }
 
-fn reason(status: u64, permission: Option<&str>) -> String {
-    match (status, permission) {
+fn reason(exchange: &Exchange, permission: Option<&str>) -> String {
+    if let Some(error) = &exchange.error {
+        return error.clone();
+    }
+    match (exchange.status, permission) {
         (401, _) => "denied: the sign-in was not accepted (401)".to_owned(),
         (403, Some(permission)) => format!("denied: needs {permission}"),
         (403, None) => "denied (403)".to_owned(),
         (404, _) => "not found (404)".to_owned(),
         (429, _) => "throttled (429)".to_owned(),
-        (500.., _) => format!("the service failed ({status})"),
-        _ => format!("the request was refused ({status})"),
+        (status @ 500.., _) => format!("the service failed ({status})"),
+        (status, _) => format!("the request was refused ({status})"),
     }
 }

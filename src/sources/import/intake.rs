@@ -80,6 +80,10 @@ pub(in crate::sources) struct Later {
     pub(in crate::sources) roots: BTreeSet<Handle>,
     /// Directories named in the cross-tenant policy.
     pub(in crate::sources) partners: BTreeSet<Handle>,
+    /// Groups whose members are hidden from who has no permission for them, by key.
+    pub(in crate::sources) hidden_groups: BTreeSet<String>,
+    /// Settings of the home directory that were refused: properties, reason.
+    pub(in crate::sources) refused_settings: Vec<(&'static [&'static str], String, SourceId)>,
     /// Role assignments made above a scope, by the scope.
     pub(in crate::sources) upper: BTreeMap<String, BTreeSet<(Handle, SourceId)>>,
 }

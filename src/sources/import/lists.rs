@@ -195,6 +195,10 @@ fn state(intake: &mut Intake<'_>, kind: ListKind, scope: Option<&str>, at_scope:
         ListKind::ManagementGroups | ListKind::Entities | ListKind::Descendants if claim.complete && !by_user => {
             state_management_groups(intake, kind, scope, claim)
         }
+        ListKind::GroupMembers if claim.complete && !by_user && scope.is_some_and(|id| intake.later.hidden_groups.contains(id)) => {
+            let claim = open("the group hides its members from whoever lacks Member.Read.Hidden");
+            claims::state(intake, kind, scope, at_scope, &claim)
+        }
         ListKind::DirectoryRoleMembers => {
             let template = scope.and_then(|id| intake.later.role_templates.get(id).cloned());
             match template {

@@ -15,6 +15,10 @@ pub(super) struct Exchange {
     pub(super) url: String,
     pub(super) status: u64,
     pub(super) time: Option<Timestamp>,
+    /// Why the answer cannot be used, or why there is none, where whoever recorded it says so.
+    pub(super) error: Option<String>,
+    /// What keeps the list from being whole although this page could be read.
+    pub(super) gap: Option<String>,
 }
 
 /// How a list goes on.
@@ -41,19 +45,27 @@ pub(super) struct Answer {
     pub(super) notes: Vec<String>,
 }
 
-/// Reads a text that holds one JSON value or several after each other.
+/// Reads a text that holds one JSON value or several after each other, each with the line on which it begins.
 ///
 /// # Errors
 /// If the text is no JSON, with line and column.
-pub(super) fn values(file: &str, text: &str) -> Result<Vec<Value>, ImportError> {
+pub(super) fn values(file: &str, text: &str) -> Result<Vec<(usize, Value)>, ImportError> {
     let broken = |line, column, reason| ImportError::Broken { file: file.to_owned(), line, column, reason };
     let mut values = Vec::new();
-    for value in serde_json::Deserializer::from_str(text).into_iter::<Value>() {
+    let mut stream = serde_json::Deserializer::from_str(text).into_iter::<Value>();
+    let (mut line, mut counted) = (1, 0);
+    while let Some(value) = stream.next() {
         let value = value.map_err(|error| {
             let way_out = if error.is_eof() { "the file ends early; export it again" } else { "it is not JSON" };
             broken(error.line(), error.column().max(1), format!("{way_out} ({error})"))
         })?;
-        values.push(value);
+        let end = stream.byte_offset();
+        let own = text.get(counted..end).unwrap_or_default();
+        let blank = own.len() - own.trim_start().len();
+        let begin = line + own.get(..blank).unwrap_or_default().matches('\n').count();
+        line += own.matches('\n').count();
+        counted = end;
+        values.push((begin, value));
         if values.len() > VALUES_MAX {
             return Err(ImportError::Limit { file: file.to_owned(), what: "the number of JSON values", limit: VALUES_MAX as u64 });
         }
@@ -101,7 +113,9 @@ fn recorded(value: &Value) -> Option<Exchange> {
         other => other.as_u64().unwrap_or(0),
     });
     let stated = value.get("time").and_then(instant);
-    Some(Exchange { method, url, status, time: stated.or_else(|| date_header(response)) })
+    let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
+    let (error, gap) = (text(response.get("error")), text(value.get("gap")));
+    Some(Exchange { method, url, status, time: stated.or_else(|| date_header(response)), error, gap })
 }
 
 fn instant(value: &Value) -> Option<Timestamp> {

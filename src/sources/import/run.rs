@@ -49,9 +49,13 @@ fn take_file(intake: &mut Intake<'_>, file: &InputFile, lists: &mut Lists, tally
         Err(error) => return Err(error),
     };
     let mut unrecorded = Vec::new();
-    for answer in values.into_iter().flat_map(page::answers) {
+    // Where answers stand on lines of their own, the line says which one it is.
+    let many = values.len() > 1 || file.label.strip_suffix(".jsonl").is_some();
+    let answers = values.into_iter().flat_map(|(line, value)| page::answers(value).into_iter().map(move |answer| (line, answer)));
+    for (line, answer) in answers {
         let listed = answer.exchange.is_none() && !answer.is_query && answer.is_list;
-        take_answer(intake, &file.label, &answer, lists, tally);
+        let label = if many { format!("{}:{line}", file.label) } else { file.label.clone() };
+        take_answer(intake, &label, &answer, lists, tally);
         let grants = std::mem::take(&mut intake.grants);
         if listed {
             unrecorded.extend(grants);
@@ -76,7 +80,7 @@ fn take_answer(intake: &mut Intake<'_>, file: &str, answer: &Answer, lists: &mut
         tally.note(note.clone());
     }
     if let Some(exchange) = exchange {
-        if !(200..400).contains(&exchange.status) {
+        if exchange.error.is_some() || !(200..400).contains(&exchange.status) {
             return denied::take(intake, exchange, &asked, lists, tally);
         }
         if !is_read(exchange) {
@@ -174,7 +178,8 @@ fn push_pages(intake: &mut Intake<'_>, answer: &Answer, asked: &Asked, read: &Re
     let lost = read.lost;
     let gap = (lost > 0).then(|| format!("{lost} of the objects in {} could not be read", intake.origin.file));
     if let Asked::List { kind, scope, narrowed } = asked {
-        let gap = gap.or_else(|| (!answer.is_list).then(|| format!("the answer in {} holds no list", intake.origin.file)));
+        let said = answer.exchange.as_ref().and_then(|exchange| exchange.gap.clone());
+        let gap = gap.or(said).or_else(|| (!answer.is_list).then(|| format!("the answer in {} holds no list", intake.origin.file)));
         let source = intake.source(kind.source());
         let url = answer.exchange.as_ref().map(|exchange| exchange.url.clone());
         let unproved = match narrowed {

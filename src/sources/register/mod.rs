@@ -10,12 +10,14 @@
 //! - `declare`: the forms, and rows checked against the schema
 //! - `attest`: who vouches, the evidence, claims of completeness
 //! - `pal`: the attestation file that the holder of a Partner Admin Link makes
+//! - `insights`: exports of Partner Center
 //! - `fill`: checked rows to facts
 
 mod attest;
 mod csv;
 mod declare;
 mod fill;
+mod insights;
 mod pal;
 pub(in crate::sources) mod yaml;
 
@@ -305,7 +307,12 @@ fn parse(
 ) -> Option<RegisterText> {
     let name = file_name.to_lowercase();
     let parsed = if [".csv", ".tsv", ".txt"].iter().any(|end| name.ends_with(end)) {
-        csv::parse(text, file, diagnostics)
+        match csv::parse(text, file, diagnostics) {
+            parsed if declaration.form.entity() == "PartnerAttribution" && insights::is_insights(&parsed) => {
+                insights::rows(&parsed, diagnostics)
+            }
+            parsed => parsed,
+        }
     } else {
         let node = yaml::parse(text, file, "register").map_err(|error| diagnostics.push(error)).ok()?;
         match declaration.form {

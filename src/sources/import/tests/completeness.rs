@@ -166,3 +166,57 @@ fn members_of_groups_and_roles_come_with_their_request() {
     let ty = snapshot.schema().entity_named("DirectoryRoleAssignment").unwrap().id;
     assert_eq!(snapshot.extent(ty).count(), 1);
 }
+
+#[test]
+fn what_a_collector_says_of_its_answers_counts() {
+    let whole = exchange(USERS, 200, r#"{"value":[{"id":"u1","userType":"Member"}]}"#);
+    let said = whole.replacen("\"time\"", "\"gap\":\"changed while paging, 3 times in a row\",\"time\"", 1);
+    let (snapshot, _) = arm(&[("u.json", &said)], &ImportOptions::default());
+    assert_eq!(extent(&snapshot, "User"), "u1 (open: changed while paging, 3 times in a row)");
+    let cut = whole.replacen("\"status\":200", "\"status\":200,\"error\":\"given up after 8 tries: cut off\"", 1);
+    let (snapshot, _) = arm(&[("u.json", &cut)], &ImportOptions::default());
+    assert_eq!(extent(&snapshot, "User"), " (open: given up after 8 tries: cut off)");
+}
+
+#[test]
+fn hidden_members_keep_a_list_open() {
+    let group = "90000001-0000-4000-8000-000000000000";
+    let of = |visibility: &str| {
+        let body = format!(r#"{{"value":[{{"id":"{group}","securityEnabled":true,"visibility":{visibility}}}]}}"#);
+        let groups = exchange("https://graph.microsoft.com/v1.0/groups?$select=id", 200, &body);
+        let members = exchange(&format!("https://graph.microsoft.com/v1.0/groups/{group}/members"), 200, r#"{"value":[{"id":"u1"}]}"#);
+        let (snapshot, _) = arm(&[("g.json", &groups), ("m.json", &members)], &ImportOptions::default());
+        list(&snapshot, "Group", group, "members")
+    };
+    assert_eq!(of("null"), "u1 (whole)");
+    assert_eq!(of("\"HiddenMembership\""), "u1 (open: the group hides its members from whoever lacks Member.Read.Hidden)");
+}
+
+#[test]
+fn a_setting_that_was_refused_says_why() {
+    let organization = exchange(
+        "https://graph.microsoft.com/v1.0/organization",
+        200,
+        &format!(r#"{{"value":[{{"id":"{TENANT}","verifiedDomains":[]}}]}}"#),
+    );
+    let refused = exchange("https://graph.microsoft.com/v1.0/policies/authorizationPolicy", 403, "{}");
+    let (snapshot, _) = arm(&[("o.json", &organization), ("p.json", &refused)], &ImportOptions::default());
+    assert_eq!(cell(&snapshot, "Tenant", TENANT, "guest_invite_policy"), "unknown: denied: needs Policy.Read.All");
+}
+
+#[test]
+fn answers_on_lines_are_cited_by_their_line() {
+    let lines = format!(
+        "{}\n{}\n",
+        exchange(USERS, 200, r#"{"value":[]}"#),
+        exchange(LIST, 200, &format!(r#"{{"value":[{}]}}"#, assignment(SUB, "r1", "p1", "")).replace('\n', " "))
+    );
+    let (records, _) = records_of(import_arm, &[("a.jsonl", &lines)], &ImportOptions::default()).unwrap();
+    let cited: Vec<&str> = records
+        .sources
+        .iter()
+        .filter(|source| source.name == "arm:roleAssignments")
+        .filter_map(|source| source.location.as_deref())
+        .collect();
+    assert_eq!(cited, ["a.jsonl:2"]);
+}

@@ -1,0 +1,129 @@
+//! Which operations are asked.
+
+use std::collections::BTreeSet;
+
+use thiserror::Error;
+
+use super::operation::Operation;
+use crate::text::did_you_mean;
+
+/// What is read, as far as it was chosen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Choice {
+    operations: BTreeSet<Operation>,
+}
+
+/// A read that nobody knows.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("there is no read `{name}`{hint}")]
+pub struct ChoiceError {
+    name: String,
+    hint: String,
+}
+
+impl Default for Choice {
+    /// Everything.
+    fn default() -> Self {
+        Self { operations: Operation::ALL.into_iter().collect() }
+    }
+}
+
+impl Choice {
+    /// Chooses by name: those of `only` or all, without those of `skip`.
+    ///
+    /// # Errors
+    /// For a name that no read has.
+    pub fn named(only: &[String], skip: &[String]) -> Result<Self, ChoiceError> {
+        let mut choice = if only.is_empty() { Self::default() } else { Self { operations: operations(only)? } };
+        for operation in operations(skip)? {
+            choice.operations.remove(&operation);
+        }
+        Ok(choice)
+    }
+
+    /// Keeps what gives the facts that the schema says come from these reads.
+    #[must_use]
+    pub fn for_reads<'a>(self, apis: impl IntoIterator<Item = &'a str>) -> Self {
+        let apis: BTreeSet<&str> = apis.into_iter().map(str::trim).collect();
+        let operations = self.operations.into_iter().filter(|operation| apis.iter().any(|api| operation.serves(api)));
+        Self { operations: operations.collect() }
+    }
+
+    /// Tells whether an operation was chosen.
+    #[must_use]
+    pub fn holds(&self, operation: Operation) -> bool {
+        self.operations.contains(&operation)
+    }
+
+    /// Returns what is asked, in order: what was chosen, and what says of what it is asked.
+    #[must_use]
+    pub fn asked(&self) -> Vec<Operation> {
+        let mut asked = self.operations.clone();
+        // Who the directory is has to be known for anything to be told apart from other directories.
+        asked.extend([Operation::Organization]);
+        let mut open: Vec<Operation> = asked.iter().copied().collect();
+        while let Some(operation) = open.pop() {
+            if let Some(parent) = operation.parent().filter(|parent| asked.insert(*parent)) {
+                open.push(parent);
+            }
+        }
+        Operation::ALL.into_iter().filter(|operation| asked.contains(operation)).collect()
+    }
+}
+
+fn operations(names: &[String]) -> Result<BTreeSet<Operation>, ChoiceError> {
+    let mut found = BTreeSet::new();
+    for name in names {
+        let meant: Vec<Operation> = Operation::ALL.into_iter().filter(|operation| is_named(*operation, name)).collect();
+        if meant.is_empty() {
+            let known = Operation::ALL.map(Operation::name);
+            let near = did_you_mean(name, known).map(|near| format!("; did you mean `{near}`?"));
+            let hint = near.unwrap_or_else(|| {
+                let known: BTreeSet<&str> = known.into_iter().collect();
+                format!("; there are {}", known.into_iter().collect::<Vec<_>>().join(", "))
+            });
+            return Err(ChoiceError { name: name.clone(), hint });
+        }
+        found.extend(meant);
+    }
+    Ok(found)
+}
+
+/// A read may be named without its service.
+fn is_named(operation: Operation, name: &str) -> bool {
+    let full = operation.name();
+    full.eq_ignore_ascii_case(name) || full.split_once(':').is_some_and(|(_, short)| short.eq_ignore_ascii_case(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_something_depends_on_is_asked_too() {
+        let choice = Choice::named(&["groups/members".to_owned()], &[]).unwrap();
+        assert_eq!(choice.asked(), [Operation::Organization, Operation::Groups, Operation::GroupMembers]);
+        assert!(!choice.holds(Operation::Groups));
+        let choice = Choice::named(&[], &["arm:roleAssignments".to_owned()]).unwrap();
+        assert!(!choice.asked().contains(&Operation::GroupRoleAssignments));
+        let error = Choice::named(&["arm:roleAssignment".to_owned()], &[]).unwrap_err();
+        assert_eq!(error.to_string(), "there is no read `arm:roleAssignment`; did you mean `arm:roleAssignments`?");
+    }
+
+    #[test]
+    fn a_footprint_chooses_what_serves_it() {
+        let choice = Choice::default().for_reads(["billing:billingSubscriptions", " graph:users"]);
+        assert_eq!(
+            choice.asked(),
+            [
+                Operation::Organization,
+                Operation::BillingAccounts,
+                Operation::Aliases,
+                Operation::Users,
+                Operation::DeletedUsers,
+                Operation::CommerceSubscriptions,
+                Operation::BillingSubscriptions
+            ]
+        );
+    }
+}

@@ -1,0 +1,128 @@
+//! What the caller may read: one request for each operation, or a few where it is asked of many things.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value as Json;
+
+use super::choice::Choice;
+use super::operation::{Operation, Per};
+use super::run::{Whose, parent};
+use crate::sources::azure::address::address;
+use crate::sources::azure::client::{Attempt, ReadClient, ReadFailure};
+
+/// Of how many things an operation is asked.
+const SAMPLE: usize = 3;
+
+/// What became of a probe.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Access {
+    /// The service answered.
+    Allowed,
+    /// The service refused, with its reason; on how many of those that were asked.
+    Denied {
+        /// What the service said.
+        reason: String,
+    },
+    /// Neither: the service did not answer, or there was nothing to ask of.
+    Unknown {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// An operation that was tried.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Probed {
+    /// The operation.
+    pub operation: Operation,
+    /// The worst of what was found.
+    pub access: Access,
+    /// On how many things it was tried.
+    pub n_tried: usize,
+    /// On how many of those it was allowed.
+    pub n_allowed: usize,
+    /// How many things there are, as far as the first page tells.
+    pub n_known: usize,
+}
+
+/// Tries each operation that was chosen, and those they depend on.
+pub async fn probe(client: &ReadClient, whose: &Whose, choice: &Choice) -> Vec<Probed> {
+    let mut parents: BTreeMap<Operation, Vec<String>> = BTreeMap::new();
+    let mut probed = Vec::new();
+    for operation in choice.asked() {
+        let of = match operation.parent() {
+            None => vec![String::new()],
+            Some(parent) => parents.get(&parent).cloned().unwrap_or_default(),
+        };
+        let mut one =
+            Probed { operation, access: Access::Unknown { reason: nothing(operation) }, n_tried: 0, n_allowed: 0, n_known: of.len() };
+        for of in sample(&of) {
+            let access = try_one(client, whose, operation, of, &mut parents).await;
+            one.n_tried += 1;
+            one.n_allowed += usize::from(access == Access::Allowed);
+            // What is denied anywhere is denied; what is unknown anywhere is not known to be allowed.
+            if one.n_tried == 1 || rank(&access) > rank(&one.access) {
+                one.access = access;
+            }
+        }
+        probed.push(one);
+    }
+    probed
+}
+
+fn rank(access: &Access) -> u8 {
+    match access {
+        Access::Allowed => 0,
+        Access::Unknown { .. } => 1,
+        Access::Denied { .. } => 2,
+    }
+}
+
+fn nothing(operation: Operation) -> String {
+    let what = match operation.per() {
+        Per::Directory => "answer",
+        Per::ManagementGroup => "management group",
+        Per::Subscription => "subscription of this directory",
+        Per::ResourceGroup => "resource group",
+        Per::BillingAccount => "billing account",
+        Per::Group => "group",
+        Per::DirectoryRole => "activated directory role",
+    };
+    format!("no {what} is in sight to try it on")
+}
+
+/// The first, the middle and the last.
+fn sample(of: &[String]) -> Vec<&String> {
+    if of.len() <= SAMPLE {
+        return of.iter().collect();
+    }
+    [0, of.len() / 2, of.len() - 1].into_iter().filter_map(|at| of.get(at)).collect()
+}
+
+async fn try_one(
+    client: &ReadClient,
+    whose: &Whose,
+    operation: Operation,
+    of: &str,
+    parents: &mut BTreeMap<Operation, Vec<String>>,
+) -> Access {
+    let (path, query) = operation.request(of, &whose.tenant);
+    let place = address(client.cloud().origin(operation.service()), &path, &query);
+    let Attempt { answer, failure, .. } = client.attempt(operation.service(), operation.question(), &place, None, None).await;
+    match (answer, failure) {
+        (_, Some(ReadFailure::SignIn(reason) | ReadFailure::Refused(reason))) => Access::Denied { reason },
+        (_, Some(failure)) => Access::Unknown { reason: failure.to_string() },
+        (Some(got), None) => match got.status {
+            200..300 => {
+                let items = got.body.as_ref().and_then(|body| body.get("value")).and_then(Json::as_array);
+                let named = items.into_iter().flatten().filter_map(|item| parent(operation, item, &whose.tenant));
+                parents.entry(operation).or_default().extend(named);
+                Access::Allowed
+            }
+            404 if !operation.is_list() => Access::Allowed,
+            401 | 403 => Access::Denied { reason: got.reason() },
+            _ => Access::Unknown { reason: got.reason() },
+        },
+        (None, None) => Access::Unknown { reason: "no answer".to_owned() },
+    }
+}

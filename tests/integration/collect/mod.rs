@@ -1,0 +1,11 @@
+//! Collection: against a tenant in memory with a clock that is simulated, and the program against a local server.
+
+mod equal;
+mod faults;
+mod paging;
+mod program;
+mod replay;
+mod resume;
+mod scale;
+mod service;
+mod storm;

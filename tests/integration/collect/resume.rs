@@ -1,0 +1,75 @@
+//! Killed at any moment, a collection goes on where it was.
+
+use std::fs::{self, OpenOptions};
+use std::sync::atomic::Ordering;
+
+use jiff::Timestamp;
+use tenet::sources::azure::Received;
+
+use super::service::{Calm, Passed, Service, Simulated, Weather, collected, contoso, evidence};
+
+/// After so many requests nobody is answered any more.
+#[derive(Debug)]
+struct Ending(u64);
+
+impl Weather for Ending {
+    fn between(&mut self, _: &str, _: Timestamp, answer: &mut dyn FnMut() -> Received) -> Passed {
+        match self.0.checked_sub(1) {
+            Some(left) => {
+                self.0 = left;
+                Passed::Answer(answer())
+            }
+            None => Passed::Held,
+        }
+    }
+}
+
+#[test]
+fn killed_at_a_hundred_points_and_resumed_the_evidence_is_the_same() {
+    let whole = tempfile::tempdir().unwrap();
+    let clock = Simulated::new(1);
+    let service = Service::new(contoso(3), Box::new(Calm), &clock);
+    let calm = collected(whole.path(), false, &service, &clock).unwrap();
+    let n_requests = service.n_requests.load(Ordering::SeqCst);
+    let (_, files) = evidence(whole.path());
+    let n_points: u64 = std::env::var("TENET_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(100);
+    let mut most = 0;
+    for point in 0..n_points {
+        let at = point * n_requests / n_points + point % 3;
+        let scratch = tempfile::tempdir().unwrap();
+        let folder = scratch.path().join("work");
+        let clock = Simulated::new(1);
+        let first = Service::new(contoso(3), Box::new(Ending(at.min(n_requests - 1))), &clock);
+        assert!(collected(&folder, false, &first, &clock).is_none(), "not killed at {at}");
+        // A line that was being written when the machine failed is torn somewhere.
+        let journal = folder.join("answers.journal");
+        let size = fs::metadata(&journal).unwrap().len();
+        if point % 2 == 1 {
+            OpenOptions::new().write(true).open(&journal).unwrap().set_len(size - (point * 7).min(size)).unwrap();
+        }
+        let clock = Simulated::new(1);
+        let second = Service::new(contoso(3), Box::new(Calm), &clock);
+        let resumed = collected(&folder, true, &second, &clock).unwrap();
+        assert_eq!(resumed.gaps, calm.gaps, "killed at {at}");
+        assert_eq!(evidence(&folder).1, files, "killed at {at}");
+        // What failed, what was under way and what was torn is read again, and the check of a list of several pages begins anew.
+        let sent = at.min(n_requests - 1) + second.n_requests.load(Ordering::SeqCst);
+        most = most.max(sent.saturating_sub(n_requests));
+    }
+    println!("{n_points} kills of a collection of {n_requests} requests: at most {most} requests more than without");
+}
+
+#[test]
+fn a_collection_of_something_else_is_not_gone_on_with() {
+    use super::service::whose;
+    use tenet::sources::collect::{Journal, Whose};
+    let scratch = tempfile::tempdir().unwrap();
+    drop(Journal::open(scratch.path(), true, &whose()).unwrap());
+    let other = Whose { tenant: "c0a70500-0000-4000-8000-000000000002".to_owned(), ..whose() };
+    let refused = Journal::open(scratch.path(), true, &other).unwrap_err().to_string();
+    assert!(refused.contains("has the directory c0a70500-0000-4000-8000-000000000001"), "{refused}");
+    let held = Journal::open(scratch.path(), true, &whose()).unwrap();
+    let refused = Journal::open(scratch.path(), true, &whose()).unwrap_err().to_string();
+    assert!(refused.contains("another collection is writing here"), "{refused}");
+    drop(held);
+}
