@@ -14,7 +14,7 @@ use tenet::remedy::plan::{Approvals, Digests, Plan, Undo};
 use tenet::remedy::undo::{Back, undo_plan};
 use tenet::snapshot::Snapshot;
 use tenet::sources::azure::AzureRequests;
-use tenet::sources::azure::memory::{MemoryTarget, MemoryTenant, RecordedPage};
+use tenet::sources::azure::memory::{Caller, Grant, MemoryTarget, MemoryTenant, RecordedPage};
 use tenet::sources::plan_file::{PlanFile, encode_plan};
 
 use super::fake::Hands;
@@ -24,7 +24,8 @@ use crate::overlay::Random;
 use crate::remedies::request;
 use crate::tenant::{Tenant, Verdicts};
 
-const ADMIN: &str = "ad000000-0000-4000-8000-000000000000";
+/// Harper, a person of the directory, applies: what is made anew names her.
+const HARPER: &str = "a0000007-0000-4000-8000-000000000000";
 
 /// The recorded answers with changes by chance.
 fn changed(seed: u64) -> Vec<RecordedPage> {
@@ -73,7 +74,7 @@ fn planned(fixture: &Tenant, snapshot: &Snapshot) -> (Scan, Plan) {
         let scan = scan(policies, snapshot, options).unwrap();
         let mut asked = request(policies, snapshot, options, &scan);
         asked.bind = &AzureRequests;
-        asked.principal = Some(ADMIN.to_owned());
+        asked.principal = Some(HARPER.to_owned());
         asked.tenant = "c0a70500-0000-4000-8000-000000000001".to_owned();
         let plan = make_plan(&asked).unwrap().plan;
         (scan, plan)
@@ -121,8 +122,9 @@ fn generated_tenants_are_mended_once_and_taken_back() {
         n_steps += plan.steps.len();
         let plan = file(plan);
         let clock = Hands::at(plan.plan.created);
-        let tenant = MemoryTenant::from_answers(&pages).unwrap();
-        let mut target = MemoryTarget::new(tenant, "admin", &clock);
+        let mut tenant = MemoryTenant::from_answers(&pages).unwrap();
+        tenant.add_caller("harper", Caller { object_id: HARPER.to_owned(), grants: Grant::everything() });
+        let mut target = MemoryTarget::new(tenant, "harper", &clock);
         let folder = tempfile::tempdir().unwrap();
         let report =
             run(&plan, &folder.path().join("journal"), &mut target, &clock).unwrap_or_else(|refused| panic!("seed {seed}: {refused:?}"));
@@ -137,7 +139,7 @@ fn generated_tenants_are_mended_once_and_taken_back() {
         assert!(matches!(again, Err(Refused::Gate(_)) | Ok(_)), "seed {seed}");
         assert_eq!(target.tenant().to_answers(clock.now_(), None), once, "seed {seed}");
         // Nothing is worse, and there is nothing left for the program but what waited for a person.
-        let between = imported(&fixture, &once);
+        let between = imported(&fixture, &target.tenant().to_answers(clock.now_(), Some(clock.now_())));
         let (scan_between, second) = planned(&fixture, &between);
         let odd = worse(&fixture, &before, &fixture.verdicts(&between, &scan_between));
         assert!(odd.is_empty(), "seed {seed}: {odd:#?}");
@@ -156,7 +158,7 @@ fn generated_tenants_are_mended_once_and_taken_back() {
             assert_eq!(report.ending, Ending::Complete, "seed {seed}");
         }
         if kept == 0 {
-            let undone = imported(&fixture, &target.tenant().to_answers(clock.now_(), None));
+            let undone = imported(&fixture, &target.tenant().to_answers(clock.now_(), Some(clock.now_())));
             let (scan_after, _) = planned(&fixture, &undone);
             let after = fixture.verdicts(&undone, &scan_after);
             let differs: Vec<_> = before.iter().filter(|(key, is)| after.get(*key) != Some(*is)).collect();
