@@ -56,6 +56,7 @@ impl Browser {
         });
         let made = browser.post("/session", &json!({ "capabilities": { "alwaysMatch": wanted } }));
         browser.session = made["sessionId"].as_str().expect("a session").to_owned();
+        browser.ask("timeouts", &json!({ "script": 110_000 }));
         Some(browser)
     }
 

@@ -11,10 +11,10 @@ use crate::model::Verdict;
 
 /// Findings told one by one, those that do not pass; and those that pass, of one rule. The rest is counted.
 const FINDINGS_MAX: usize = 10_000;
-const PASSES_MAX: usize = 60;
+const PASSES_MAX: usize = 15;
 /// Bytes of evidence of a whole page, which all findings share, and the least and the most of one finding.
-const PAGE_EVIDENCE_BYTES: usize = 200_000;
-const EVIDENCE_BYTES_MIN: usize = 150;
+const PAGE_EVIDENCE_BYTES: usize = 150_000;
+const EVIDENCE_BYTES_MIN: usize = 120;
 const EVIDENCE_BYTES_MAX: usize = 6_000;
 /// Conditions, missing facts, and registers, of one finding.
 const EXPECTED_MAX: usize = 3;
@@ -252,7 +252,14 @@ impl<'a> Teller<'a> {
             expected: expected.map(|line| Text::of(&line.text)).collect(),
             lines,
             lines_more,
-            missing: finding.missing.iter().take(MISSING_MAX).map(lack).collect(),
+            // One that stands in the summary already is not said twice.
+            missing: finding
+                .missing
+                .iter()
+                .take(MISSING_MAX)
+                .filter(|_| finding.missing.len() > 1 || finding.message.is_some())
+                .map(lack)
+                .collect(),
             missing_more: finding.missing.len().saturating_sub(MISSING_MAX),
             attested: attested(&finding.attested),
             remedy: finding.remedy.as_deref().map(Text::of),
