@@ -120,5 +120,5 @@ fn put(global: &Global, to: &Output, make: Make<'_>, check: &dyn Fn() -> anyhow:
 
 fn rendering(output: &Output) -> Rendering<'static> {
     let lines = output.file.is_none() && std::io::stdout().is_terminal();
-    Rendering { table: TableStyle { lines, width: if lines { 120 } else { 160 } }, surroundings: None, since: None }
+    Rendering { table: TableStyle { lines, width: if lines { 120 } else { 160 } }, surroundings: None }
 }

@@ -34,7 +34,7 @@ pub use document::{
 pub use escape::{plain, plain_json, plain_lines, shorten};
 pub use explanation::{explain_rule, explain_verdict};
 pub use formats::{Format, Rendering, write_report};
-pub use html::{Since, Surroundings};
+pub use html::Surroundings;
 pub use ledger::{Fresh, Ledger, Line, Stand};
 pub use plan::{render_advice, render_plan};
 pub use previous::{PreviousError, PreviousFinding, PreviousResult, PreviousRun, PreviousSubject, read_previous};

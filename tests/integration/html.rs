@@ -20,7 +20,7 @@ const TABLE: TableStyle = TableStyle { lines: false, width: 160 };
 /// Writes the page of a result.
 fn page(result: &ResultDocument, surroundings: Option<Surroundings<'_>>) -> String {
     let mut bytes = Vec::new();
-    write_report(Format::Html, result, Rendering { table: TABLE, surroundings, since: None }, &mut bytes).unwrap();
+    write_report(Format::Html, result, Rendering { table: TABLE, surroundings }, &mut bytes).unwrap();
     String::from_utf8(bytes).unwrap()
 }
 

@@ -21,7 +21,7 @@ use std::io::{self, Write};
 
 use annotations::Service;
 
-use super::html::{self, Since, Surroundings};
+use super::html::{self, Surroundings};
 use super::saved::ResultSource;
 use super::stream::write_again;
 use super::table::{TableStyle, table_again};
@@ -105,8 +105,6 @@ pub struct Rendering<'a> {
     pub table: TableStyle,
     /// The snapshot, for reports with pictures; without it they say that there are none.
     pub surroundings: Option<Surroundings<'a>>,
-    /// What has changed since a baseline.
-    pub since: Option<&'a Since>,
 }
 
 /// Writes a report.
@@ -126,6 +124,6 @@ pub fn write_report(format: Format, result: &dyn ResultSource, rendering: Render
         Format::Azure => annotations::write(Service::Azure, result, output),
         Format::Ocsf => ocsf::write(result, output),
         Format::Oscal => oscal::write(result, output),
-        Format::Html => html::write(result, rendering.surroundings, rendering.since, output),
+        Format::Html => html::write(result, rendering.surroundings, output),
     }
 }

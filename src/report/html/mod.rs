@@ -25,20 +25,14 @@ mod text;
 use std::io::{self, Write};
 
 use super::saved::ResultSource;
-pub use page::Since;
 pub use surroundings::Surroundings;
 
 /// Writes the page.
 ///
 /// # Errors
 /// What `output` says, and what reading says.
-pub(super) fn write(
-    result: &dyn ResultSource,
-    surroundings: Option<Surroundings<'_>>,
-    since: Option<&Since>,
-    output: &mut dyn Write,
-) -> io::Result<()> {
-    let page = page::Page::of(result, surroundings, since)?;
+pub(super) fn write(result: &dyn ResultSource, surroundings: Option<Surroundings<'_>>, output: &mut dyn Write) -> io::Result<()> {
+    let page = page::Page::of(result, surroundings)?;
     output.write_all(page.written()?.as_bytes())?;
     output.write_all(b"\n")
 }

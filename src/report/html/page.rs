@@ -1,11 +1,11 @@
 //! The page: everything it shows, in the order in which it shows it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use askama::Template;
 
-use super::super::document::{ResultDocument, RuleResult};
+use super::super::document::{FindingResult, ResultDocument, RuleResult};
 use super::super::graph::SVG_STYLE;
 use super::super::saved::ResultSource;
 use super::findings::{Group, Naming, Picture, Subscriptions, Teller, place_of, rule_anchor};
@@ -13,24 +13,54 @@ use super::head::{Attested, AttestedLine, CountLine, Outcome, UnreadLine, Waiver
 use super::overview::{Heat, HeatMap, PartnerMap, partner_map};
 use super::surroundings::{Drawing, Surroundings};
 use super::text::{Text, csp_hash};
+use crate::model::Verdict;
 
 /// The style and the script of the page. The script is a section of raw text for HTML and for XML alike.
 const STYLE: &str = include_str!("../../../templates/report.css");
 const SCRIPT: &str = include_str!("../../../templates/report.js");
 
-/// What has changed since an earlier result: findings in words.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Since {
-    /// Which result it is compared with.
-    pub baseline: String,
+/// What has changed since the result of `--baseline`: as the findings and the history of a result tell it.
+#[derive(Default)]
+struct Since {
     /// Findings that were not there.
-    pub new: Vec<String>,
-    /// Findings that are gone.
-    pub fixed: Vec<String>,
+    new: Vec<String>,
     /// Findings that were gone and are back.
-    pub reopened: Vec<String>,
+    reopened: Vec<String>,
+    /// Findings of this or an earlier result that are gone, with the instant at which they last failed.
+    fixed: Vec<String>,
     /// Findings that are still there.
-    pub still: usize,
+    still: usize,
+    /// Keys that failed and were fixed before.
+    past: BTreeSet<String>,
+}
+
+impl Since {
+    /// Begins with the history of a result; nothing if it was compared with none.
+    fn begin(head: &ResultDocument) -> Option<Self> {
+        head.run.asked.baseline.as_ref()?;
+        let past = head.history.iter().filter(|past| past.fixed).map(|past| past.key.clone()).collect();
+        Some(Self { past, ..Self::default() })
+    }
+
+    fn note(&mut self, finding: &FindingResult) {
+        if finding.verdict != Verdict::Fail {
+            return;
+        }
+        let reopened = self.past.remove(&finding.key);
+        if finding.since.is_some() {
+            self.still += 1;
+            return;
+        }
+        let subject = finding.subject.as_ref().map_or("subjects nobody has seen", |subject| subject.name.as_str());
+        let line = format!("{} {}: {subject}", finding.rule, finding.requirement.as_deref().unwrap_or("-"));
+        if reopened { self.reopened.push(line) } else { self.new.push(line) }
+    }
+
+    /// What is in the history and fails no longer.
+    fn end(&mut self, head: &ResultDocument) {
+        let gone = head.history.iter().filter(|past| self.past.contains(&past.key));
+        self.fixed = gone.map(|past| format!("{}, last failed {}", past.key.replace('|', " "), past.last)).collect();
+    }
 }
 
 /// A heading and what stands under it.
@@ -93,7 +123,7 @@ pub(super) struct Page {
 }
 
 impl Page {
-    pub(super) fn of(result: &dyn ResultSource, surroundings: Option<Surroundings<'_>>, since: Option<&Since>) -> io::Result<Self> {
+    pub(super) fn of(result: &dyn ResultSource, surroundings: Option<Surroundings<'_>>) -> io::Result<Self> {
         let head = result.head();
         let (mut naming, mut drawing, mut attested) = (Naming::default(), Drawing::default(), Attested::default());
         result.findings(&mut |finding| {
@@ -111,12 +141,19 @@ impl Page {
         let n_findings = verdicts.fail + verdicts.waived + verdicts.unknown + verdicts.pending;
         let mut teller = Teller::new(&subscriptions, surroundings, pictures, n_findings);
         let mut heat = Heat::default();
+        let mut since = Since::begin(head);
         result.findings(&mut |finding| {
             heat.note(finding, subscriptions.of(finding.subject.as_ref(), surroundings));
             let waiver = head.waiver_of(finding).map(|waiver| Text::of(&format!("until {}: {}", waiver.until, waiver.because)));
             teller.note(finding, waiver);
+            if let Some(since) = &mut since {
+                since.note(finding);
+            }
             Ok(())
         })?;
+        if let Some(since) = &mut since {
+            since.end(head);
+        }
         let groups = teller.groups(&head.rules);
         let (unread, unread_more) = unread(&head.unread);
         let (attested, attested_more) = attested.lines();
@@ -136,9 +173,9 @@ impl Page {
             unread_more,
             n_unknown: verdicts.unknown,
             problems: head.problems.iter().map(|problem| Text::of(problem)).collect(),
-            baseline: since.map(|since| Text::of(&since.baseline)),
-            changes: since.map_or_else(Vec::new, changes),
-            still: since.map_or(0, |since| since.still),
+            baseline: head.run.asked.baseline.as_ref().map(|digest| Text::of(&format!("the result with sha256:{digest}"))),
+            changes: since.as_ref().map_or_else(Vec::new, changes),
+            still: since.as_ref().map_or(0, |since| since.still),
             waivers: waivers(head),
             attested,
             attested_more,

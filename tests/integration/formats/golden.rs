@@ -9,7 +9,7 @@ use tenet::report::{Format, Rendering, ResultSource, SavedResult, TableStyle, wr
 use super::sample::sample;
 
 /// How reports to files are drawn.
-pub(super) const PLAIN: Rendering = Rendering { table: TableStyle { lines: false, width: 160 } };
+pub(super) const PLAIN: Rendering<'static> = Rendering { table: TableStyle { lines: false, width: 160 }, surroundings: None };
 
 pub(super) fn rendered(format: Format, result: &dyn ResultSource) -> String {
     let mut bytes = Vec::new();

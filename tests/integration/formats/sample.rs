@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tenet::evaluate::{Truth, WaiverState};
 use tenet::model::{RuleSeverity, Verdict};
 use tenet::report::{
-    AttestedBy, Captured, Counts, EvidenceItem, ExplanationLine, FindingResult, FixResult, Missing, RESULT_FORMAT, ResultDocument,
+    Asked, AttestedBy, Captured, Counts, EvidenceItem, ExplanationLine, FindingResult, FixResult, Missing, RESULT_FORMAT, ResultDocument,
     RuleResult, RuleSource, RunIdentity, Subject, Summary, Unread, WaiverOutcome, WaiverResult,
 };
 
@@ -29,6 +29,7 @@ pub(crate) fn finding(rule: &str, requirement: Option<&str>, subject: Option<Sub
         applicability: requirement.is_none() && verdict == Verdict::Unknown,
         waived: false,
         waiver: None,
+        since: None,
         severity: RuleSeverity::High,
         blocking: true,
         due: None,
@@ -123,6 +124,7 @@ fn rule(id: &str, title: &str, findings: &[FindingResult]) -> RuleResult {
     own.iter().for_each(|finding| verdicts.count(finding.standing()));
     RuleResult {
         id: id.to_owned(),
+        was: Vec::new(),
         pack: text("base"),
         title: title.to_owned(),
         severity: own.first().map_or(RuleSeverity::Low, |finding| finding.severity),
@@ -163,12 +165,15 @@ fn waiver(state: WaiverOutcome, until: &str, because: &str, fails: usize) -> Wai
         rule: "ONE-1".to_owned(),
         requirement: None,
         state,
+        from: None,
         until: until.to_owned(),
+        ends: format!("{until}T24:00:00Z"),
         because: because.to_owned(),
         approved_by: vec!["governance-board".to_owned()],
         ticket: text("GOV-17"),
         fails,
         subjects: fails,
+        findings: Vec::new(),
     }
 }
 
@@ -213,6 +218,7 @@ pub(crate) fn sample() -> ResultDocument {
             snapshot: text("sample.snapshot"),
             registers_digest: Some("ef".repeat(32)),
             rule_digests: BTreeMap::from([("base|ONE-1".to_owned(), "01".repeat(32))]),
+            asked: Asked::default(),
         },
         now: "2026-10-20T08:00:00Z".to_owned(),
         tenant: text("c0a70500-0000-4000-8000-000000000001"),
@@ -234,5 +240,6 @@ pub(crate) fn sample() -> ResultDocument {
             waiver(WaiverOutcome::Unmatched, "2026-12-31", "Nobody knows", 0),
         ],
         problems: vec!["two readings of one subscription differ".to_owned()],
+        history: Vec::new(),
     }
 }
