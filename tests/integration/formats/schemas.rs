@@ -184,7 +184,7 @@ fn csv_holds(text: &str, result: &Value, what: &str) {
     assert_eq!(rows.len(), findings(result).len(), "{what}");
     for (row, finding) in rows.iter().zip(findings(result)) {
         // A key outside of packs begins with `-`, which a spreadsheet would take for a formula.
-        assert_eq!(row[0].trim_start_matches('\''), *finding["key"].as_str().unwrap(), "{what}");
+        assert_eq!(row[0].trim_start_matches('\''), finding["key"].as_str().unwrap(), "{what}");
         assert_eq!(&row[7], finding["verdict"].as_str().unwrap(), "{what}");
     }
 }
