@@ -63,8 +63,8 @@ pub(super) fn run(global: &Global, args: &Docs) -> anyhow::Result<Exit> {
 fn shipped_tests(folder: &include_dir::Dir<'_>, files: &mut Vec<PolicyFile>) {
     for file in folder.files() {
         let path = file.path().to_string_lossy().replace('\\', "/");
-        if let (Some(module), Some(text)) = (path.strip_suffix(".tenet").filter(|path| path.ends_with(".test")), file.contents_utf8()) {
-            files.push(PolicyFile { name: format!("builtin:{path}"), path: module.to_owned(), text: text.to_owned() });
+        if let (Some(module), Some(text)) = (path.strip_suffix(".test.tenet").map(|path| format!("{path}.test")), file.contents_utf8()) {
+            files.push(PolicyFile { name: format!("builtin:{path}"), path: module, text: text.to_owned() });
         }
     }
     for inner in folder.dirs() {

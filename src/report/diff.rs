@@ -228,6 +228,9 @@ fn classify(before: Stand<'_>, after: Stand<'_>, old: &Ledger, key: &str) -> Opt
     }
 }
 
+/// Evaluates with the named inputs of the new side, and the others of the old one; none if that cannot be.
+pub type Swap<'s, E> = &'s mut dyn FnMut(&[Cause]) -> Result<Option<Ledger>, E>;
+
 impl Comparison {
     /// Counts what got worse.
     #[must_use]
@@ -240,7 +243,7 @@ impl Comparison {
     ///
     /// # Errors
     /// What `with` says.
-    pub fn explain<E>(&mut self, differs: &[Cause], with: &mut dyn FnMut(&[Cause]) -> Result<Option<Ledger>, E>) -> Result<(), E> {
+    pub fn explain<E>(&mut self, differs: &[Cause], with: Swap<'_, E>) -> Result<(), E> {
         let mut alone = Vec::new();
         let mut without = Vec::new();
         for cause in differs {

@@ -26,7 +26,7 @@ mod words;
 pub use catalogue::{ParameterLine, ReadLine, RulePage, catalogue_html, catalogue_markdown, rule_page};
 pub use comparison::{json_comparison, markdown_comparison, render_comparison};
 pub use diagnostics::{DiagnosticFormat, render_diagnostics};
-pub use diff::{Cause, Change, Class, Comparison, Why, compare};
+pub use diff::{Cause, Change, Class, Comparison, Swap, Why, compare};
 pub use document::{
     Asked, AttestedBy, Captured, Counts, EvidenceItem, ExplanationLine, FindingResult, FixResult, Missing, PastFinding, RESULT_FORMAT,
     ResultDocument, RuleResult, RuleSource, RunIdentity, Standing, Subject, Summary, Unread, WaiverOutcome, WaiverResult,

@@ -94,7 +94,7 @@ fn cells(global: &Global, args: &Add, root: &Path) -> anyhow::Result<Vec<(String
 /// Adds a row at the end of a YAML register, whose last key is `rows`.
 fn with_row(before: &str, cells: &[(String, String)]) -> anyhow::Result<String> {
     let is_key = |line: &str| !line.is_empty() && !line.starts_with([' ', '#', '-', '\t']);
-    let last = before.lines().filter(|line| is_key(line)).next_back().unwrap_or("");
+    let last = before.lines().rfind(|line| is_key(line)).unwrap_or("");
     let lists = before.lines().find(|line| line.trim_start().starts_with("- "));
     let indent = lists.map_or("  ", |line| line.get(..line.len() - line.trim_start().len()).unwrap_or("  "));
     let mut text = before.trim_end().to_owned();

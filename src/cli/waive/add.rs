@@ -35,7 +35,7 @@ pub(super) fn run(global: &Global, args: &Add) -> anyhow::Result<Exit> {
     let item = item(&compiled.policies, rule, requirement, &filter, from, args);
     let before = if path.exists() { std::fs::read_to_string(&path)? } else { String::new() };
     let text = with_item(&path, &before, &item)?;
-    replace(&repo, &mut files, &path, &text)?;
+    replace(&repo, &mut files, &path, &text);
     let compiled = recompile(global, &repo, &files)?;
     if let Some(waiver) =
         compiled.policies.waivers.iter().find(|waiver| compiled.sources.slice(waiver.span).contains(&quoted(&args.because)))
@@ -184,16 +184,15 @@ pub(super) fn canonical(path: &Path, text: &str) -> anyhow::Result<String> {
 }
 
 /// Puts the text of a file in place of what was read from it.
-pub(super) fn replace(repo: &Repo, files: &mut Vec<PolicyFile>, path: &Path, text: &str) -> anyhow::Result<()> {
+pub(super) fn replace(repo: &Repo, files: &mut Vec<PolicyFile>, path: &Path, text: &str) {
     let name = path.strip_prefix("./").unwrap_or(path).display().to_string();
     if let Some(file) = files.iter_mut().find(|file| file.name == name) {
         text.clone_into(&mut file.text);
-        return Ok(());
+        return;
     }
     let inner = path.strip_prefix(&repo.root).unwrap_or(path).with_extension("");
     let module = inner.to_string_lossy().replace('\\', "/");
     files.push(PolicyFile { name, path: module.trim_start_matches("./").to_owned(), text: text.to_owned() });
-    Ok(())
 }
 
 /// Checks the files as they would be; with an error nothing is written.

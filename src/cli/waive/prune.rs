@@ -26,7 +26,7 @@ pub(super) fn run(global: &Global, args: &Prune) -> anyhow::Result<Exit> {
     let changed = texts(&book, &pruned)?;
     let mut files = book.repo.policy_files(&[])?;
     for (path, text) in &changed {
-        replace(&book.repo, &mut files, path, text)?;
+        replace(&book.repo, &mut files, path, text);
     }
     recompile(global, &book.repo, &files)?;
     for entry in &pruned {
