@@ -13,8 +13,8 @@ use crate::model::Verdict;
 const FINDINGS_MAX: usize = 10_000;
 const PASSES_MAX: usize = 15;
 /// Bytes of evidence of a whole page, which all findings share, and the least and the most of one finding.
-const PAGE_EVIDENCE_BYTES: usize = 150_000;
-const EVIDENCE_BYTES_MIN: usize = 120;
+const PAGE_EVIDENCE_BYTES: usize = 110_000;
+const EVIDENCE_BYTES_MIN: usize = 100;
 const EVIDENCE_BYTES_MAX: usize = 6_000;
 /// Conditions, missing facts, and registers, of one finding.
 const EXPECTED_MAX: usize = 3;

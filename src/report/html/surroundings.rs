@@ -11,7 +11,7 @@ use crate::snapshot::{CellState, Snapshot};
 
 /// Pictures of one page, and their bytes.
 const PICTURES_MAX: usize = 40;
-const PICTURE_BYTES_MAX: usize = 70_000;
+const PICTURE_BYTES_MAX: usize = 45_000;
 
 /// The snapshot a result was made from, and the instant of the run.
 #[derive(Clone, Copy)]
