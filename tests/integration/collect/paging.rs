@@ -32,13 +32,13 @@ const PAGE: usize = 3;
 impl Moving {
     fn change(&self) {
         let mut left = self.left.lock().unwrap();
-        if *left == 0 || self.dice.random() % self.rate != 0 {
+        if *left == 0 || !self.dice.random().is_multiple_of(self.rate) {
             return;
         }
         *left -= 1;
         let mut items = self.items.lock().unwrap();
         let at = usize::try_from(self.dice.random()).unwrap_or(0) % items.len().max(1);
-        if self.dice.random() % 2 == 0 && items.len() > 1 {
+        if self.dice.random().is_multiple_of(2) && items.len() > 1 {
             items.remove(at);
         } else {
             items.insert(at, self.dice.random());
