@@ -192,7 +192,7 @@ fn hostile_names_stay_text() {
         "javascript:alert(1)",
     ];
     let long = "A<".repeat(32_768);
-    let name = |at: usize| if at % 50 == 0 { long.clone() } else { hostile[at % hostile.len()].to_owned() };
+    let name = |at: usize| if at.is_multiple_of(50) { long.clone() } else { hostile[at % hostile.len()].to_owned() };
     for (at, finding) in result.findings.iter_mut().enumerate() {
         if let Some(subject) = finding.subject.as_mut() {
             subject.name = name(at);

@@ -103,7 +103,7 @@ impl Walk<'_> {
         let tenant = snapshot.meta().tenant.clone();
         let home = tenant.as_deref().zip(snapshot.schema().entity_named("Tenant")).and_then(|(key, ty)| snapshot.find(ty.id, key));
         let Some(home) = home else {
-            self.picture.title = "Tenant".to_owned();
+            "Tenant".clone_into(&mut self.picture.title);
             self.picture.notes.push("the snapshot does not say which directory it describes".to_owned());
             return;
         };

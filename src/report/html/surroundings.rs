@@ -70,9 +70,10 @@ impl Surroundings<'_> {
 
 /// Returns the key of the subscription that a key of a scope lies in.
 pub(super) fn subscription_in(key: &str) -> Option<String> {
-    let rest = key.strip_prefix("/subscriptions/")?;
+    let rooms = ["/subscriptions/", "/commercesubscriptions/"];
+    let (room, rest) = rooms.iter().find_map(|room| Some((*room, key.strip_prefix(room)?)))?;
     let guid = rest.split('/').next().filter(|guid| !guid.is_empty())?;
-    Some(format!("/subscriptions/{guid}"))
+    Some(format!("{room}{guid}"))
 }
 
 /// How grave the findings of a subject are: the gravest severity that fails, fails, unknowns.

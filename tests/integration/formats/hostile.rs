@@ -98,7 +98,7 @@ fn name(n: usize, numbers: &mut Numbers) -> String {
         name.push_str(["", "a", " ", "ü", "'", "\n"][numbers.next(6)]);
         name.push_str(PIECES[numbers.next(PIECES.len())]);
     }
-    if n % LONG_EVERY == 0 {
+    if n.is_multiple_of(LONG_EVERY) {
         name = name.repeat(LONG_BYTES / name.len() + 1);
     }
     name
