@@ -28,13 +28,11 @@ pub struct RunIdentity {
     /// For each rule, as `PACK|RULE`, the sha256 of what it asks with its parameters: what `--previous` goes by.
     pub rule_digests: BTreeMap<String, String>,
     /// What was asked for.
-    #[serde(default)]
     pub asked: Asked,
 }
 
 /// What a scan was asked on its command line, so that it can be asked again. The rest stands in the governance repo.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
 pub struct Asked {
     /// `--pack`
     pub packs: Vec<String>,
@@ -103,7 +101,6 @@ pub struct ResultDocument {
     /// What did not fit together in the snapshot.
     pub problems: Vec<String>,
     /// Findings that failed in the results before, and then no longer did, by key.
-    #[serde(default)]
     pub history: Vec<PastFinding>,
 }
 
@@ -199,7 +196,6 @@ pub struct RuleResult {
     /// Its id.
     pub id: String,
     /// Ids it had before (`@was`).
-    #[serde(default)]
     pub was: Vec<String>,
     /// The pack.
     pub pack: Option<String>,
@@ -291,7 +287,6 @@ pub struct FindingResult {
     /// The waiver that covers it, by place in [`ResultDocument::waivers`].
     pub waiver: Option<usize>,
     /// Of a fail: the instant of the first result since which it has been failing, as far as results were compared.
-    #[serde(default)]
     pub since: Option<String>,
     /// The severity of its rule.
     #[serde(with = "words")]
@@ -422,12 +417,10 @@ pub struct WaiverResult {
     #[serde(with = "words")]
     pub state: WaiverOutcome,
     /// Its first instant, if it says so.
-    #[serde(default)]
     pub from: Option<String>,
     /// Its last day.
     pub until: String,
     /// The first instant at which it no longer counts.
-    #[serde(default)]
     pub ends: String,
     /// The reason.
     pub because: String,
@@ -440,7 +433,6 @@ pub struct WaiverResult {
     /// Subjects that it selects.
     pub subjects: usize,
     /// The keys of the first of those fails.
-    #[serde(default)]
     pub findings: Vec<String>,
 }
 

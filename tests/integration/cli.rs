@@ -320,7 +320,7 @@ fn the_demo_needs_nothing() {
     let demo = tenet(folder.path(), &["demo"]).ends(0, "ok");
     assert!(demo.stdout.contains("evaluated"), "{}", demo.stdout);
     // It mends, and takes back.
-    assert!(demo.stdout.contains("3 of 3 steps are done\n"), "{}", demo.stdout);
+    assert!(demo.stdout.contains("6 of 6 steps are done\n"), "{}", demo.stdout);
     assert!(demo.stdout.contains("A second plan has nothing to do for the program"), "{}", demo.stdout);
     assert!(demo.stdout.ends_with("findings are those of the first scan.\n"), "{}", demo.stdout);
     assert_eq!(tenet(folder.path(), &["demo"]).ends(0, "ok").stdout, demo.stdout, "the same bytes each time");

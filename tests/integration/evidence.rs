@@ -102,8 +102,9 @@ fn a_result_that_does_not_come_out_again_is_not_signed() {
     fs::write(root.join("waivers.tenet"), waivers).unwrap();
     let args = ["scan", "--rule", "GUEST-*", "--param", "lib.access.max_owners=4", "--baseline", "result.json", "-f", "json=some.json"];
     assert!([1, 3].contains(&tenet(root, &args).code));
+    assert!([1, 3].contains(&tenet(root, &["scan", "--rule", "OWNER-*", "-f", "json=other.json"]).code));
     tenet(root, &["sign", "some.json", "--key", "key", "-o", "some.tar"]).ends(2, "usage");
-    tenet(root, &["sign", "some.json", "--key", "key", "-o", "some.tar", "--baseline", "demo.json"]).ends(5, "evidence");
+    tenet(root, &["sign", "some.json", "--key", "key", "-o", "some.tar", "--baseline", "other.json"]).ends(5, "evidence");
     tenet(root, &["sign", "some.json", "--key", "key", "-o", "some.tar", "--baseline", "result.json"]).ends(0, "ok");
     verify(root, "some.tar").ends(0, "ok");
 }
@@ -159,6 +160,7 @@ fn a_changed_byte_anywhere_is_found_with_its_file() {
 fn header(name: &str, size: usize) -> tar::Header {
     let mut header = tar::Header::new_ustar();
     header.set_path(name).unwrap();
+    header.set_entry_type(tar::EntryType::Regular);
     header.set_mode(0o600);
     header.set_uid(0);
     header.set_gid(0);
