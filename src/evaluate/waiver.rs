@@ -55,7 +55,7 @@ pub struct WaiverUse {
     pub fails: usize,
     /// Subjects that it selects for certain.
     pub subjects: usize,
-    /// The first of those fails, at most [`NAMED_MAX`]: run, subject and requirement.
+    /// The first of those fails, at most `NAMED_MAX`: run, subject and requirement.
     pub first: Vec<(usize, EntityId, Option<usize>)>,
 }
 
