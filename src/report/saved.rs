@@ -256,8 +256,7 @@ impl<'de> Visitor<'de> for Document<'_, '_> {
             unread: unread.ok_or_else(|| missing("unread"))?,
             waivers: waivers.ok_or_else(|| missing("waivers"))?,
             problems: problems.ok_or_else(|| missing("problems"))?,
-            // Results of before it was written have none.
-            history: history.unwrap_or_default(),
+            history: history.ok_or_else(|| missing("history"))?,
         })
     }
 }

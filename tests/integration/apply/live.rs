@@ -260,7 +260,8 @@ fn a_real_full_disk_is_survived() {
         fill(&filler, left);
         let place = journals.display().to_string();
         let run = tenant.apply(&["--journal", &place]);
-        let text = fs::read_to_string(journals.join(format!("{}.jsonl", tenant.file.plan.id))).unwrap_or_default();
+        let journal = journals.join(format!("{}.jsonl", tenant.file.plan.id));
+        let text = fs::read_to_string(&journal).unwrap_or_default();
         let begun = text.matches("\"kind\":\"begin\"").count();
         assert!(tenant.writes().len() <= begun, "{left}: {begun} begun, {} sent", tenant.writes().len());
         println!("{left} bytes left: exit {}, {begun} begun, {} sent", run.code, tenant.writes().len());
@@ -270,7 +271,9 @@ fn a_real_full_disk_is_survived() {
         } else {
             stopped += 1;
             assert!([2, 11, 12].contains(&run.code), "{left}: {} {}", run.code, run.stderr);
-            tenant.apply(&["--journal", &place, "--resume"]).ends(0, "ok");
+            // Where there was no room for the first line, there is nothing to resume.
+            let args = ["--journal", &place, "--resume"];
+            tenant.apply(&args[..if journal.exists() { 3 } else { 2 }]).ends(0, "ok");
         }
         assert_eq!(tenant.writes().len(), 2, "{left}");
         fs::remove_dir_all(&journals).unwrap();
