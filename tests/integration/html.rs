@@ -257,6 +257,14 @@ fn n(browser: &Browser, script: &str) -> usize {
     usize::try_from(browser.run(&format!("return {script}")).as_u64().unwrap_or_else(|| panic!("{script}"))).unwrap()
 }
 
+/// Waits until a script returns true: where a page lies is settled some frames after it was loaded.
+fn eventually(browser: &Browser, script: &str) -> bool {
+    (0..100).any(|_| {
+        browser.run_later("setTimeout(arguments[arguments.length - 1], 100)");
+        browser.run(script) == json!(true)
+    })
+}
+
 fn set(browser: &Browser, script: &str) {
     let body = format!("{script}; document.getElementById('filters').dispatchEvent(new Event('input', {{ bubbles: true }}))");
     browser.run(&body);
@@ -317,7 +325,7 @@ fn a_link_leads_to_a_finding(browser: &Browser, path: &Path, result: &ResultDocu
     browser.go("about:blank");
     browser.open(path, &format!("#{anchor}"));
     let seen = "const f = document.getElementById(arguments[0] || location.hash.slice(1)); const at = f.getBoundingClientRect(); return f.open && at.top >= 0 && at.top < innerHeight";
-    assert_eq!(browser.run(seen), json!(true), "the finding is open and in view");
+    assert!(eventually(browser, seen), "the finding is open and in view");
     browser.press(&[TAB]);
     assert_eq!(browser.run("return document.activeElement.closest('.f').id"), json!(anchor), "the next stop of the keyboard is there");
     // A link to what a filter hides takes the filter away.
