@@ -41,11 +41,7 @@ pub(super) fn carry_out<T: Target>(
 ) -> anyhow::Result<(Report, T)> {
     let file = approvals::plan(&args.plan)?;
     let repo = repo::open(global)?;
-    let mut files = repo.policy_files(&[])?;
-    if !args.selection.policies.is_empty() {
-        files.extend(repo.policy_files(&args.selection.policies)?);
-    }
-    let compiled = repo.compile(global, &files)?;
+    let compiled = repo.compile(global, &repo.policy_files_and(&args.selection.policies)?)?;
     known_actions(&args.plan, &file.plan, &compiled)?;
     let approved_by = approvals::demand(&repo, args.signers.as_deref(), &args.plan, &file, clock.now())?;
     let journals = args.journal.clone().unwrap_or_else(|| repo.root.join("journal"));

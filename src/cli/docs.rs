@@ -29,10 +29,7 @@ pub(super) struct Docs {
 
 pub(super) fn run(global: &Global, args: &Docs) -> anyhow::Result<Exit> {
     let repo = repo::open(global)?;
-    let mut files = repo.policy_files(&[])?;
-    if !args.policies.is_empty() {
-        files.extend(repo.policy_files(&args.policies)?);
-    }
+    let mut files = repo.policy_files_and(&args.policies)?;
     if repo.config.builtin_policies {
         shipped_tests(&SHIPPED, &mut files);
     }

@@ -31,11 +31,7 @@ pub(super) fn run(global: &Global, args: &Explain) -> anyhow::Result<Exit> {
         return Ok(Exit::Ok);
     }
     let repo = repo::open(global)?;
-    let mut files = repo.policy_files(&[])?;
-    if !args.selection.policies.is_empty() {
-        files.extend(repo.policy_files(&args.selection.policies)?);
-    }
-    let compiled = repo.compile(global, &files)?;
+    let compiled = repo.compile(global, &repo.policy_files_and(&args.selection.policies)?)?;
     if args.plan {
         let rule = find_rule(&compiled, &args.what)?;
         return show_plan(global, args, &repo, &compiled, rule);

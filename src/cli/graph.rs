@@ -12,11 +12,7 @@ use crate::report::graph::{Limits, Marked, Seed, draw, write_dot, write_json, wr
 
 pub(super) fn run(global: &Global, args: &Graph) -> anyhow::Result<Exit> {
     let repo = repo::open(global)?;
-    let mut files = repo.policy_files(&[])?;
-    if !args.selection.policies.is_empty() {
-        files.extend(repo.policy_files(&args.selection.policies)?);
-    }
-    let compiled = repo.compile(global, &files)?;
+    let compiled = repo.compile(global, &repo.policy_files_and(&args.selection.policies)?)?;
     let params = repo.parameters(&compiled, &args.selection)?;
     let packs = repo.packs(&compiled, &args.selection)?;
     let loaded = repo.snapshot(global, &compiled, &args.selection)?;

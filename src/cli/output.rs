@@ -113,6 +113,16 @@ pub(super) fn write_file(path: &Path, text: &str) -> anyhow::Result<()> {
     write_file_piecewise(path, &|output| output.write_all(text.as_bytes()), &|| Ok(()))
 }
 
+/// Writes a file and says so, or with `--dry-run` only shows what it would hold.
+pub(super) fn write_or_show(global: &Global, path: &Path, text: &str, dry_run: bool) -> anyhow::Result<()> {
+    if dry_run {
+        return print(text);
+    }
+    write_file(path, text)?;
+    say(global, &format!("wrote {}", path.display()));
+    Ok(())
+}
+
 /// Writes a file whole or not at all while its content is made.
 pub(super) fn write_file_piecewise(path: &Path, make: Make<'_>, check: Check<'_>) -> anyhow::Result<()> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));

@@ -46,11 +46,7 @@ pub(super) fn run(global: &Global, args: &Plan) -> anyhow::Result<Exit> {
 pub(super) fn make(global: &Global, args: &Plan) -> anyhow::Result<(PlanFile, Vec<Why>)> {
     let valid_for = valid_for(&args.valid_for)?;
     let repo = repo::open(global)?;
-    let mut files = repo.policy_files(&[])?;
-    if !args.selection.policies.is_empty() {
-        files.extend(repo.policy_files(&args.selection.policies)?);
-    }
-    let compiled = repo.compile(global, &files)?;
+    let compiled = repo.compile(global, &repo.policy_files_and(&args.selection.policies)?)?;
     let policies = &compiled.policies;
     let params = repo.parameters(&compiled, &args.selection)?;
     let packs = repo.packs(&compiled, &args.selection)?;

@@ -100,6 +100,15 @@ impl Repo {
         Ok(files)
     }
 
+    /// Reads the policy files of the configuration, and those of `more` after them.
+    pub(super) fn policy_files_and(&self, more: &[PathBuf]) -> anyhow::Result<Vec<PolicyFile>> {
+        let mut files = self.policy_files(&[])?;
+        if !more.is_empty() {
+            files.extend(self.policy_files(more)?);
+        }
+        Ok(files)
+    }
+
     /// Compiles policies; errors are shown and end the run.
     pub(super) fn compile(&self, global: &Global, files: &[PolicyFile]) -> anyhow::Result<Compiled> {
         let compiled = compile(self.builtin(), files);

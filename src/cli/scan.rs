@@ -36,11 +36,7 @@ pub(super) fn with_report(global: &Global, args: &Scan, with: With<'_>) -> anyho
         return Err(Failure::usage("--fail-on new: say which result is the old one with --baseline").into());
     }
     let repo = repo::open(global)?;
-    let mut files = repo.policy_files(&[])?;
-    if !args.selection.policies.is_empty() {
-        files.extend(repo.policy_files(&args.selection.policies)?);
-    }
-    let compiled = repo.compile(global, &files)?;
+    let compiled = repo.compile(global, &repo.policy_files_and(&args.selection.policies)?)?;
     let params = repo.parameters(&compiled, &args.selection)?;
     let packs = repo.packs(&compiled, &args.selection)?;
     let loaded = repo.snapshot(global, &compiled, &args.selection)?;

@@ -8,9 +8,11 @@
 //! - `canonical`: JSON with one text for one value
 //! - `instant`: tolerant reading and strict writing of times
 //! - `fact`: sources, attestations, completeness
+//! - `counts`: what is counted of a snapshot
 //! - `verdict`: what a scan says
 
 mod canonical;
+mod counts;
 mod fact;
 mod identity;
 mod instant;
@@ -20,6 +22,7 @@ mod value;
 mod verdict;
 
 pub use canonical::{NotCanonical, canonical_json, sha256_hex};
+pub use counts::PropertyCounts;
 pub use fact::{Attestation, Bound, Completeness, FactSource, Interval, SourceId, SourceKind};
 pub use identity::{canonical_arm_id, canonical_guid, canonical_key, covers_path, parent_path, trailing_guid};
 pub use instant::{format_duration, format_instant, parse_duration, parse_instant};

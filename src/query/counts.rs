@@ -3,24 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::term::{Query, Term};
-use crate::model::{EntityTypeId, PropertyId, Schema};
-
-/// What is counted of one property.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PropertyCounts {
-    /// Entities that have the property.
-    pub holders: u32,
-    /// Values, or members of all lists together.
-    pub facts: u32,
-    /// Entities known to have no value.
-    pub none: u32,
-    /// Entities whose value is not known.
-    pub unknown: u32,
-    /// Different values, roughly.
-    pub distinct: u32,
-    /// Lists that may lack members.
-    pub open: u32,
-}
+use crate::model::{EntityTypeId, PropertyCounts, PropertyId, Schema};
 
 /// What is counted of a snapshot. What is not there was not counted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

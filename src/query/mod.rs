@@ -29,7 +29,7 @@ mod words;
 
 pub use access::{EQUALITIES_MAX, Equality, MemberValue, conjuncts, equalities, has_far_end};
 pub use cost::{Estimate, Estimates, FAR_END_FROM};
-pub use counts::{Counts, PropertyCounts, properties_read};
+pub use counts::{Counts, properties_read};
 pub use digest::Digests;
 pub use explain::{Actual, Actuals, plan_text};
 pub use footprint::{Footprint, footprint};

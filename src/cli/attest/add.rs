@@ -26,12 +26,7 @@ pub(super) fn run(global: &Global, args: &Add) -> anyhow::Result<Exit> {
     let is_table = [".csv", ".tsv", ".txt"].iter().any(|end| name.ends_with(end));
     let text = if is_table { with_record(&before, &cells)? } else { with_row(&before, &cells)? };
     check(global, &compiled.policies.schema, declaration, &before, &text)?;
-    if args.dry_run {
-        output::print(&text)?;
-        return Ok(Exit::Ok);
-    }
-    output::write_file(&path, &text)?;
-    output::say(global, &format!("wrote {}", path.display()));
+    output::write_or_show(global, &path, &text, args.dry_run)?;
     Ok(Exit::Ok)
 }
 

@@ -45,12 +45,7 @@ pub(super) fn run(global: &Global, args: &Add) -> anyhow::Result<Exit> {
             return Err(Failure::usage(format!("{first}; nothing was written")).into());
         }
     }
-    if args.dry_run {
-        output::print(&text)?;
-        return Ok(Exit::Ok);
-    }
-    output::write_file(&path, &text)?;
-    output::say(global, &format!("wrote {}", path.display()));
+    output::write_or_show(global, &path, &text, args.dry_run)?;
     Ok(Exit::Ok)
 }
 

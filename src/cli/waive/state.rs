@@ -51,11 +51,7 @@ impl Book {
     /// Reads the waivers. Without a snapshot, given or in the snapshot folder, only their time is judged.
     pub(super) fn open(global: &Global, selection: &Selection) -> anyhow::Result<Self> {
         let repo = repo::open(global)?;
-        let mut files = repo.policy_files(&[])?;
-        if !selection.policies.is_empty() {
-            files.extend(repo.policy_files(&selection.policies)?);
-        }
-        let compiled = repo.compile(global, &files)?;
+        let compiled = repo.compile(global, &repo.policy_files_and(&selection.policies)?)?;
         let has_snapshot = selection.snapshot.is_some() || !repo.snapshots().is_empty();
         let (now, snapshot, results) = if has_snapshot {
             let (now, name, results) = over_snapshot(global, &repo, &compiled, selection)?;

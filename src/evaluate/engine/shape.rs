@@ -1,8 +1,8 @@
 //! What can be told of terms before they are evaluated.
 
 use crate::model::{EntityType, PropertyId};
-use crate::query::{Counts, PropertyCounts, Query, Term, TermId, calls, parts, properties_read};
-use crate::snapshot::columns::{Columns, Statistics};
+use crate::query::{Counts, Query, Term, TermId, calls, parts, properties_read};
+use crate::snapshot::columns::Columns;
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Shape {
@@ -92,10 +92,7 @@ impl Shapes {
 pub(super) fn counts(query: &Query, columns: &Columns) -> Counts {
     let schema = columns.schema();
     let size = |ty: &EntityType| (ty.id, u32::try_from(columns.domain(ty.id).len()).unwrap_or(u32::MAX));
-    let counted = |property: PropertyId| {
-        let Statistics { holders, facts, none, unknown, distinct, open } = columns.statistics(property);
-        (property, PropertyCounts { holders, facts, none, unknown, distinct, open })
-    };
+    let counted = |property: PropertyId| (property, columns.statistics(property));
     Counts {
         entities: schema.entities.iter().map(size).collect(),
         properties: properties_read(query, schema).into_iter().map(counted).collect(),

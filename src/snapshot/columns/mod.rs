@@ -34,12 +34,11 @@ pub(super) use gather::gathered_completeness;
 pub use dictionary::{format_guid, parse_guid};
 pub use instants::{Instants, Seconds};
 pub use read::Frame;
-pub use statistics::Statistics;
 
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
-use crate::model::{Base, Completeness, EntityTypeId, EnumId, FactSource, PropertyId, Schema};
+use crate::model::{Base, Completeness, EntityTypeId, EnumId, FactSource, PropertyCounts, PropertyId, Schema};
 
 use super::records::{Extent, SnapshotMeta};
 
@@ -347,7 +346,7 @@ pub struct Columns {
     /// By property: the entities that reach themselves over it, sorted; found when first asked for.
     circles: Vec<OnceLock<Vec<u32>>>,
     /// By property: what is counted of it; counted when first asked for.
-    statistics: Vec<OnceLock<Statistics>>,
+    statistics: Vec<OnceLock<PropertyCounts>>,
 }
 
 impl Columns {

@@ -3,24 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{AttributeColumn, Codes, Columns, ListColumn, NONE, UNKNOWN};
-use crate::model::PropertyId;
-
-/// Counts of one property over all entities of its owner. Only `distinct` is estimated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Statistics {
-    /// Entities that have the property.
-    pub holders: u32,
-    /// Values, or members of all lists together.
-    pub facts: u32,
-    /// Entities known to have no value.
-    pub none: u32,
-    /// Entities whose value is not known.
-    pub unknown: u32,
-    /// Different values, by a sample.
-    pub distinct: u32,
-    /// Lists that may lack members.
-    pub open: u32,
-}
+use crate::model::{PropertyCounts, PropertyId};
 
 /// Places looked at to see how many different values there are.
 const SAMPLE: u32 = 512;
@@ -28,30 +11,30 @@ const SAMPLE: u32 = 512;
 impl Columns {
     /// Returns what is counted of a property; counted when first asked for. Of a derived one only what was stated of it.
     #[must_use]
-    pub fn statistics(&self, property: PropertyId) -> Statistics {
-        let counted = |known: &std::sync::OnceLock<Statistics>| *known.get_or_init(|| self.count(property));
-        self.statistics.get(property.0 as usize).map_or_else(Statistics::default, counted)
+    pub fn statistics(&self, property: PropertyId) -> PropertyCounts {
+        let counted = |known: &std::sync::OnceLock<PropertyCounts>| *known.get_or_init(|| self.count(property));
+        self.statistics.get(property.0 as usize).map_or_else(PropertyCounts::default, counted)
     }
 
-    fn count(&self, property: PropertyId) -> Statistics {
-        let Some(declared) = self.schema().property(property) else { return Statistics::default() };
+    fn count(&self, property: PropertyId) -> PropertyCounts {
+        let Some(declared) = self.schema().property(property) else { return PropertyCounts::default() };
         let holders = u32::try_from(self.domain(declared.owner).len()).unwrap_or(u32::MAX);
         if declared.is_key {
-            return Statistics { holders, facts: holders, distinct: holders, ..Statistics::default() };
+            return PropertyCounts { holders, facts: holders, distinct: holders, ..PropertyCounts::default() };
         }
         if declared.ty.set {
             let open = |n: u32| if self.unspoken().complete { 0 } else { n };
-            return self.list(property).map_or(Statistics { holders, open: open(holders), ..Statistics::default() }, |list| {
+            return self.list(property).map_or(PropertyCounts { holders, open: open(holders), ..PropertyCounts::default() }, |list| {
                 let n_covered = u32::try_from(list.offsets.len().saturating_sub(1)).unwrap_or(u32::MAX);
                 let open = n_open(list, n_covered).saturating_add(open(holders.saturating_sub(n_covered)));
                 let facts = list.offsets.last().copied().unwrap_or(0);
-                Statistics { holders, facts, open, distinct: facts, ..Statistics::default() }
+                PropertyCounts { holders, facts, open, distinct: facts, ..PropertyCounts::default() }
             });
         }
-        self.attribute(property).map_or(Statistics { holders, unknown: holders, ..Statistics::default() }, |column| {
+        self.attribute(property).map_or(PropertyCounts { holders, unknown: holders, ..PropertyCounts::default() }, |column| {
             let unknown = column.n_unknown.saturating_add(holders.saturating_sub(column.len));
             let facts = holders.saturating_sub(column.n_none).saturating_sub(unknown);
-            Statistics { holders, facts, none: column.n_none, unknown, distinct: n_distinct(column, facts), open: 0 }
+            PropertyCounts { holders, facts, none: column.n_none, unknown, distinct: n_distinct(column, facts), open: 0 }
         })
     }
 }

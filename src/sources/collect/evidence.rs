@@ -192,6 +192,5 @@ impl Files<'_> {
 /// `arm:roleAssignments` is `arm.roleAssignments` in the name of a file, with the place of the operation before it: several
 /// operations have one name, and files are read in order.
 fn stem(operation: Operation) -> String {
-    let at = Operation::ALL.iter().position(|one| *one == operation).unwrap_or_default();
-    format!("{at:02}-{}", operation.name().replace([':', '/'], "."))
+    format!("{:02}-{}", operation.place(), operation.name().replace([':', '/'], "."))
 }

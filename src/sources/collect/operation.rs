@@ -203,6 +203,11 @@ impl Operation {
         Self::ResourceGroupDelegations,
     ];
 
+    /// Returns its place in [`Operation::ALL`], by which journals and files know it.
+    pub(super) fn place(self) -> u8 {
+        (0..).zip(Self::ALL).find(|(_, one)| *one == self).map_or(u8::MAX, |(at, _)| at)
+    }
+
     /// Sources: the REST references of Azure Resource Manager and Microsoft Graph v1.0.
     fn spec(self) -> Spec {
         let arm = |name, per, path, query, permission| Spec { name, per, service: Service::Arm, path, query, question: None, permission };

@@ -158,8 +158,7 @@ async fn all(mut workers: Vec<Worker<'_>>) {
 impl Run<'_> {
     /// Notes a list that is to be read, once.
     fn enqueue(&self, operation: Operation, of: &str) -> Result<(), CollectError> {
-        let at = Operation::ALL.iter().position(|one| *one == operation).unwrap_or_default();
-        let key = StreamKey { operation: u8::try_from(at).unwrap_or(u8::MAX), of: of.to_owned() };
+        let key = StreamKey { operation: operation.place(), of: of.to_owned() };
         let mut state = held(&self.state);
         if state.known.len() >= STREAMS_MAX {
             return Err(CollectError::Limit { what: "the number of lists", limit: STREAMS_MAX as u64 });

@@ -319,11 +319,7 @@ fn one(id: CaseId, files: &Files, forgets: bool, tally: &mut Tally) {
 }
 
 fn batch(number: u64, shared: &[Files; 2], forgets: bool, tally: &mut Tally) {
-    let kind = match number % 8 {
-        6 => Kind::Core,
-        7 => Kind::Builtin,
-        _ => Kind::Own,
-    };
+    let kind = Kind::of_batch(number);
     let own;
     let files = match kind {
         Kind::Own => {

@@ -139,11 +139,7 @@ impl<'e> Worker<'e> {
     /// Judges a batch and gives the number of pairs in it.
     fn batch(&mut self, batch: u64) -> u64 {
         let before = self.tally.pairs;
-        let kind = match batch % 8 {
-            6 => Kind::Core,
-            7 => Kind::Builtin,
-            _ => Kind::Own,
-        };
+        let kind = Kind::of_batch(batch);
         let own;
         let files = match kind {
             Kind::Own => {
