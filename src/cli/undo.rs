@@ -11,8 +11,7 @@ use crate::sources::plan_file::{encode_plan, write_plan};
 pub(super) fn run(global: &Global, args: &Undo) -> anyhow::Result<Exit> {
     let read = read_journal(&args.journal).map_err(|error| refusal(&error))?;
     let repo = repo::open(global)?;
-    let files = repo.policy_files(&args.policies)?;
-    let compiled = repo.compile(global, &files)?;
+    let compiled = repo.compile(global, &repo.policy_files_and(&args.policies)?)?;
     let policies = repo::policies_digest(&compiled);
     let now = global.now.unwrap_or_else(jiff::Timestamp::now);
     let planner = args.planner.clone().or_else(|| repo.config.plan.planner.clone());

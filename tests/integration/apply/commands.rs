@@ -171,3 +171,24 @@ fn a_journal_is_shown_and_undone() {
     }
     assert!(!folder.join("other.json").exists());
 }
+
+/// `--policies` names policies besides those of the repo, as for `apply`, which would refuse a plan of others.
+#[test]
+fn an_undo_is_made_by_the_policies_of_the_repo_and_more() {
+    let mut scene = Scene::new(steps(1));
+    scene.ends(&Ending::Complete);
+    let folder = scene.folder.path();
+    let journal = scene.journal().display().to_string();
+    fs::write(folder.join("tenet.toml"), "policies = [\"own.tenet\"]\n").unwrap();
+    fs::write(folder.join("more.tenet"), "edition 1\nmodule more\nconst TWO: Int = 2\n").unwrap();
+    let digest = |own: &str, args: &[&str]| {
+        fs::write(folder.join("own.tenet"), own).unwrap();
+        let undo = ["undo", &journal, "-o", "back.json"];
+        tenet(folder, &[&undo[..], args].concat()).ends(0, "ok");
+        read_plan(&folder.join("back.json")).unwrap().plan.digests.policies
+    };
+    let (one, other) = ("edition 1\nmodule own\nconst ONE: Int = 1\n", "edition 1\nmodule own\nconst ONE: Int = 11\n");
+    let more = ["--policies", "more.tenet"];
+    assert_ne!(digest(one, &more), digest(other, &more), "the policies of the repo count");
+    assert_ne!(digest(one, &more), digest(one, &[]), "and those besides them");
+}
