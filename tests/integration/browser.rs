@@ -60,9 +60,29 @@ impl Browser {
         Some(browser)
     }
 
-    /// Opens a file, at a fragment.
+    /// Opens a file, at a fragment, and waits until it is loaded and its scripts have run: the driver may answer while a page
+    /// that took the place of another is still being read.
     pub(crate) fn open(&self, path: &Path, fragment: &str) {
-        self.go(&format!("file://{}{fragment}", path.display()));
+        let url = format!("file://{}{fragment}", path.display());
+        self.go(&url);
+        self.settles("[location.pathname, document.readyState, performance.timing.loadEventEnd > 0]", &json!([path, "complete", true]));
+    }
+
+    /// Waits until an expression has a value: what a page shows follows some frames after what was done to it.
+    ///
+    /// # Panics
+    ///
+    /// If it has another one after half a minute.
+    pub(crate) fn settles(&self, expression: &str, wanted: &Value) {
+        let mut value = Value::Null;
+        for _ in 0..600 {
+            value = self.run(&format!("return {expression}"));
+            if value == *wanted {
+                return;
+            }
+            self.run_later("setTimeout(arguments[arguments.length - 1], 50)");
+        }
+        panic!("{expression} is {value}, not {wanted}");
     }
 
     pub(crate) fn go(&self, url: &str) {
