@@ -30,6 +30,7 @@ const REWRITES: &[(&str, &str)] = &[
     ("where_body", "no a in s.role_assignments where a.effective : a.kind == Standing"),
     ("filter_union", "some p in (s.role_assignments + s.inherited_role_assignments)[a | a.effective].principal : p is User"),
     ("filter_call", "some p in bench.assignments(s)[a | a.effective].principal : p is User"),
+    ("captures", "some d in s.designations, l in PartnerLink : l.state == Active and l.partner_id == d.partner_id"),
     ("exists_union", "some x in s.designations + s.designations : x.designated_at < now"),
     ("share", "some a in s.role_assignments, d in s.designations : some l in a.principal.partner_links : l.state == Active"),
 ];

@@ -49,8 +49,8 @@ impl<'a> Machine<'a> {
     fn gather_filtered(&self, codes: &[u32], declared: &Property, rule: DerivedFrom, test: FunctionId) -> Outcome<Sets<'a>> {
         let (stated, from) = (self.filtered_list(declared.id, test)?, self.filtered_list(rule.from, test)?);
         let mut gathered = Gathered::new(CodeClass::Entity, codes.len());
-        let mut walk = Vec::new();
-        for code in codes {
+        let (mut walk, mut open) = (Vec::new(), Vec::new());
+        for (row, code) in codes.iter().enumerate() {
             match *code {
                 NONE => {}
                 id if is_known(id) => {
@@ -65,14 +65,14 @@ impl<'a> Machine<'a> {
                     }
                     self.spend(walk.len() as u64)?;
                     if !self.is_derived_whole(id, declared, &walk, gap) {
-                        self.push_unseen(declared, Some(id), test, &mut gathered)?;
+                        open.push((row, self.unseen_member(declared, Some(id))));
                     }
                 }
-                _ => self.push_unseen(declared, None, test, &mut gathered)?,
+                _ => open.push((row, self.unseen_member(declared, None))),
             }
             gathered.end_row();
         }
-        Ok(gathered.finish(false))
+        self.add_unseen(gathered.finish(false), &open, test)
     }
 
     /// Takes stated lists from those that were filtered beforehand, if that was done or is little work.
@@ -95,16 +95,17 @@ impl<'a> Machine<'a> {
             return Ok(Some(Sets { class: kept.class, spans, members, levels, distinct: true }));
         }
         let mut gathered = Gathered::new(kept.class, codes.len());
-        for code in codes.iter().copied() {
+        let mut open = Vec::new();
+        for (row, code) in codes.iter().copied().enumerate() {
             if is_known(code) {
                 gathered.extend_list(&kept, code, TRUE);
             }
             if code != NONE && !(is_known(code) && list.is_whole(code)) {
-                self.push_unseen(declared, is_known(code).then_some(code), test, &mut gathered)?;
+                open.push((row, self.unseen_member(declared, is_known(code).then_some(code))));
             }
             gathered.end_row();
         }
-        Ok(Some(gathered.finish(true)))
+        self.add_unseen(gathered.finish(true), &open, test).map(Some)
     }
 
     /// Filters the lists of a property by the references that are their other side: members are tested in the order of their
@@ -164,15 +165,32 @@ impl<'a> Machine<'a> {
         kept
     }
 
-    /// Adds an unseen member if it may pass the test.
-    fn push_unseen(&self, declared: &Property, holder: Option<u32>, test: FunctionId, gathered: &mut Gathered) -> Outcome<()> {
+    fn unseen_member(&self, declared: &Property, holder: Option<u32>) -> u32 {
         let origin = holder.and_then(|id| self.origin(declared, id));
-        let code = self.unseen_code(Unseen { base: declared.ty.base, origin });
-        let tested = self.apply(test, &super::vector::Vector::codes(CodeClass::Entity, vec![code]), 1)?;
-        if self.truths(&tested, 1).first() != Some(&FALSE) {
-            gathered.push(code, DOUBT);
+        self.unseen_code(Unseen { base: declared.ty.base, origin })
+    }
+
+    /// Adds unseen members that may pass the test, each to its row; they stand in the order of the rows.
+    fn add_unseen(&self, sets: Sets<'a>, open: &[(usize, u32)], test: FunctionId) -> Outcome<Sets<'a>> {
+        if open.is_empty() {
+            return Ok(sets);
         }
-        Ok(())
+        let codes: Vec<u32> = open.iter().map(|(_, code)| *code).collect();
+        let tested = self.apply(test, &Vector::codes(CodeClass::Entity, codes), open.len())?;
+        let truths = self.truths(&tested, open.len());
+        let mut passing = open.iter().zip(truths).filter(|(_, truth)| *truth != FALSE).map(|(open, _)| *open).peekable();
+        if passing.peek().is_none() {
+            return Ok(sets);
+        }
+        let mut gathered = Gathered::new(sets.class, sets.spans.len());
+        for (row, span) in sets.spans.iter().enumerate() {
+            gathered.extend(&sets, *span, TRUE);
+            while let Some((_, code)) = passing.next_if(|(open, _)| *open == row) {
+                gathered.push(code, DOUBT);
+            }
+            gathered.end_row();
+        }
+        Ok(gathered.finish(sets.distinct))
     }
 
     /// Returns the members of a property's lists that may pass a test of the member alone.

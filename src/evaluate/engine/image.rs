@@ -93,8 +93,13 @@ impl Table {
     }
 }
 
-/// What an unseen member may answer.
-type OfUnseen<'f> = &'f dyn Fn(u32) -> Outcome<u64>;
+/// What unseen members may answer.
+type OfUnseen<'f> = &'f dyn Fn(&[u32]) -> Outcome<Vec<u64>>;
+
+/// What one unseen member may answer.
+fn one(unseen: OfUnseen<'_>, code: u32) -> Outcome<u64> {
+    Ok(unseen(&[code])?.first().copied().unwrap_or(u64::MAX))
+}
 
 /// Values of the captures asked about together.
 const QUESTIONS_MAX: usize = 64;
@@ -117,7 +122,7 @@ impl<'a> Machine<'a> {
             let begin = questions.values.iter().position(|value| round.first() == Some(value)).unwrap_or(0);
             let Some(seed) = self.seed(set, test, round)? else { return Ok(None) };
             let known: RefCell<HashMap<u32, u64>> = RefCell::default();
-            let unseen = |code: u32| self.answers_of_unseen(code, test, round, &known);
+            let unseen = |codes: &[u32]| self.answers_of_unseen(codes, test, round, &known);
             let Some(answers) = self.pull(set, &seed, &unseen, rows)? else { return Ok(None) };
             for ((slot, bits), question) in result.iter_mut().zip(answers).zip(&questions.of_row) {
                 let at = (*question as usize).wrapping_sub(begin);
@@ -201,21 +206,24 @@ impl<'a> Machine<'a> {
 
     fn answers_of_unseen(
         &self,
-        code: u32,
+        codes: &[u32],
         test: &Lambda,
         round: &[Vec<(CodeClass, u32)>],
         known: &RefCell<HashMap<u32, u64>>,
-    ) -> Outcome<u64> {
-        if let Some(bits) = known.borrow().get(&code) {
-            return Ok(*bits);
+    ) -> Outcome<Vec<u64>> {
+        let mut wanted: Vec<u32> = codes.iter().copied().filter(|code| !known.borrow().contains_key(code)).collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        if !wanted.is_empty() {
+            let mut bits = vec![0; wanted.len()];
+            for (at, question) in round.iter().enumerate() {
+                let truths = self.ask(test, question, Vector::codes(CodeClass::Entity, wanted.clone()), wanted.len())?;
+                bits.iter_mut().zip(truths).for_each(|(bits, truth)| *bits |= u64::from(truth != FALSE) << at);
+            }
+            known.borrow_mut().extend(wanted.into_iter().zip(bits));
         }
-        let mut bits = 0;
-        for (at, question) in round.iter().enumerate() {
-            let truths = self.ask(test, question, Vector::codes(CodeClass::Entity, vec![code]), 1)?;
-            bits |= u64::from(truths.first() != Some(&FALSE)) << at;
-        }
-        known.borrow_mut().insert(code, bits);
-        Ok(bits)
+        let known = known.borrow();
+        Ok(codes.iter().map(|code| known.get(code).copied().unwrap_or(u64::MAX)).collect())
     }
 
     /// Finds a conjunct that asks for a member of a list that most do not have; returns those who have one.
@@ -303,9 +311,11 @@ impl<'a> Machine<'a> {
                 let truths = self.truths(&truths, image.0.len());
                 let kept = image.0.iter().zip(truths).filter(|(_, truth)| *truth != FALSE);
                 let kept = Image(kept.map(|((id, bits), truth)| (*id, bits.at(truth))).collect());
-                let inner = |code: u32| {
-                    let truth = self.apply(test.function, &Vector::codes(CodeClass::Entity, vec![code]), 1)?;
-                    if self.truths(&truth, 1).first() == Some(&FALSE) { Ok(0) } else { unseen(code) }
+                let inner = |codes: &[u32]| {
+                    let truths = self.apply(test.function, &Vector::codes(CodeClass::Entity, codes.to_vec()), codes.len())?;
+                    let truths = self.truths(&truths, codes.len());
+                    let answers = unseen(codes)?;
+                    Ok(answers.into_iter().zip(truths).map(|(bits, truth)| if truth == FALSE { 0 } else { bits }).collect())
                 };
                 self.pull(*set, &kept, &inner, rows)
             }
@@ -341,13 +351,12 @@ impl<'a> Machine<'a> {
         let Some(mut entries) = self.leading_to(declared, image)? else { return Ok(None) };
         let beyond = self.unseen_code(Unseen { base: declared.ty.base, origin: None });
         let untyped = self.untyped(declared).into_iter().flat_map(|ids| self.lacking_among(declared, ids));
-        for id in self.lacking(declared).into_iter().chain(untyped) {
-            let origin = if declared.ty.set { self.origin(declared, id) } else { None };
-            let bits = unseen(self.unseen_code(Unseen { base: declared.ty.base, origin }))?;
-            entries.push((id, Bits::perhaps(bits)));
-        }
+        let open: Vec<u32> = self.lacking(declared).into_iter().chain(untyped).collect();
+        let origin = |id: &u32| if declared.ty.set { self.origin(declared, *id) } else { None };
+        let codes: Vec<u32> = open.iter().map(|id| self.unseen_code(Unseen { base: declared.ty.base, origin: origin(id) })).collect();
+        entries.extend(open.into_iter().zip(unseen(&codes)?).map(|(id, bits)| (id, Bits::perhaps(bits))));
         self.spend(entries.len() as u64)?;
-        let inner = |_: u32| unseen(beyond);
+        let inner = |codes: &[u32]| Ok(vec![one(unseen, beyond)?; codes.len()]);
         self.pull(base, &Image::new(entries), &inner, rows)
     }
 
@@ -385,8 +394,8 @@ impl<'a> Machine<'a> {
             None => None,
         };
         let mut answers = Vec::with_capacity(rows.n);
-        let mut scratch = Vec::new();
-        for code in codes.iter() {
+        let (mut scratch, mut open) = (Vec::new(), Vec::new());
+        for (row, code) in codes.iter().enumerate() {
             if *code == NONE {
                 answers.push(Bits::default());
                 continue;
@@ -404,9 +413,15 @@ impl<'a> Machine<'a> {
             }
             if !whole {
                 let origin = self.origin(declared, *code);
-                bits = bits.or(Bits::perhaps(unseen(self.unseen_code(Unseen { base: declared.ty.base, origin }))?));
+                open.push((row, self.unseen_code(Unseen { base: declared.ty.base, origin })));
             }
             answers.push(bits);
+        }
+        let beyond = unseen(&open.iter().map(|(_, code)| *code).collect::<Vec<_>>())?;
+        for ((row, _), possible) in open.into_iter().zip(beyond) {
+            if let Some(bits) = answers.get_mut(row) {
+                *bits = bits.or(Bits::perhaps(possible));
+            }
         }
         Ok(Some(answers))
     }
@@ -426,7 +441,7 @@ impl<'a> Machine<'a> {
         if declared.derived.is_some() || self.reference().past(declared, None).is_some() {
             return Ok(None);
         }
-        let open = unseen(self.unseen_code(Unseen { base: declared.ty.base, origin: None }))?;
+        let open = one(unseen, self.unseen_code(Unseen { base: declared.ty.base, origin: None }))?;
         let mut reached: HashMap<u32, Bits> = HashMap::default();
         if open != 0 {
             let unsure = self.untyped(declared).into_iter().flatten();
@@ -434,12 +449,12 @@ impl<'a> Machine<'a> {
                 reached.insert(id, Bits::perhaps(open));
             }
         }
-        let mut queue: Vec<u32> = image.0.iter().map(|(id, _)| *id).chain(reached.keys().copied()).collect();
-        queue.sort_unstable();
-        while let Some(id) = queue.pop() {
-            let here = image.get(id).or(reached.get(&id).copied().unwrap_or_default());
-            let Some(before) = self.leading_to(declared, &Image(vec![(id, here)]))? else { return Ok(None) };
-            self.spend(before.len() as u64 + 1)?;
+        let first = image.0.iter().copied().chain(reached.iter().map(|(id, bits)| (*id, *bits)));
+        let mut frontier = Image::new(first.collect());
+        while !frontier.0.is_empty() {
+            let Some(before) = self.leading_to(declared, &frontier)? else { return Ok(None) };
+            self.spend((before.len() + frontier.0.len()) as u64)?;
+            let mut changed = Vec::new();
             for (holder, bits) in before {
                 if self.is_of_type(holder, declared.owner) != TRUE {
                     continue;
@@ -448,18 +463,25 @@ impl<'a> Machine<'a> {
                 let more = known.or(bits);
                 if more != *known {
                     *known = more;
-                    queue.push(holder);
+                    changed.push(holder);
                 }
             }
+            changed.sort_unstable();
+            changed.dedup();
+            let here = |id: u32| image.get(id).or(reached.get(&id).copied().unwrap_or_default());
+            frontier = Image(changed.into_iter().map(|id| (id, here(id))).collect());
         }
         let mut entries: Vec<(u32, Bits)> = reached.into_iter().collect();
         if reflexive {
             entries.extend(image.0.iter().copied());
         }
         let image = Image::new(entries);
-        let beyond = unseen(self.unseen_code(Unseen { base: ty, origin: None }))?;
+        let beyond = one(unseen, self.unseen_code(Unseen { base: ty, origin: None }))?;
         if self.query.type_of(base).set {
-            let inner = |code: u32| Ok(beyond | if reflexive { unseen(code)? } else { 0 });
+            let inner = |codes: &[u32]| {
+                let own = if reflexive { unseen(codes)? } else { vec![0; codes.len()] };
+                Ok(own.into_iter().map(|own| own | beyond).collect())
+            };
             return self.pull(base, &image, &inner, rows);
         }
         let base = self.evaluate(base, rows)?;

@@ -1,7 +1,9 @@
 //! Members of a constant set found by the values of some of their attributes, instead of testing them all for every row.
 
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
+use super::HashMap;
 use super::gathered::Gathered;
 use super::machine::{Machine, Outcome};
 use super::vector::{Rows, Sets, Vector, is_known};
@@ -14,13 +16,20 @@ type Key = [u32; EQUALITIES_MAX];
 /// The members of a set by the values that equalities ask for.
 pub(super) struct Lookup {
     classes: Vec<CodeClass>,
-    /// Values and place, sorted; a member that has several values stands under each.
-    known: Vec<(Key, u32)>,
-    /// Places of members of which a value is not known.
-    others: Vec<u32>,
+    /// One for each combination of equalities for which members have known values: whose value is not known for one equality is
+    /// still found by the others.
+    tables: Vec<Table>,
 }
 
-/// Keys one member may stand under; one with more is tested for every row.
+/// Members with known values for some equalities.
+struct Table {
+    /// The equalities, a bit each.
+    mask: usize,
+    /// Values, 0 for equalities that are not in the mask, and place; sorted. A member with several values stands under each.
+    entries: Vec<(Key, u32)>,
+}
+
+/// Keys one member may stand under; an equality that would make it more is left out.
 const KEYS_MAX: usize = 4096;
 
 /// For each member its values, known or not.
@@ -68,19 +77,29 @@ impl<'a> Machine<'a> {
         for (equality, class) in equalities.iter().zip(&lookup.classes) {
             wanted.push(self.codes(&*self.evaluate(equality.wanted, &inner)?, *class, rows.n).into_owned());
         }
+        let mut lookups: HashMap<usize, Arc<Lookup>> = HashMap::default();
+        lookups.insert((1 << equalities.len()) - 1, lookup);
         let mut gathered = Gathered::new(sets.class, rows.n);
-        let (from, to) = sets.spans.first().copied().unwrap_or((0, 0));
         for row in 0..rows.n {
-            let mut push = |at: u32| gathered.push(sets.member(at), sets.level(at));
-            let mut key = Key::default();
-            key.iter_mut().zip(&wanted).for_each(|(slot, codes)| *slot = codes.get(row).copied().unwrap_or(UNKNOWN));
-            if key.iter().all(|code| is_certain(*code)) {
-                let begin = lookup.known.partition_point(|(known, _)| *known < key);
-                lookup.known.iter().skip(begin).take_while(|(known, _)| *known == key).for_each(|(_, at)| push(*at));
-                lookup.others.iter().for_each(|at| push(*at));
-            } else {
-                (from..to).for_each(push);
+            // What a row asks for may be unknown too; then the other equalities find what is possible.
+            let (mut certain, mut mask) = (Key::default(), 0);
+            let known = wanted
+                .iter()
+                .enumerate()
+                .filter_map(|(at, codes)| codes.get(row).filter(|code| is_certain(**code)).map(|code| (at, *code)));
+            for (slot, (at, code)) in certain.iter_mut().zip(known) {
+                *slot = code;
+                mask |= 1 << at;
             }
+            let lookup = match lookups.entry(mask) {
+                Entry::Occupied(known) => Arc::clone(known.get()),
+                Entry::Vacant(slot) => {
+                    let among = equalities.iter().enumerate().filter(|(at, _)| mask >> at & 1 == 1).map(|(_, equality)| equality.clone());
+                    let Some(lookup) = self.lookup(set, &sets, &among.collect::<Vec<_>>())? else { return Ok(None) };
+                    Arc::clone(slot.insert(lookup))
+                }
+            };
+            lookup.each(&certain, &mut |at| gathered.push(sets.member(at), sets.level(at)));
             gathered.end_row();
             self.spend(1)?;
         }
@@ -101,18 +120,25 @@ impl<'a> Machine<'a> {
             columns.push(values);
         }
         let first = sets.spans.first().map_or(0, |(from, _)| *from);
-        let (mut known, mut others, mut keys) = (Vec::new(), Vec::new(), Vec::new());
+        let mut tables: Vec<Table> = Vec::new();
+        let (mut keys, mut n_keys) = (Vec::new(), 0);
         for (row, at) in (0..n).zip(first..) {
-            if keys_of(&columns, row, &mut keys) {
-                known.extend(keys.iter().map(|key| (*key, at)));
-            } else {
-                others.push(at);
+            let mask = keys_of(&columns, row, &mut keys);
+            let place = tables.iter().position(|table| table.mask == mask).unwrap_or_else(|| {
+                tables.push(Table { mask, entries: Vec::new() });
+                tables.len() - 1
+            });
+            if let Some(table) = tables.get_mut(place) {
+                table.entries.extend(keys.iter().map(|key| (*key, at)));
             }
+            n_keys += keys.len() as u64;
         }
-        self.spend(known.len() as u64)?;
-        known.sort_unstable();
-        known.dedup();
-        let lookup = Arc::new(Lookup { classes: columns.into_iter().map(|values| values.class).collect(), known, others });
+        self.spend(n_keys)?;
+        for table in &mut tables {
+            table.entries.sort_unstable();
+            table.entries.dedup();
+        }
+        let lookup = Arc::new(Lookup { classes: columns.into_iter().map(|values| values.class).collect(), tables });
         self.indexes.borrow_mut().insert(name, Arc::clone(&lookup));
         Ok(Some(lookup))
     }
@@ -156,17 +182,32 @@ impl<'a> Machine<'a> {
     }
 }
 
-/// Puts together all combinations of a member's values; tells whether they are known, and few enough.
-fn keys_of(columns: &[Values], row: usize, keys: &mut Vec<Key>) -> bool {
+impl Lookup {
+    /// Calls `found` with the places of the members that these values, one for each equality, do not rule out.
+    fn each(&self, wanted: &[u32], found: &mut dyn FnMut(u32)) {
+        for table in &self.tables {
+            let mut key = Key::default();
+            for (at, (slot, value)) in key.iter_mut().zip(wanted).enumerate() {
+                if table.mask >> at & 1 == 1 {
+                    *slot = *value;
+                }
+            }
+            let begin = table.entries.partition_point(|(known, _)| *known < key);
+            table.entries.iter().skip(begin).take_while(|(known, _)| *known == key).for_each(|(_, at)| found(*at));
+        }
+    }
+}
+
+/// Puts together all combinations of a member's values for the equalities for which they are known, and few enough; returns
+/// which these are.
+fn keys_of(columns: &[Values], row: usize, keys: &mut Vec<Key>) -> usize {
     keys.clear();
     keys.push(Key::default());
+    let mut mask = 0;
     for (place, column) in columns.iter().enumerate() {
-        let Some(values) = column.of(row) else { return false };
-        let begun = std::mem::take(keys);
-        if begun.len().saturating_mul(values.len()) > KEYS_MAX {
-            return false;
-        }
-        for key in begun {
+        let Some(values) = column.of(row).filter(|values| keys.len().saturating_mul(values.len()) <= KEYS_MAX) else { continue };
+        mask |= 1 << place;
+        for key in std::mem::take(keys) {
             keys.extend(values.iter().map(|value| {
                 let mut key = key;
                 if let Some(slot) = key.get_mut(place) {
@@ -176,5 +217,5 @@ fn keys_of(columns: &[Values], row: usize, keys: &mut Vec<Key>) -> bool {
             }));
         }
     }
-    true
+    mask
 }

@@ -156,12 +156,27 @@ impl<'a> Machine<'a> {
             self.prepare_range(function, codes.len() as u64)?;
         }
         let dense = self.memos.borrow().get(&function).and_then(|memo| memo.dense.clone());
-        if let Some((range, vector)) = &dense
-            && class == CodeClass::Entity
-            && codes.iter().all(|code| range.contains(code))
-        {
-            return Ok(gather_dense(vector, range.start, codes));
+        if let Some((range, vector)) = dense.filter(|_| class == CodeClass::Entity) {
+            let outside: Vec<u32> = codes.iter().copied().filter(|code| !range.contains(code)).collect();
+            if outside.is_empty() {
+                return Ok(gather_dense(&vector, range.start, codes));
+            }
+            if let Vector::Truth(truths) = &*vector {
+                // Members nobody has seen stand among the others.
+                let others = self.apply_each(function, class, &outside)?;
+                let mut others = self.truths(&others, outside.len()).into_iter();
+                let truth = |code: &u32| match truths.get(code.wrapping_sub(range.start) as usize) {
+                    Some(truth) => *truth,
+                    None => others.next().unwrap_or(DOUBT),
+                };
+                return Ok(Vector::Truth(codes.iter().map(truth).collect()));
+            }
         }
+        self.apply_each(function, class, codes)
+    }
+
+    /// Applies a function of one argument to codes one by one.
+    fn apply_each(&self, function: FunctionId, class: CodeClass, codes: &[u32]) -> Outcome<Vector<'a>> {
         self.prepare_codes(function, class, codes)?;
         let memos = self.memos.borrow();
         let Some(memo) = memos.get(&function) else { return Ok(Vector::Same(Val::Unknown)) };

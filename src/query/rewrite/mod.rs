@@ -10,6 +10,7 @@
 //!
 //! A new rewrite is a file here and a line in [`PASSES`].
 
+mod captures;
 mod constant;
 mod counting;
 mod definitions;
@@ -61,6 +62,7 @@ const PASSES: &[Pass] = &[
     pass("where_body", where_body::apply),
     pass("filter_union", filter_union::apply),
     pass("filter_call", filter_call::apply),
+    pass("captures", captures::apply),
     Pass { name: "exists_union", apply: Some(exists_union::apply), keeps_members: false },
     Pass { name: "share", apply: Some(share::apply), keeps_members: false },
 ];

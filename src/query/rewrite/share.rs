@@ -58,7 +58,7 @@ fn common(this: &Rewriting<'_>, term: &Term) -> Option<TermId> {
 }
 
 /// The steps from an argument to a value: the argument, and each attribute on the way.
-fn path(this: &Rewriting<'_>, term: TermId) -> Option<Vec<TermId>> {
+pub(super) fn path(this: &Rewriting<'_>, term: TermId) -> Option<Vec<TermId>> {
     match this.to.get(term) {
         Term::Argument(_) => Some(vec![term]),
         Term::Attribute { base, at: None, .. } => {
