@@ -66,6 +66,7 @@ impl Context<'_> {
             self.policies.defs.push(Def {
                 module: self.globals.modules.get(module).map_or_else(String::new, |names| names.name.clone()),
                 name: def.name.value.clone(),
+                reads: vec![false; formals.len()],
                 formals,
                 result,
                 body,
@@ -76,6 +77,7 @@ impl Context<'_> {
             });
         }
         self.refuse_recursion(&calls);
+        super::reads::note_reads(&mut self.policies.defs);
     }
 
     fn branches(&mut self, checker: &mut Checker<'_>, branches: &[(ast::Ident, ast::Expr)], result: Type, def: &ast::Def) -> Expr {

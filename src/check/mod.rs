@@ -9,6 +9,7 @@
 //! - `modules`, `scope`: imports and what names mean
 //! - `expression`, `operators`, `quantifier`, `narrow`: expressions
 //! - `items`, `actions`, `rules`, `given`: everything else
+//! - `reads`: which parameters a definition looks at
 //! - `builtin`: the modules that ship with the program
 //! - `codes`: what each diagnostic code means
 
@@ -24,6 +25,7 @@ mod narrow;
 mod operators;
 mod print;
 mod quantifier;
+mod reads;
 mod rules;
 mod schema;
 mod scope;

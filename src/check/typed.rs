@@ -78,6 +78,8 @@ pub struct Def {
     pub name: String,
     /// Its parameters, which take the first slots of its frame.
     pub formals: Vec<(String, Type)>,
+    /// For each parameter whether anything looks at it.
+    pub reads: Vec<bool>,
     /// What it gives.
     pub result: Type,
     /// Its body.

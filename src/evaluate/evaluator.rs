@@ -257,7 +257,7 @@ impl<'a> Evaluator<'a> {
         }
     }
 
-    /// Runs the body of a definition in a frame of its own.
+    /// Runs the body of a definition in a frame of its own, with those of its parameters that it looks at.
     pub(super) fn call<T>(
         &self,
         def: crate::check::DefId,
@@ -267,10 +267,18 @@ impl<'a> Evaluator<'a> {
     ) -> Option<T> {
         let def = self.policies.defs.get(def.0 as usize)?;
         let mut inner: Frame = vec![Val::Unknown; def.n_slots as usize];
-        for (slot, arg) in inner.iter_mut().zip(args) {
-            *slot = self.value(arg, frame);
+        for ((slot, arg), reads) in inner.iter_mut().zip(args).zip(&def.reads) {
+            if *reads {
+                *slot = self.value(arg, frame);
+            }
         }
         Some(run(self, &def.body, &mut inner))
+    }
+
+    /// Returns those arguments of a definition that it looks at.
+    pub(super) fn looked_at<'e>(&self, def: crate::check::DefId, args: &'e [Expr]) -> impl Iterator<Item = &'e Expr> + use<'a, 'e> {
+        let reads = self.policies.defs.get(def.0 as usize).map_or(&[][..], |def| def.reads.as_slice());
+        args.iter().zip(reads).filter(|(_, reads)| **reads).map(|(arg, _)| arg)
     }
 
     /// Reads a single-valued property.

@@ -256,7 +256,7 @@ impl Writer<'_> {
             }
             ExprKind::Call(def, args) => {
                 let before = found.len();
-                for arg in args.iter().filter(|arg| arg.ty.set) {
+                for arg in self.evaluator.looked_at(*def, args).filter(|arg| arg.ty.set) {
                     self.membership_evidence(arg, frame, found);
                 }
                 if found.len() == before {

@@ -196,7 +196,7 @@ impl Evaluator<'_> {
                         },
                     );
                 facts.extend(inner.unwrap_or_default());
-                for arg in args {
+                for arg in self.looked_at(*def, args) {
                     self.add_unknowns(arg, frame, facts);
                 }
             }
@@ -392,7 +392,7 @@ impl Evaluator<'_> {
             ExprKind::Call(def, args) => {
                 let mut facts = self.call(*def, args, frame, |this, body, frame| this.set_unknowns(body, frame)).unwrap_or_default();
                 // Inside the definition an argument is a mere value, which does not say where it came from.
-                for arg in args {
+                for arg in self.looked_at(*def, args) {
                     facts.extend(self.read_unknowns(arg, frame));
                 }
                 facts

@@ -48,7 +48,7 @@ impl Evaluator<'_> {
                     match self.value(item, frame) {
                         Val::Known(value) => set.members.push(Member { value, sure: true }),
                         Val::None => {}
-                        _ => set.unseen.push(Unseen { base: item.ty.base, origin: None }),
+                        _ => set.unseen.push(Unseen { base: expr.ty.base, origin: None }),
                     }
                 }
                 Arc::new(set.normalized())

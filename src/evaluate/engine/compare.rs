@@ -159,7 +159,11 @@ impl<'a> Machine<'a> {
     }
 
     fn coalesced(&self, a: &Vector<'a>, b: &Vector<'a>, n: usize) -> Vector<'a> {
-        if let Vector::Codes(class, left) = a {
+        // What lies between bounds has no code.
+        let has_codes = !matches!(b, Vector::Values(_) | Vector::Tally(_) | Vector::Same(Val::Range(_)));
+        if let Vector::Codes(class, left) = a
+            && has_codes
+        {
             let right = self.codes(b, *class, n);
             let codes = left.iter().zip(right.iter()).map(|(left, right)| if *left == NONE { *right } else { *left });
             return Vector::codes(*class, codes.collect());
@@ -178,6 +182,11 @@ impl<'a> Machine<'a> {
         }
         if let (Vector::Same(a), Vector::Same(b)) = (a, b) {
             return vec![truth_code(self.reference().compare(op, a, b)); n];
+        }
+        let by_value = |row| truth_code(self.reference().compare(op, &self.value_at(a, row), &self.value_at(b, row)));
+        // What lies between bounds has no code.
+        if matches!(a, Vector::Same(Val::Range(_))) || matches!(b, Vector::Same(Val::Range(_))) {
+            return (0..n).map(by_value).collect();
         }
         if let (Vector::Codes(class, codes), Vector::Codes(other, others)) = (a, b)
             && matches!(op, Comparison::Equal | Comparison::NotEqual)
@@ -209,12 +218,12 @@ impl<'a> Machine<'a> {
             Some(CodeClass::Instant) if is_native(a) && is_native(b) => self.compared_instants(op, a, b, n),
             // Keys are numbered type by type, which is not their order.
             Some(class) if both_codes(a, b) && !matches!(class, CodeClass::Key(_)) => self.compared_codes(op, class, a, b, n),
-            _ => (0..n).map(|row| truth_code(self.reference().compare(op, &self.value_at(a, row), &self.value_at(b, row)))).collect(),
+            _ => (0..n).map(by_value).collect(),
         }
     }
 
     /// Returns the codes of the same values in another class.
-    fn translated(&self, from: CodeClass, to: CodeClass, codes: &[u32]) -> Vec<u32> {
+    pub(super) fn translated(&self, from: CodeClass, to: CodeClass, codes: &[u32]) -> Vec<u32> {
         let mut known = self.translations.borrow_mut();
         let known = known.entry((from, to)).or_default();
         codes.iter().map(|code| *known.entry(*code).or_insert_with(|| self.code(to, &self.decode(from, *code)))).collect()

@@ -86,17 +86,16 @@ impl<'a> Machine<'a> {
         let class = self.class_of(ty);
         let mut columns = Vec::new();
         for item in items {
-            let base = self.query.type_of(*item).base;
             let vector = self.evaluate(*item, rows)?;
-            columns.push((base, self.codes(&vector, class, rows.n).into_owned()));
+            columns.push(self.codes(&vector, class, rows.n).into_owned());
         }
         let mut gathered = Gathered::new(class, rows.n);
         for row in 0..rows.n {
-            for (base, codes) in &columns {
+            for codes in &columns {
                 match codes.get(row).copied().unwrap_or(UNKNOWN) {
                     NONE => {}
                     code if is_known(code) => gathered.push(code, TRUE),
-                    _ => gathered.push(self.unseen_code(Unseen { base: *base, origin: None }), DOUBT),
+                    _ => gathered.push(self.unseen_code(Unseen { base: ty.base, origin: None }), DOUBT),
                 }
             }
             gathered.fold_row();
@@ -110,7 +109,14 @@ impl<'a> Machine<'a> {
         let mut gathered = Gathered::new(a.class, a.spans.len());
         for (left, right) in a.spans.iter().zip(b.spans.iter()) {
             gathered.extend(a, *left, TRUE);
-            gathered.extend(b, *right, TRUE);
+            if a.class == b.class {
+                gathered.extend(b, *right, TRUE);
+            } else {
+                // The same text has other codes among the values of another property.
+                let members: Vec<u32> = (right.0..right.1).map(|at| b.member(at)).collect();
+                let levels = (right.0..right.1).map(|at| b.level(at));
+                self.translated(b.class, a.class, &members).into_iter().zip(levels).for_each(|(code, level)| gathered.push(code, level));
+            }
             gathered.end_row();
         }
         Ok(gathered.finish(false))
