@@ -9,6 +9,8 @@ mod schemas;
 use std::fs;
 use std::path::Path;
 
+use serde_json::Value;
+use tenet::check::builtin_files;
 use tenet::report::Format;
 
 use crate::program::{fixture, tenet};
@@ -114,4 +116,25 @@ fn what_is_no_result_is_refused_with_its_place() {
     }
     let none = tenet(folder.path(), &["report", "nowhere.json"]).ends(2, "usage");
     assert!(none.stderr.contains("nowhere.json: "), "{}", none.stderr);
+}
+
+#[test]
+fn a_rule_is_placed_in_a_file_that_is_there() {
+    let folder = repo("contoso");
+    tenet(folder.path(), &["-q", "scan", "-f", "json=r.json"]);
+    let result: Value = serde_json::from_str(&fs::read_to_string(folder.path().join("r.json")).unwrap()).unwrap();
+    let mut n_own = 0;
+    for rule in result["rules"].as_array().unwrap() {
+        let (id, source) = (rule["id"].as_str().unwrap(), &rule["source"]);
+        let (file, line) = (source["file"].as_str().unwrap(), usize::try_from(source["line"].as_u64().unwrap()).unwrap());
+        let text = if source["builtin"] == true {
+            builtin_files().iter().find(|builtin| builtin.path == file).map(|builtin| builtin.text.to_owned())
+        } else {
+            n_own += 1;
+            fs::read_to_string(folder.path().join(file)).ok()
+        };
+        let text = text.unwrap_or_else(|| panic!("{id}: there is no {file}"));
+        assert!(text.lines().nth(line - 1).is_some_and(|line| line.contains(id)), "{id} is not on line {line} of {file}");
+    }
+    assert!(n_own > 0);
 }
