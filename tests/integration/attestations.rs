@@ -154,7 +154,7 @@ fn a_row_that_a_reading_contradicts_is_a_finding_in_every_report() {
     let root = folder.path();
     let register = root.join("registers/subscriptions.csv");
     let before = fs::read_to_string(&register).unwrap();
-    tenet(root, &["scan", "--rule", "ATTEST-001"]).ends(0, "ok");
+    tenet(root, &["scan", "--rule", "ATTEST-001"]).ends(3, "incomplete");
     // The service says that this one is under a Microsoft Customer Agreement.
     let row = "5b000006-0000-4000-8000-000000000000,Azure,CC-3000,,none,";
     let line = before.lines().position(|line| line == row).unwrap() + 1;
@@ -201,5 +201,5 @@ fn a_row_that_a_reading_contradicts_is_a_finding_in_every_report() {
     tenet(root, &["scan", "--pack", "literal_counts", "-f", "json=r.json"]);
     assert_eq!(contradiction(root)["verdict"], "fail");
     fs::write(&register, before.replace(row, &format!("{row}MicrosoftCustomerAgreement"))).unwrap();
-    tenet(root, &["scan", "--rule", "ATTEST-001"]).ends(0, "ok");
+    tenet(root, &["scan", "--rule", "ATTEST-001"]).ends(3, "incomplete");
 }

@@ -92,7 +92,7 @@ impl<'r> Ground<'r> {
             Value::Text(text) => (None, Datum::Text(Arc::clone(text))),
             Value::Instant(instant) => (None, Datum::text(instant.to_string())),
             Value::Duration(seconds) => (None, Datum::text(seconds.to_string())),
-            Value::Interval(from, to) => (None, Datum::text(format!("{from}/{to}"))),
+            Value::Interval(bounds) => (None, Datum::text(bounds.map(|bound| bound.to_string()).join("/"))),
             Value::Bool(_) | Value::Int(_) | Value::Enum(..) => (None, Datum::text(value.display(self.schema))),
         }
     }

@@ -126,7 +126,8 @@ fn a_rule_is_placed_in_a_file_that_is_there() {
     let mut n_own = 0;
     for rule in result["rules"].as_array().unwrap() {
         let (id, source) = (rule["id"].as_str().unwrap(), &rule["source"]);
-        let (file, line) = (source["file"].as_str().unwrap(), usize::try_from(source["line"].as_u64().unwrap()).unwrap());
+        let place = |key: &str| usize::try_from(source[key].as_u64().unwrap()).unwrap();
+        let (file, first, last) = (source["file"].as_str().unwrap(), place("line"), place("end_line"));
         let text = if source["builtin"] == true {
             builtin_files().iter().find(|builtin| builtin.path == file).map(|builtin| builtin.text.to_owned())
         } else {
@@ -134,7 +135,9 @@ fn a_rule_is_placed_in_a_file_that_is_there() {
             fs::read_to_string(folder.path().join(file)).ok()
         };
         let text = text.unwrap_or_else(|| panic!("{id}: there is no {file}"));
-        assert!(text.lines().nth(line - 1).is_some_and(|line| line.contains(id)), "{id} is not on line {line} of {file}");
+        let begin = format!("rule {id} for ");
+        let found = text.lines().take(last).skip(first - 1).any(|line| line.starts_with(&begin));
+        assert!(found, "{id} is not between the lines {first} and {last} of {file}");
     }
     assert!(n_own > 0);
 }
