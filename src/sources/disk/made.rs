@@ -200,16 +200,8 @@ impl Made for Kind<'_> {
 
 fn known(record: &Record, property: PropertyId) -> Option<&Value> {
     let at = record.cells.binary_search_by_key(&property, |(known, _)| *known).ok()?;
-    match record.cells.get(at) {
-        Some((_, cell)) => {
-            if let CellState::Known(value) = &cell.state {
-                Some(value)
-            } else {
-                None
-            }
-        }
-        None => None,
-    }
+    let (_, cell) = record.cells.get(at)?;
+    if let CellState::Known(value) = &cell.state { Some(value) } else { None }
 }
 
 /// A row of `_facts`.
