@@ -80,7 +80,7 @@ const BLOCK_BYTES: usize = 32;
 
 /// Returns the length of a beginning that needs no escape in JSON, in whole blocks.
 fn harmless_bytes(json: &[u8]) -> usize {
-    let is_block = |block: &&[u8]| block.iter().fold(true, |harmless, byte| harmless & (is_plain(*byte) | (*byte == b'\n')));
+    let is_block = |block: &&[u8]| block.iter().fold(true, |harmless, byte| harmless & matches!(*byte, b' '..=b'"' | b'$'..0x7f | b'\n'));
     json.chunks(BLOCK_BYTES).take_while(is_block).map(<[u8]>::len).sum()
 }
 

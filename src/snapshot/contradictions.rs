@@ -87,7 +87,7 @@ impl SnapshotBuilder {
     fn tell(&mut self, handle: Handle, name: &str, state: &CellState, source: SourceId) -> Result<(), BuildError> {
         match state {
             CellState::Unknown(reason) => self.set_unknown(handle, name, reason.as_deref().unwrap_or("not read"), source),
-            known => self.set(handle, name, Value::text(&self.said(known)), source),
+            known => self.set(handle, name, Value::text(self.said(known)), source),
         }
     }
 
