@@ -95,7 +95,7 @@ pub fn compile(builtin: BuiltinModules, files: &[PolicyFile]) -> Compiled {
     reader.take_all(&shipped.chain(own).collect::<Vec<_>>());
     let Reader { sources, mut diagnostics, parsed } = reader;
     let modules: Vec<ModuleFile<'_>> =
-        parsed.iter().map(|(name, builtin, file)| ModuleFile { fallback_name: name.clone(), builtin: *builtin, file }).collect();
+        parsed.iter().map(|(path, builtin, file)| ModuleFile { fallback_name: path.replace('/', "."), builtin: *builtin, file }).collect();
     let (policies, found) = check(&modules);
     diagnostics.extend(found);
     // What nothing uses may be used by what could not be understood.
@@ -154,7 +154,7 @@ impl Reader {
             if !file.builtin {
                 self.diagnostics.extend(invisible_characters(*id, file.text));
             }
-            self.parsed.push((file.path.replace('/', "."), file.builtin, tree));
+            self.parsed.push((file.path.to_owned(), file.builtin, tree));
         }
     }
 }

@@ -36,6 +36,7 @@ const FILES: &[Builtin] = builtin![
     "actions/people.tenet",
     "actions/roles.tenet",
     "access/partner.tenet",
+    "attestations/contradictions.tenet",
     "delegations/delegations.tenet",
     "dpor/azure.tenet",
     "dpor/claims.tenet",

@@ -422,6 +422,9 @@ pub(super) struct Report {
     /// Report formats, as for `scan`; a table without
     #[arg(short, long, value_name = "FORMAT[=FILE]")]
     pub(super) format: Vec<Output>,
+    /// Replace names and ids in the reports, by the key in this file; needs the snapshot of the result
+    #[arg(long, value_name = "KEY_FILE")]
+    pub(super) pseudonymise: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

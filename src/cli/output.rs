@@ -22,6 +22,8 @@ pub(super) fn print(text: &str) -> anyhow::Result<()> {
 
 /// Most results are no larger: they are made whole before anything of them is shown.
 const HELD_BYTES_MAX: usize = 64 << 20;
+/// How much of a larger one is passed on at a time, once its beginning was.
+const PASSED_BYTES: usize = 256 << 10;
 
 /// Something that writes a result.
 type Make<'m> = &'m dyn Fn(&mut dyn Write) -> io::Result<()>;
@@ -33,6 +35,7 @@ struct Held<'h> {
     output: &'h mut dyn Write,
     check: Check<'h>,
     bytes: Vec<u8>,
+    limit: usize,
     refused: Option<anyhow::Error>,
 }
 
@@ -44,6 +47,8 @@ impl Held<'_> {
         }
         self.output.write_all(&self.bytes)?;
         self.bytes.clear();
+        self.bytes.shrink_to(PASSED_BYTES);
+        self.limit = PASSED_BYTES;
         Ok(())
     }
 }
@@ -51,7 +56,7 @@ impl Held<'_> {
 impl Write for Held<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.bytes.extend_from_slice(bytes);
-        if self.bytes.len() >= HELD_BYTES_MAX {
+        if self.bytes.len() >= self.limit {
             self.pass()?;
         }
         Ok(bytes.len())
@@ -64,7 +69,7 @@ impl Write for Held<'_> {
 
 /// Lets a result be made; what `check` refuses is not shown.
 fn piecewise(output: &mut dyn Write, make: Make<'_>, check: Check<'_>) -> anyhow::Result<io::Result<()>> {
-    let mut held = Held { output, check, bytes: Vec::new(), refused: None };
+    let mut held = Held { output, check, bytes: Vec::new(), limit: HELD_BYTES_MAX, refused: None };
     let written = make(&mut held).and_then(|()| held.pass());
     match held.refused {
         Some(refused) => Err(refused),

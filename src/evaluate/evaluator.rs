@@ -233,7 +233,7 @@ impl<'a> Evaluator<'a> {
                 super::arithmetic::subtract(&left, &right)
             }
             ExprKind::Interval(from, to) => match (self.value(from, frame), self.value(to, frame)) {
-                (Val::Known(Value::Instant(from)), Val::Known(Value::Instant(to))) => Val::Known(Value::Interval(from, to)),
+                (Val::Known(Value::Instant(from)), Val::Known(Value::Instant(to))) => Val::Known(Value::Interval(Box::new([from, to]))),
                 _ => Val::Unknown,
             },
             ExprKind::Aggregate(kind, binders, body) => self.aggregate(*kind, binders, body.as_deref(), frame),
@@ -450,8 +450,14 @@ impl<'a> Evaluator<'a> {
     pub(super) fn covers(&self, left: &Val, right: &Val) -> Truth {
         match (left, right) {
             (Val::Known(Value::Entity(upper)), Val::Known(Value::Entity(lower))) => self.scope_covers(*upper, *lower),
-            (Val::Known(Value::Interval(from, to)), Val::Known(Value::Instant(at))) => Truth::of(from <= at && at < to),
-            (Val::Known(Value::Interval(a, b)), Val::Known(Value::Interval(c, d))) => Truth::of(c >= d || (a <= c && d <= b)),
+            (Val::Known(Value::Interval(bounds)), Val::Known(Value::Instant(at))) => {
+                let [from, to] = &**bounds;
+                Truth::of(from <= at && at < to)
+            }
+            (Val::Known(Value::Interval(outer)), Val::Known(Value::Interval(inner))) => {
+                let ([a, b], [c, d]) = (&**outer, &**inner);
+                Truth::of(c >= d || (a <= c && d <= b))
+            }
             _ => Truth::Unknown,
         }
     }
@@ -523,7 +529,10 @@ fn bounds(value: &Val) -> Option<Bounds> {
 
 pub(super) fn overlaps(left: &Val, right: &Val) -> Truth {
     match (left, right) {
-        (Val::Known(Value::Interval(a, b)), Val::Known(Value::Interval(c, d))) => Truth::of(a < b && c < d && a < d && c < b),
+        (Val::Known(Value::Interval(one)), Val::Known(Value::Interval(other))) => {
+            let ([a, b], [c, d]) = (&**one, &**other);
+            Truth::of(a < b && c < d && a < d && c < b)
+        }
         _ => Truth::Unknown,
     }
 }

@@ -30,8 +30,8 @@ pub enum Value {
     Enum(EnumId, u32),
     /// A node.
     Entity(EntityId),
-    /// From the first instant up to, not including, the second.
-    Interval(Timestamp, Timestamp),
+    /// From the first instant up to, not including, the second. It is rare, and must not make every other value larger.
+    Interval(Box<[Timestamp; 2]>),
 }
 
 impl Value {
@@ -64,7 +64,7 @@ impl Value {
                 name.cloned().unwrap_or_else(|| "?".to_owned())
             }
             Self::Entity(id) => format!("#{}", id.0),
-            Self::Interval(from, to) => format!("{} to {}", format_instant(*from), format_instant(*to)),
+            Self::Interval(bounds) => bounds.map(format_instant).join(" to "),
         }
     }
 }

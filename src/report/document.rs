@@ -252,31 +252,31 @@ pub struct FixResult {
     pub needs: Vec<String>,
 }
 
-/// An entity as reports name it.
+/// An entity as reports name it. Here and below `T` is a text: a [`String`], or nothing where a finding is only looked at.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Subject {
+pub struct Subject<T = String> {
     /// Its type.
     #[serde(rename = "type")]
-    pub entity: String,
+    pub entity: T,
     /// Its key.
-    pub id: String,
+    pub id: T,
     /// Its name.
-    pub name: String,
+    pub name: T,
 }
 
 /// One verdict.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct FindingResult {
+pub struct FindingResult<T = String> {
     /// Pack, rule, requirement and subject, joined: unique in the document and stable between runs.
-    pub key: String,
+    pub key: T,
     /// The rule.
-    pub rule: String,
+    pub rule: T,
     /// The pack.
-    pub pack: Option<String>,
+    pub pack: Option<T>,
     /// The requirement; none if it is about whether the rule applies.
-    pub requirement: Option<String>,
+    pub requirement: Option<T>,
     /// The subject; none for subjects that nobody has seen.
-    pub subject: Option<Subject>,
+    pub subject: Option<Subject<T>>,
     /// The verdict before waivers.
     #[serde(with = "words")]
     pub verdict: Verdict,
@@ -287,68 +287,68 @@ pub struct FindingResult {
     /// The waiver that covers it, by place in [`ResultDocument::waivers`].
     pub waiver: Option<usize>,
     /// Of a fail: the instant of the first result since which it has been failing, as far as results were compared.
-    pub since: Option<String>,
+    pub since: Option<T>,
     /// The severity of its rule.
     #[serde(with = "words")]
     pub severity: RuleSeverity,
     /// Whether it blocks.
     pub blocking: bool,
     /// The instant by which it must hold.
-    pub due: Option<String>,
+    pub due: Option<T>,
     /// The rule's own words.
-    pub message: Option<String>,
+    pub message: Option<T>,
     /// What a person can do.
-    pub remedy: Option<String>,
+    pub remedy: Option<T>,
     /// The conditions that decided.
-    pub explanation: Vec<ExplanationLine>,
+    pub explanation: Vec<ExplanationLine<T>>,
     /// What would have to be known.
-    pub missing: Vec<Missing>,
+    pub missing: Vec<Missing<T>>,
     /// Attestations it rests on.
-    pub attested: Vec<AttestedBy>,
+    pub attested: Vec<AttestedBy<T>>,
 }
 
 /// One line of an explanation.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct ExplanationLine {
+pub struct ExplanationLine<T = String> {
     /// How deep it stands.
     pub depth: usize,
     /// The condition or heading.
-    pub text: String,
+    pub text: T,
     /// `true`, `false`, `unknown`; none for a heading.
     #[serde(with = "words::optional")]
     pub outcome: Option<Truth>,
     /// The facts it read.
-    pub evidence: Vec<EvidenceItem>,
+    pub evidence: Vec<EvidenceItem<T>>,
 }
 
 /// A fact that was read.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct EvidenceItem {
+pub struct EvidenceItem<T = String> {
     /// Whose fact it is.
-    pub subject: Subject,
+    pub subject: Subject<T>,
     /// Which one.
-    pub property: String,
+    pub property: T,
     /// Its value.
-    pub value: String,
+    pub value: T,
     /// Where it was read.
-    pub source: Option<String>,
+    pub source: Option<T>,
 }
 
 /// A fact that is missing.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Missing {
+pub struct Missing<T = String> {
     /// What, in words.
-    pub what: String,
+    pub what: T,
     /// Why.
-    pub reason: String,
+    pub reason: T,
     /// As of when.
-    pub as_of: Option<String>,
+    pub as_of: Option<T>,
     /// The read that would give it.
-    pub api: Option<String>,
+    pub api: Option<T>,
     /// The permission the read needs.
-    pub permission: Option<String>,
+    pub permission: Option<T>,
     /// The register that would give it.
-    pub register: Option<String>,
+    pub register: Option<T>,
 }
 
 /// What could not be looked at, and how much hangs on it.
@@ -372,15 +372,15 @@ pub struct Unread {
 
 /// Who vouches for a fact.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct AttestedBy {
+pub struct AttestedBy<T = String> {
     /// The attestation.
-    pub id: String,
+    pub id: T,
     /// Who.
-    pub by: String,
+    pub by: T,
     /// Where it stands.
-    pub source: String,
+    pub source: T,
     /// Until when it may be relied on.
-    pub review_due: Option<String>,
+    pub review_due: Option<T>,
 }
 
 /// What became of a waiver.
@@ -468,7 +468,7 @@ impl Standing {
     }
 }
 
-impl FindingResult {
+impl<T> FindingResult<T> {
     /// Returns how it stands.
     #[must_use]
     pub fn standing(&self) -> Standing {

@@ -7,6 +7,9 @@ use std::fmt::Write as _;
 /// a command does, too: `::` where a line may begin, `##vso[` and `##[` anywhere.
 #[must_use]
 pub fn plain(text: &str) -> String {
+    if !text.starts_with([' ', ':']) && is_harmless(text.as_bytes()) {
+        return text.to_owned();
+    }
     let mut safe = String::with_capacity(text.len());
     // A line that begins with blanks begins a command all the same.
     let mut before = None;
@@ -45,19 +48,49 @@ pub fn plain_json(json: &str) -> String {
 /// The same for a piece of a JSON text that follows another one, which ended in `before`.
 pub(super) fn plain_json_after(mut before: Option<char>, json: &str) -> String {
     let mut safe = String::with_capacity(json.len());
-    for c in json.chars() {
-        // Outside of strings JSON has no such character but the line break and its kin.
-        if (c.is_control() && !matches!(c, '\n' | '\r' | '\t')) || is_hidden(c) || is_command(before, c) {
-            let mut units = [0_u16; 2];
-            for unit in c.encode_utf16(&mut units) {
-                let _ = write!(safe, "\\u{unit:04x}");
-            }
-        } else {
-            safe.push(c);
+    let mut rest = json;
+    while !rest.is_empty() {
+        let (harmless, others) = rest.split_at(harmless_bytes(rest.as_bytes()));
+        safe.push_str(harmless);
+        before = harmless.chars().next_back().or(before);
+        let mut characters = others.chars();
+        for c in characters.by_ref().take(BLOCK_BYTES) {
+            escape_json(before, c, &mut safe);
+            before = Some(c);
         }
-        before = Some(c);
+        rest = characters.as_str();
     }
     safe
+}
+
+fn escape_json(before: Option<char>, c: char, safe: &mut String) {
+    // Outside of strings JSON has no such character but the line break and its kin.
+    if (c.is_control() && !matches!(c, '\n' | '\r' | '\t')) || is_hidden(c) || is_command(before, c) {
+        let mut units = [0_u16; 2];
+        for unit in c.encode_utf16(&mut units) {
+            let _ = write!(safe, "\\u{unit:04x}");
+        }
+    } else {
+        safe.push(c);
+    }
+}
+
+/// Bytes that are looked at together.
+const BLOCK_BYTES: usize = 32;
+
+/// Returns the length of a beginning that needs no escape in JSON, in whole blocks.
+fn harmless_bytes(json: &[u8]) -> usize {
+    let is_block = |block: &&[u8]| block.iter().fold(true, |harmless, byte| harmless & matches!(*byte, b' '..=b'"' | b'$'..0x7f | b'\n'));
+    json.chunks(BLOCK_BYTES).take_while(is_block).map(<[u8]>::len).sum()
+}
+
+/// Tells of most texts quickly that they hold nothing that would be escaped, unless by where it stands.
+pub(super) fn is_harmless(text: &[u8]) -> bool {
+    text.iter().fold(true, |harmless, byte| harmless & is_plain(*byte))
+}
+
+fn is_plain(byte: u8) -> bool {
+    matches!(byte, b' '..=b'"' | b'$'..0x7f)
 }
 
 fn is_hidden(c: char) -> bool {

@@ -1,22 +1,21 @@
 //! A result as every writer takes it, and one that was saved: its head is in memory, its findings are read one by one.
 //!
 //! A saved result is believed only as far as it agrees with itself: its words are known, and its counts are those of its
-//! findings. Whatever else it says, a cut or patched file is refused before anything of it is shown.
+//! findings. Whatever else it says, a cut or patched file is refused before anything of it is shown. So it is read twice: once
+//! to look at every value, once for each report.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom};
 
 use serde::Deserialize;
-use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use thiserror::Error;
 
+use super::ahead::Ahead;
 use super::document::{Counts, FindingResult, RESULT_FORMAT, ResultDocument};
 use super::escape::plain;
-
-/// Bytes read at a time.
-const BUFFER_BYTES: usize = 1 << 17;
 
 /// Takes findings one by one.
 pub type Each<'e> = &'e mut dyn FnMut(&FindingResult) -> io::Result<()>;
@@ -90,21 +89,65 @@ impl<R: Read + Seek> SavedResult<R> {
     /// # Errors
     /// [`ResultError`].
     pub fn open(mut input: R) -> Result<Self, ResultError> {
-        let mut counted = Counts::default();
-        let (mut attested, mut last_waiver) = (0, None);
-        let head = read(&mut input, &mut |finding| {
-            counted.count(finding.standing());
-            attested += usize::from(!finding.attested.is_empty());
-            if finding.waiver > last_waiver.as_ref().and_then(|(at, _)| *at) {
-                last_waiver = Some((finding.waiver, finding.key.clone()));
+        let looked = look(&mut input, Pace::Ahead).or_else(|_| look(&mut input, Pace::ByByte));
+        let (head, Looked { counted, attested, last_waiver }) = looked?;
+        check(&head, &counted, attested)?;
+        let n_waivers = head.waivers.len();
+        let saved = Self { head, input: RefCell::new(input) };
+        if last_waiver.is_some_and(|at| at >= n_waivers) { Err(saved.without_waiver(last_waiver)) } else { Ok(saved) }
+    }
+
+    /// Names the first finding with this waiver.
+    fn without_waiver(&self, waiver: Option<usize>) -> ResultError {
+        let mut keys = Vec::new();
+        let read = self.findings(&mut |finding| {
+            if keys.is_empty() && finding.waiver == waiver {
+                keys.push(plain(&finding.key));
             }
             Ok(())
-        })?;
-        check(&head, &counted, attested)?;
-        match last_waiver {
-            Some((Some(at), key)) if at >= head.waivers.len() => Err(ResultError::Waiver(plain(&key))),
-            _ => Ok(Self { head, input: RefCell::new(input) }),
-        }
+        });
+        read.map_or_else(ResultError::Io, |()| ResultError::Waiver(keys.concat()))
+    }
+}
+
+/// What is kept of findings that are looked at.
+#[derive(Default)]
+struct Looked {
+    counted: Counts,
+    attested: usize,
+    last_waiver: Option<usize>,
+}
+
+/// Looks at every value without keeping a text.
+fn look<R: Read + Seek>(input: &mut R, pace: Pace) -> Result<(ResultDocument, Looked), ResultError> {
+    let mut looked = Looked::default();
+    let head = read(input, pace, &mut |finding: &FindingResult<Untold>| {
+        looked.counted.count(finding.standing());
+        looked.attested += usize::from(!finding.attested.is_empty());
+        looked.last_waiver = looked.last_waiver.max(finding.waiver);
+        Ok(())
+    })?;
+    Ok((head, looked))
+}
+
+/// A text that is read as one, and not kept.
+struct Untold;
+
+impl<'de> Deserialize<'de> for Untold {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(Self)
+    }
+}
+
+impl Visitor<'_> for Untold {
+    type Value = Self;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a string")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, _: &str) -> Result<Self, E> {
+        Ok(self)
     }
 }
 
@@ -115,7 +158,7 @@ impl<R: Read + Seek> ResultSource for SavedResult<R> {
 
     fn findings(&self, each: Each<'_>) -> io::Result<()> {
         let mut input = self.input.try_borrow_mut().map_err(|_| io::Error::other("its findings are being read already"))?;
-        match read(&mut *input, each) {
+        match read(&mut *input, Pace::Ahead, each) {
             Ok(_) => Ok(()),
             Err(ResultError::Io(error)) => Err(error),
             Err(other) => Err(io::Error::new(io::ErrorKind::InvalidData, other)),
@@ -143,12 +186,27 @@ fn check(head: &ResultDocument, found: &Counts, attested: usize) -> Result<(), R
     }
 }
 
+/// How findings are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pace {
+    /// One at a time out of what was read ahead.
+    Ahead,
+    /// Byte by byte, several times as slow: only so a parser knows the place of what it refuses.
+    ByByte,
+}
+
 /// Reads a document from its beginning and passes on its findings.
-fn read<R: Read + Seek>(input: &mut R, each: Each<'_>) -> Result<ResultDocument, ResultError> {
+fn read<R: Read + Seek, T: DeserializeOwned>(
+    input: &mut R,
+    pace: Pace,
+    each: &mut dyn FnMut(&FindingResult<T>) -> io::Result<()>,
+) -> Result<ResultDocument, ResultError> {
     input.seek(SeekFrom::Start(0))?;
-    let mut deserializer = serde_json::Deserializer::from_reader(BufReader::with_capacity(BUFFER_BYTES, input));
+    let ahead = RefCell::new(Ahead::of(input));
+    let mut deserializer = serde_json::Deserializer::from_reader(Shared(&ahead));
     let mut trouble = None;
-    let read = Document { each, trouble: &mut trouble }.deserialize(&mut deserializer);
+    let list = Findings { ahead: (pace == Pace::Ahead).then_some(&ahead), each, trouble: &mut trouble };
+    let read = Document(list).deserialize(&mut deserializer);
     match (read.and_then(|document| deserializer.end().map(|()| document)), trouble) {
         (Ok(document), _) => Ok(document),
         (Err(_), Some(trouble)) => Err(trouble),
@@ -159,6 +217,15 @@ fn read<R: Read + Seek>(input: &mut R, each: Each<'_>) -> Result<ResultDocument,
             let message = text.rsplit_once(" at line ").map_or(text.as_str(), |(message, _)| message);
             Err(ResultError::Misfit { line: error.line().max(1), column: error.column().max(1), message: plain(message) })
         }
+    }
+}
+
+/// A file that the parser of the document and the list of findings read in turn.
+struct Shared<'a, R>(&'a RefCell<Ahead<R>>);
+
+impl<R: Read> Read for Shared<'_, R> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        self.0.borrow_mut().read(bytes)
     }
 }
 
@@ -184,12 +251,9 @@ enum Field {
 }
 
 /// Reads a document whose findings are passed on instead of being kept.
-struct Document<'e, 't> {
-    each: Each<'e>,
-    trouble: &'t mut Option<ResultError>,
-}
+struct Document<'e, R, T>(Findings<'e, R, T>);
 
-impl<'de> DeserializeSeed<'de> for Document<'_, '_> {
+impl<'de, R: Read, T: DeserializeOwned> DeserializeSeed<'de> for Document<'_, R, T> {
     type Value = ResultDocument;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
@@ -197,7 +261,7 @@ impl<'de> DeserializeSeed<'de> for Document<'_, '_> {
     }
 }
 
-impl<'de> Visitor<'de> for Document<'_, '_> {
+impl<'de, R: Read, T: DeserializeOwned> Visitor<'de> for Document<'_, R, T> {
     type Value = ResultDocument;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -205,7 +269,7 @@ impl<'de> Visitor<'de> for Document<'_, '_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let Self { each, trouble } = self;
+        let Findings { ahead, each, trouble } = self.0;
         let (mut format, mut run, mut now, mut tenant, mut captured, mut parameters) = (None, None, None, None, None, None);
         let (mut summary, mut rules, mut findings, mut unread, mut waivers, mut problems) = (None, None, None, None, None, None);
         let mut history = None;
@@ -232,7 +296,7 @@ impl<'de> Visitor<'de> for Document<'_, '_> {
                 Field::History => history = Some(once::<_, Vec<_>>(&mut map, history.is_some(), "history")?),
                 Field::Findings if findings.is_some() => return Err(A::Error::duplicate_field("findings")),
                 Field::Findings => {
-                    map.next_value_seed(Findings { each: &mut *each, trouble: &mut *trouble })?;
+                    map.next_value_seed(Findings { ahead, each: &mut *each, trouble: &mut *trouble })?;
                     findings = Some(());
                 }
                 Field::Other => drop(map.next_value::<IgnoredAny>()?),
@@ -269,12 +333,25 @@ fn once<'de, A: MapAccess<'de>, T: Deserialize<'de>>(map: &mut A, before: bool, 
     map.next_value()
 }
 
-struct Findings<'e, 't> {
-    each: Each<'e>,
-    trouble: &'t mut Option<ResultError>,
+struct Findings<'e, R, T> {
+    /// The file, if findings may be taken out of it past the parser of the document.
+    ahead: Option<&'e RefCell<Ahead<R>>>,
+    each: &'e mut dyn FnMut(&FindingResult<T>) -> io::Result<()>,
+    trouble: &'e mut Option<ResultError>,
 }
 
-impl<'de> DeserializeSeed<'de> for Findings<'_, '_> {
+impl<R: Read, T: DeserializeOwned> Findings<'_, R, T> {
+    /// Takes findings for as long as each is whole and as it should be; the parser goes on with what follows.
+    fn take_ahead(&mut self) -> io::Result<()> {
+        let Some(ahead) = self.ahead else { return Ok(()) };
+        while let Some(finding) = ahead.borrow_mut().element()? {
+            (self.each)(&finding)?;
+        }
+        Ok(())
+    }
+}
+
+impl<'de, R: Read, T: DeserializeOwned> DeserializeSeed<'de> for Findings<'_, R, T> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -282,16 +359,16 @@ impl<'de> DeserializeSeed<'de> for Findings<'_, '_> {
     }
 }
 
-impl<'de> Visitor<'de> for Findings<'_, '_> {
+impl<'de, R: Read, T: DeserializeOwned> Visitor<'de> for Findings<'_, R, T> {
     type Value = ();
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("a list of findings")
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
-        while let Some(finding) = list.next_element::<FindingResult>()? {
-            if let Err(error) = (self.each)(&finding) {
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<(), A::Error> {
+        while let Some(finding) = list.next_element::<FindingResult<T>>()? {
+            if let Err(error) = (self.each)(&finding).and_then(|()| self.take_ahead()) {
                 *self.trouble = Some(ResultError::Io(error));
                 return Err(A::Error::custom("it was not taken"));
             }

@@ -142,11 +142,7 @@ impl<'o> Plain<'o> {
             Err(error) => self.held.get(..error.valid_up_to()).and_then(|whole| std::str::from_utf8(whole).ok()).unwrap_or(""),
         };
         let passed = whole.len();
-        if is_plain(whole) {
-            self.output.write_all(whole.as_bytes())?;
-        } else {
-            self.output.write_all(plain_json_after(self.before, whole).as_bytes())?;
-        }
+        self.output.write_all(plain_json_after(self.before, whole).as_bytes())?;
         self.before = whole.chars().next_back().or(self.before);
         self.held.drain(..passed);
         Ok(())
@@ -158,18 +154,17 @@ impl<'o> Plain<'o> {
     }
 }
 
-/// Tells whether there are only characters that need no escape whatever they stand in.
-fn is_plain(text: &str) -> bool {
-    text.bytes().fold(true, |plain, byte| plain & matches!(byte, b' '..=b'"' | b'$'..0x7f | b'\n'))
-}
-
 impl Write for Plain<'_> {
+    #[inline]
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_all(bytes).map(|()| bytes.len())
+    }
+
+    // JSON comes in pieces of a few bytes.
+    #[inline]
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.held.extend_from_slice(bytes);
-        if self.held.len() >= CHUNK_BYTES {
-            self.pass()?;
-        }
-        Ok(bytes.len())
+        if self.held.len() >= CHUNK_BYTES { self.pass() } else { Ok(()) }
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -1,6 +1,10 @@
 //! Closed lists of words, as files write them.
 
-use serde::{Deserialize as _, Deserializer, Serializer};
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::{Error, Visitor};
+use serde::{Deserializer, Serializer};
 
 use super::document::WaiverOutcome;
 use crate::evaluate::{Truth, WaiverState};
@@ -74,19 +78,33 @@ pub(super) fn serialize<T: Word, S: Serializer>(value: &T, serializer: S) -> Res
 }
 
 pub(super) fn deserialize<'de, T: Word, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
-    let word = String::deserialize(deserializer)?;
-    known(&word)
+    deserializer.deserialize_str(OneOf(PhantomData))
 }
 
-fn known<T: Word, E: serde::de::Error>(word: &str) -> Result<T, E> {
-    T::from_word(word).ok_or_else(|| E::custom(format_args!("there is no {} `{}`", T::WHAT, super::plain(word))))
+/// Reads a word without keeping its text.
+struct OneOf<T>(PhantomData<T>);
+
+impl<T: Word> Visitor<'_> for OneOf<T> {
+    type Value = T;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a string")
+    }
+
+    fn visit_str<E: Error>(self, word: &str) -> Result<T, E> {
+        T::from_word(word).ok_or_else(|| E::custom(format_args!("there is no {} `{}`", T::WHAT, super::plain(word))))
+    }
 }
 
 /// The same for a word that may be missing.
 pub(super) mod optional {
-    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+    use std::fmt;
+    use std::marker::PhantomData;
 
-    use super::{Word, known};
+    use serde::de::{Error, Visitor};
+    use serde::{Deserializer, Serialize as _, Serializer};
+
+    use super::{OneOf, Word};
 
     #[expect(clippy::ref_option, reason = "serde passes a reference to the field")]
     pub(in super::super) fn serialize<T: Word, S: Serializer>(value: &Option<T>, serializer: S) -> Result<S::Ok, S::Error> {
@@ -94,6 +112,24 @@ pub(super) mod optional {
     }
 
     pub(in super::super) fn deserialize<'de, T: Word, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
-        Option::<String>::deserialize(deserializer)?.map(|word| known(&word)).transpose()
+        deserializer.deserialize_option(OneOrNone(PhantomData))
+    }
+
+    struct OneOrNone<T>(PhantomData<T>);
+
+    impl<'de, T: Word> Visitor<'de> for OneOrNone<T> {
+        type Value = Option<T>;
+
+        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            formatter.write_str("option")
+        }
+
+        fn visit_none<E: Error>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+            deserializer.deserialize_str(OneOf(PhantomData)).map(Some)
+        }
     }
 }

@@ -86,6 +86,8 @@ pub struct SnapshotBuilder {
 }
 
 const ENTITIES_MAX: u32 = u32::MAX - 1;
+/// For how many more facts of an entity room is made at a time.
+const FACTS_STEP: usize = 4;
 
 impl SnapshotBuilder {
     /// Starts an empty snapshot.
@@ -289,6 +291,10 @@ impl SnapshotBuilder {
         if let Some(node) = self.nodes.get_mut(handle.0 as usize) {
             let is_known = |(of, known, from): &(PropertyId, CellState, SourceId)| *of == property && *from == source && *known == state;
             if !node.facts.iter().any(is_known) {
+                // An entity has a handful of facts: doubling would leave much of the memory of a large tenant empty.
+                if node.facts.len() == node.facts.capacity() {
+                    node.facts.reserve_exact(FACTS_STEP);
+                }
                 node.facts.push((property, state, source));
             }
         }

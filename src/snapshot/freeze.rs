@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::columns::gathered_completeness;
+use super::contradictions::contradictions_type;
 use super::graph::{NavigationGraph, Reached, STEPS_MAX};
 use super::read::Nav;
 use super::records::{Cell, CellState, Edge, Record, Records};
@@ -50,6 +51,11 @@ impl Rows {
             if let Some(slot) = extents.get_mut(extent.entity_type.0 as usize) {
                 *slot = Some(extent.completeness.clone());
             }
+        }
+        if let Some(slot @ None) = contradictions_type(&self.schema).and_then(|ty| extents.get_mut(ty.0 as usize))
+            && !closed
+        {
+            *slot = Some(Completeness::now(None));
         }
         let rounds = if closed { 0 } else { self.schema.entities.len() + 1 };
         for _ in 0..rounds {

@@ -17,6 +17,7 @@
 
 mod builder;
 pub mod columns;
+mod contradictions;
 mod freeze;
 mod graph;
 mod overlay;
@@ -26,6 +27,7 @@ mod resolve;
 mod rows;
 
 pub use builder::{BuildError, Handle, SnapshotBuilder};
+pub use contradictions::contradictions_type;
 pub(crate) use graph::STEPS_MAX as WALK_STEPS_MAX;
 pub use overlay::{Change, Fact, Overlay};
 pub use read::{Nav, Snapshot};

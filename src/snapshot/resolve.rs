@@ -42,17 +42,19 @@ impl SnapshotBuilder {
     #[must_use]
     pub fn records(mut self) -> Records {
         let schema = Arc::clone(&self.schema);
+        self.note_contradictions();
         let (order, renumbering, sources) = self.canonical_order(&schema);
         self.settle_sides(&schema, &renumbering);
         let mut problems = self.meta.problems.clone();
         let nothing: Arc<str> = Arc::from("");
-        let entities = order
-            .iter()
+        let mut entities = Vec::with_capacity(order.len());
+        for at in &order {
             // What became a record is let go at once: a snapshot is not held twice.
-            .filter_map(|at| Some(std::mem::replace(self.nodes.get_mut(*at)?, Node::new(EntityTypeId(0), Arc::clone(&nothing)))))
-            .map(|node| record(&node, &renumbering, &sources, &schema, &mut problems))
-            .map(|record| with_lifetime(record, &schema, self.meta.closed_world))
-            .collect();
+            let Some(node) = self.nodes.get_mut(*at) else { continue };
+            let node = std::mem::replace(node, Node::new(EntityTypeId(0), Arc::clone(&nothing)));
+            let record = record(&node, &renumbering, &sources, &schema, &mut problems);
+            entities.push(with_lifetime(record, &schema, self.meta.closed_world));
+        }
         problems.sort();
         problems.dedup();
         let mut extents: Vec<Extent> = self
@@ -142,11 +144,20 @@ fn record(node: &Node, numbers: &Renumbering, sources: &[FactSource], schema: &S
         let mut facts: Vec<(CellState, SourceId)> =
             facts.iter().map(|(state, source)| (numbers.state(state), numbers.source(**source))).collect();
         facts.sort();
-        let name = || {
+        let cell = agree(&facts, sources, schema);
+        let mut note = |what: &str| {
             let property = schema.property(*property).map_or("?", |property| property.name.as_str());
-            format!("{}.{property}", node.key)
+            problems.push(format!("{}.{property}: {what}", node.key));
         };
-        cells.push((*property, agree(&facts, sources, schema, problems, &name)));
+        if contradicted(&facts, sources, &cell).next().is_some() {
+            note("a register contradicts a reading; the reading counts");
+        }
+        if let CellState::Unknown(Some(reason)) = &cell.state
+            && known(&facts).next().is_some()
+        {
+            note(reason);
+        }
+        cells.push((*property, cell));
     }
     cells.shrink_to_fit();
     let mut history: Vec<(PropertyId, HistoryEntry)> = node
@@ -180,7 +191,7 @@ fn record(node: &Node, numbers: &Renumbering, sources: &[FactSource], schema: &S
 /// may stand under a namesake of another subtype.
 ///
 /// What is said of the key as an attribute follows from the key, and is left to freezing.
-fn own_facts<'n>(node: &'n Node, schema: &Schema) -> BTreeMap<PropertyId, Vec<(&'n CellState, &'n SourceId)>> {
+pub(super) fn own_facts<'n>(node: &'n Node, schema: &Schema) -> BTreeMap<PropertyId, Vec<(&'n CellState, &'n SourceId)>> {
     let mut own: BTreeMap<PropertyId, Vec<(&CellState, &SourceId)>> = BTreeMap::new();
     for (property, state, source) in node.facts.iter().filter(|(property, ..)| !is_key(schema, *property)) {
         let name = schema.property(*property).map(|property| property.name.as_str());
@@ -225,15 +236,8 @@ pub(super) fn with_lifetime(mut record: Record, schema: &Schema, closed_world: b
 ///
 /// A reading of a service goes before an attestation; of two services' readings the later one counts if both have a time;
 /// otherwise readings that differ make the fact unknown. `facts` is sorted.
-fn agree(
-    facts: &[(CellState, SourceId)],
-    sources: &[FactSource],
-    schema: &Schema,
-    problems: &mut Vec<String>,
-    name: &dyn Fn() -> String,
-) -> Cell {
-    let kind = |id: &SourceId| sources.get(id.0 as usize).map_or(SourceKind::Derived, |source| source.kind);
-    let said: Vec<&(CellState, SourceId)> = facts.iter().filter(|(state, _)| !matches!(state, CellState::Unknown(_))).collect();
+pub(super) fn agree(facts: &[(CellState, SourceId)], sources: &[FactSource], schema: &Schema) -> Cell {
+    let said: Vec<&(CellState, SourceId)> = known(facts).collect();
     let Some(first) = said.first() else {
         let reason = facts.iter().find(|(state, _)| matches!(state, CellState::Unknown(Some(_)))).or(facts.first());
         return reason.map_or(Cell { state: CellState::Unknown(None), source: None }, |(state, source)| Cell {
@@ -246,10 +250,7 @@ fn agree(
         let source = said.iter().map(|fact| fact.1).min();
         return Cell { state: first.0.clone(), source };
     }
-    let read: Vec<_> = said.iter().filter(|fact| kind(&fact.1) != SourceKind::Register).copied().collect();
-    if !read.is_empty() && read.len() < said.len() {
-        problems.push(format!("{}: a register contradicts a reading; the reading counts", name()));
-    }
+    let read: Vec<_> = said.iter().filter(|fact| !is_attested(fact, sources)).copied().collect();
     let candidates = if read.is_empty() { said } else { read };
     let candidates = latest(&candidates, sources);
     match candidates.split_first() {
@@ -257,10 +258,27 @@ fn agree(
         _ => {
             let shown: Vec<String> = candidates.iter().map(|fact| show(fact, sources, schema)).collect();
             let reason = format!("readings disagree: {}", shown.join(", "));
-            problems.push(format!("{}: {reason}", name()));
             Cell { state: CellState::Unknown(Some(Arc::from(reason))), source: candidates.first().map(|fact| fact.1) }
         }
     }
+}
+
+/// Returns what registers say of an attribute that was read, and that is not what counts.
+pub(super) fn contradicted<'f>(
+    facts: &'f [(CellState, SourceId)],
+    sources: &'f [FactSource],
+    counts: &'f Cell,
+) -> impl Iterator<Item = &'f (CellState, SourceId)> {
+    let was_read = known(facts).any(|fact| !is_attested(fact, sources));
+    known(facts).filter(move |fact| was_read && is_attested(fact, sources) && fact.0 != counts.state)
+}
+
+fn known(facts: &[(CellState, SourceId)]) -> impl Iterator<Item = &(CellState, SourceId)> {
+    facts.iter().filter(|(state, _)| !matches!(state, CellState::Unknown(_)))
+}
+
+fn is_attested(fact: &(CellState, SourceId), sources: &[FactSource]) -> bool {
+    sources.get(fact.1.0 as usize).is_some_and(|source| source.kind == SourceKind::Register)
 }
 
 /// Returns the facts of the latest reading if every reading has a time, else all of them.

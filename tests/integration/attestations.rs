@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 use tempfile::TempDir;
+use tenet::report::Format;
 
 use crate::program::tenet;
 
@@ -137,4 +138,68 @@ fn the_worklist_has_a_row_for_what_an_attestation_would_decide() {
         let errors: Vec<_> = found.iter().filter(|one| one.is_error() && !one.message.contains("cost_center")).collect();
         assert!(errors.is_empty(), "{errors:?}\n{text}");
     }
+}
+
+/// The only fail of `ATTEST-001` in a result.
+fn contradiction(root: &Path) -> Value {
+    let result: Value = serde_json::from_str(&fs::read_to_string(root.join("r.json")).unwrap()).unwrap();
+    let found: Vec<&Value> = result["findings"].as_array().unwrap().iter().filter(|one| one["rule"] == "ATTEST-001").collect();
+    assert_eq!(found.len(), 1, "{found:?}");
+    found[0].clone()
+}
+
+#[test]
+fn a_row_that_a_reading_contradicts_is_a_finding_in_every_report() {
+    let folder = repo();
+    let root = folder.path();
+    let register = root.join("registers/subscriptions.csv");
+    let before = fs::read_to_string(&register).unwrap();
+    tenet(root, &["scan", "--rule", "ATTEST-001"]).ends(3, "incomplete");
+    // The service says that this one is under a Microsoft Customer Agreement.
+    let row = "5b000006-0000-4000-8000-000000000000,Azure,CC-3000,,none,";
+    let line = before.lines().position(|line| line == row).unwrap() + 1;
+    fs::write(&register, before.replace(row, &format!("{row}EnterpriseAgreement"))).unwrap();
+    let outputs: Vec<String> = Format::ALL.iter().flat_map(|format| ["-f".to_owned(), format!("{0}=r.{0}", format.name())]).collect();
+    let scan: Vec<&str> = ["scan", "--rule", "ATTEST-001"].into_iter().chain(outputs.iter().map(String::as_str)).collect();
+    tenet(root, &scan).ends(1, "findings");
+    let finding = contradiction(root);
+    assert_eq!((&finding["verdict"], &finding["severity"], &finding["blocking"]), (&"fail".into(), &"high".into(), &true.into()));
+    let subject = "/subscriptions/5b000006-0000-4000-8000-000000000000";
+    assert_eq!(finding["subject"]["id"], format!("Subscription.agreement of {subject}"));
+    let message = finding["message"].as_str().unwrap();
+    for piece in ["`EnterpriseAgreement` for agreement", subject, "`MicrosoftCustomerAgreement` was read"] {
+        assert!(message.contains(piece), "{message}");
+    }
+    // Both values stand in the explanation with where they were read, and the finding is shown at the row of the register.
+    let evidence: Vec<(&str, &str)> = finding["explanation"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|line| line["evidence"].as_array().unwrap())
+        .map(|item| (item["value"].as_str().unwrap(), item["source"].as_str().unwrap()))
+        .collect();
+    let place = format!("subscriptions (registers/subscriptions.csv:{line})");
+    assert!(evidence.contains(&("EnterpriseAgreement", &place)), "{evidence:?}");
+    assert!(
+        evidence.iter().any(|(value, source)| *value == "MicrosoftCustomerAgreement" && source.starts_with("billing:billingProperty")),
+        "{evidence:?}"
+    );
+    assert_eq!(finding["attested"][0]["source"], place);
+    let sarif: Value = serde_json::from_str(&fs::read_to_string(root.join("r.sarif")).unwrap()).unwrap();
+    let location = &sarif["runs"][0]["results"][0]["locations"][0]["physicalLocation"];
+    assert_eq!(location["artifactLocation"]["uri"], "registers/subscriptions.csv");
+    assert_eq!(location["region"]["startLine"], line);
+    for format in Format::ALL {
+        let report = fs::read_to_string(root.join(format!("r.{}", format.name()))).unwrap();
+        assert!(report.contains("ATTEST-001") || format == Format::Actions, "{}", format.name());
+        assert!(report.contains("5b000006-0000-4000-8000-000000000000"), "{}", format.name());
+    }
+    // The reading counts, and `attest due` says it, too.
+    let due = tenet(root, &["attest", "due", "--now", "2026-10-20T08:00:00Z"]).ends(1, "findings").stdout;
+    assert!(due.contains("contradicted: ") && due.contains("1 contradicted"), "{due}");
+    // It is in force whichever packs are, and ends when the row says what was read.
+    tenet(root, &["scan", "--pack", "literal_counts", "-f", "json=r.json"]);
+    assert_eq!(contradiction(root)["verdict"], "fail");
+    fs::write(&register, before.replace(row, &format!("{row}MicrosoftCustomerAgreement"))).unwrap();
+    tenet(root, &["scan", "--rule", "ATTEST-001"]).ends(3, "incomplete");
 }

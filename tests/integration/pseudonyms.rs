@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
+use tenet::report::Format;
 
 use crate::program::tenet;
 
@@ -87,4 +88,44 @@ fn nothing_of_the_tenant_is_left_and_pseudonyms_are_consistent() {
     assert_ne!(read("out"), read("out2"));
     tenet(root, &["export", "tables", "-o", "out3", "--pseudonymise", "key"]).ends(0, "ok");
     assert_eq!(read("out"), read("out3"));
+}
+
+#[test]
+fn a_saved_result_is_handed_out_as_its_scan_would_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    tenet(root, &["demo", "--keep", ".", "-f", "json=demo.json"]).ends(0, "ok");
+    fs::write(root.join("key"), "a key that is long enough to be one, by chance").unwrap();
+    let outputs = |prefix: &str| {
+        Format::ALL.iter().flat_map(|format| ["-f".to_owned(), format!("{0}={prefix}.{0}", format.name())]).collect::<Vec<String>>()
+    };
+    let run = |args: &[&str], prefix: &str| {
+        let outputs = outputs(prefix);
+        tenet(root, &args.iter().copied().chain(outputs.iter().map(String::as_str)).collect::<Vec<_>>())
+    };
+    tenet(root, &["scan", "-f", "json=plain.json"]).ends(1, "findings");
+    run(&["scan", "--pseudonymise", "key"], "scan").ends(1, "findings");
+    run(&["report", "plain.json", "--pseudonymise", "key"], "report").ends(0, "ok");
+    for format in Format::ALL {
+        let read = |prefix: &str| fs::read_to_string(root.join(format!("{prefix}.{}", format.name()))).unwrap();
+        assert!(read("scan") == read("report"), "{} differs", format.name());
+        assert!(!read("report").contains("contoso.example") && !read("report").contains("Avery Quinn"), "{}", format.name());
+    }
+    // Another key gives other names, and what cannot be a key is refused.
+    fs::write(root.join("other"), "another key, long enough to be one, too").unwrap();
+    let other = tenet(root, &["report", "plain.json", "--pseudonymise", "other", "-f", "csv"]).ends(0, "ok").stdout;
+    assert_ne!(other, fs::read_to_string(root.join("report.csv")).unwrap());
+    fs::write(root.join("short"), "short").unwrap();
+    tenet(root, &["report", "plain.json", "--pseudonymise", "short", "-f", "csv"]).ends(2, "usage");
+    // Without the snapshot nobody knows what is a name, so nothing is shown.
+    let register = root.join("registers/partners.yaml");
+    let rows = fs::read_to_string(&register).unwrap();
+    fs::write(&register, format!("{rows}\n# changed\n")).unwrap();
+    let refused = tenet(root, &["report", "plain.json", "--pseudonymise", "key", "-f", "csv"]).ends(2, "usage");
+    assert!(refused.stderr.contains("the registers have changed since") && refused.stdout.is_empty(), "{}", refused.stderr);
+    fs::write(&register, rows).unwrap();
+    fs::rename(root.join("snapshots"), root.join("elsewhere")).unwrap();
+    let refused = tenet(root, &["report", "plain.json", "--pseudonymise", "key", "-f", "csv=out.csv"]).ends(2, "usage");
+    assert!(refused.stderr.contains("the snapshot of the result is not in the snapshot folder"), "{}", refused.stderr);
+    assert!(!root.join("out.csv").exists());
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -34,7 +35,37 @@ fn waive(root: &Path, from: &str, until: &str) {
 fn at(root: &Path, zone: &str, now: &str, args: &[&str]) -> Run {
     let mut all = vec!["--now", now];
     all.extend(args);
-    finish(&command(root, &all).env("TZ", zone).output().unwrap())
+    let path = std::env::var_os("PATH").unwrap();
+    finish(&command(root, &all).env("TZ", zone).env("PATH", path).output().unwrap())
+}
+
+fn git(root: &Path, args: &[&str]) -> bool {
+    let mut command = Command::new("git");
+    command.args(["-c", "user.name=x", "-c", "user.email=x@contoso.example", "-c", "commit.gpgsign=false"]).args(args).current_dir(root);
+    command.output().is_ok_and(|output| output.status.success())
+}
+
+/// Commits the waiver with a rule that passes. The rule at hand fails, so a proposed change makes it fail.
+fn commit_base(root: &Path) -> bool {
+    let with_git = root.join(".git").exists() || git(root, &["init", "-q", "-b", "main"]);
+    if !with_git {
+        println!("impact is left out: there is no git");
+        return false;
+    }
+    fs::write(root.join(".gitignore"), "snapshots\n*.json\n").unwrap();
+    fs::write(root.join("policies/own.tenet"), RULE.replace("== Enabled", "== Disabled")).unwrap();
+    assert!(git(root, &["add", "-A"]) && git(root, &["commit", "-q", "-m", "base"]));
+    fs::write(root.join("policies/own.tenet"), RULE).unwrap();
+    true
+}
+
+/// Tells whether a proposed change that makes the rule fail is excused by the waiver of its base.
+fn impact_says(root: &Path, zone: &str, now: &str) -> bool {
+    let run = at(root, zone, now, &["impact", "--from", "main", "-f", "json", "--max-worse", "0"]);
+    let found: Value = serde_json::from_str(&run.stdout).unwrap_or_else(|_| panic!("{}", run.stderr));
+    let counts = (found["counts"]["new"].as_u64().unwrap(), found["counts"]["waived"].as_u64().unwrap());
+    assert!([((0, 1), 0), ((1, 0), 1)].contains(&(counts, run.code)), "{counts:?}, exit {}", run.code);
+    counts == (0, 1)
 }
 
 /// What each command makes of the waiver: whether it counts.
@@ -84,11 +115,15 @@ fn all_commands_agree_on_the_last_second() {
         waive(root, &from.to_string(), day);
         let early = format!("{from}T12:00:00Z");
         at(root, "UTC", &early, &["scan", "-f", "json=before.json"]).ends(0, "ok");
+        let with_git = commit_base(root);
         for (zone, offset) in zones.into_iter().zip([-1, 0, 1, 0]) {
             let instant = end + jiff::SignedDuration::from_secs(offset);
             let counts = offset < 0;
             for (what, said) in says(root, zone, &instant.to_string()) {
                 assert_eq!(said, counts, "{what} at {instant} in {zone}, waiver until {day}");
+            }
+            if with_git {
+                assert_eq!(impact_says(root, zone, &instant.to_string()), counts, "impact at {instant} in {zone}, waiver until {day}");
             }
         }
     }

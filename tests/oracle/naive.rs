@@ -191,12 +191,18 @@ impl Naive<'_> {
                 truth(is != *negated)
             }
             ExprKind::Covers(a, b) => truth(match (self.scalar(a, frame), self.scalar(b, frame)) {
-                (Value::Interval(from, to), Value::Instant(at)) => from <= at && at < to,
-                (Value::Interval(a, b), Value::Interval(c, d)) => c >= d || (a <= c && d <= b),
+                (Value::Interval(bounds), Value::Instant(at)) => bounds[0] <= at && at < bounds[1],
+                (Value::Interval(outer), Value::Interval(inner)) => {
+                    let ([a, b], [c, d]) = (*outer, *inner);
+                    c >= d || (a <= c && d <= b)
+                }
                 other => panic!("{other:?}"),
             }),
             ExprKind::Overlaps(a, b) => truth(match (self.scalar(a, frame), self.scalar(b, frame)) {
-                (Value::Interval(a, b), Value::Interval(c, d)) => a.max(c) < b.min(d),
+                (Value::Interval(one), Value::Interval(other)) => {
+                    let ([a, b], [c, d]) = (*one, *other);
+                    a.max(c) < b.min(d)
+                }
                 other => panic!("{other:?}"),
             }),
             ExprKind::Matches(text, pattern) => match self.scalar(text, frame) {
@@ -209,7 +215,7 @@ impl Naive<'_> {
             },
             ExprKind::Add(a, b) => Datum::One(add(&self.scalar(a, frame), &self.scalar(b, frame))),
             ExprKind::Subtract(a, b) => Datum::One(subtract(&self.scalar(a, frame), &self.scalar(b, frame))),
-            ExprKind::Interval(a, b) => Datum::One(Value::Interval(self.instant(a, frame), self.instant(b, frame))),
+            ExprKind::Interval(a, b) => Datum::One(Value::Interval(Box::new([self.instant(a, frame), self.instant(b, frame)]))),
             ExprKind::Quantified(kind, binders, body) => truth(self.quantified(*kind, binders, body.as_deref(), frame)),
             ExprKind::Aggregate(kind, binders, body) => self.aggregate(*kind, binders, body.as_deref(), frame),
             ExprKind::Known(_) | ExprKind::Error => panic!("not for this interpreter"),

@@ -81,7 +81,7 @@ impl<'a> Machine<'a> {
             Term::Interval(from, to) => {
                 let (from, to) = (self.evaluate(*from, rows)?, self.evaluate(*to, rows)?);
                 let each = |row| match (self.value_at(&from, row), self.value_at(&to, row)) {
-                    (Val::Known(Value::Instant(from)), Val::Known(Value::Instant(to))) => Val::Known(Value::Interval(from, to)),
+                    (Val::Known(Value::Instant(from)), Val::Known(Value::Instant(to))) => Val::Known(Value::Interval(Box::new([from, to]))),
                     _ => Val::Unknown,
                 };
                 Vector::Values((0..rows.n).map(each).collect())

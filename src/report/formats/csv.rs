@@ -3,13 +3,14 @@
 //! Spreadsheets take a cell that begins with `=`, `+`, `-`, `@`, a tab or a carriage return for a formula; such a cell gets an
 //! apostrophe (OWASP, *CSV Injection*). Control characters stand as their codes.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 use ::csv::{Terminator, WriterBuilder};
 
 use super::said;
 use crate::report::document::{FindingResult, ResultDocument};
-use crate::report::escape::plain;
+use crate::report::escape::{is_harmless, plain};
 use crate::report::saved::ResultSource;
 
 const COLUMNS: [&str; 19] = [
@@ -38,30 +39,31 @@ pub(super) fn write(result: &dyn ResultSource, output: &mut dyn Write) -> io::Re
     table(output, &COLUMNS, |rows| result.findings(&mut |finding| rows.row(&cells(result.head(), finding))))
 }
 
-fn cells(head: &ResultDocument, finding: &FindingResult) -> [String; COLUMNS.len()] {
-    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+fn cells<'r>(head: &'r ResultDocument, finding: &'r FindingResult) -> [Cow<'r, str>; COLUMNS.len()] {
+    let text = |text: &'r Option<String>| Cow::from(text.as_deref().unwrap_or(""));
+    let yes = |yes: bool| Cow::from(if yes { "true" } else { "false" });
     let subject = finding.subject.as_ref();
     let waiver = head.waiver_of(finding);
     [
-        finding.key.clone(),
-        finding.rule.clone(),
+        Cow::from(&finding.key),
+        Cow::from(&finding.rule),
         text(&finding.pack),
-        said::requirement(finding),
-        subject.map_or_else(String::new, |subject| subject.entity.clone()),
-        subject.map_or_else(String::new, |subject| subject.id.clone()),
-        subject.map_or_else(|| "subjects that were not read".to_owned(), |subject| subject.name.clone()),
-        finding.verdict.name().to_owned(),
-        finding.waived.to_string(),
-        finding.severity.name().to_owned(),
-        finding.blocking.to_string(),
+        Cow::from(said::requirement(finding)),
+        subject.map_or_else(Cow::default, |subject| Cow::from(&subject.entity)),
+        subject.map_or_else(Cow::default, |subject| Cow::from(&subject.id)),
+        subject.map_or_else(|| Cow::from("subjects that were not read"), |subject| Cow::from(&subject.name)),
+        Cow::from(finding.verdict.name()),
+        yes(finding.waived),
+        Cow::from(finding.severity.name()),
+        yes(finding.blocking),
         text(&finding.due),
         text(&finding.message),
-        if finding.missing.is_empty() { String::new() } else { said::missing(finding) },
+        if finding.missing.is_empty() { Cow::default() } else { Cow::from(said::missing(finding)) },
         text(&finding.remedy),
-        said::attested(finding).unwrap_or_default(),
-        waiver.map_or_else(String::new, |waiver| waiver.until.clone()),
-        waiver.map_or_else(String::new, |waiver| waiver.because.clone()),
-        waiver.map_or_else(String::new, |waiver| waiver.approved_by.join(", ")),
+        said::attested(finding).map_or_else(Cow::default, Cow::from),
+        waiver.map_or_else(Cow::default, |waiver| Cow::from(&waiver.until)),
+        waiver.map_or_else(Cow::default, |waiver| Cow::from(&waiver.because)),
+        waiver.map_or_else(Cow::default, |waiver| Cow::from(waiver.approved_by.join(", "))),
     ]
 }
 
@@ -70,8 +72,8 @@ pub(super) struct Rows<'o>(::csv::Writer<&'o mut dyn Write>);
 
 impl Rows<'_> {
     /// Writes a row.
-    pub(super) fn row(&mut self, cells: &[String]) -> io::Result<()> {
-        for cell in cells {
+    pub(super) fn row(&mut self, cells: &[impl AsRef<str>]) -> io::Result<()> {
+        for cell in cells.iter().map(AsRef::as_ref) {
             if is_neutral(cell) {
                 self.0.write_field(cell)?;
             } else {
@@ -92,9 +94,7 @@ pub(super) fn table(output: &mut dyn Write, columns: &[&str], rows: impl FnOnce(
 
 /// Tells quickly of most cells that nothing of them has to change.
 fn is_neutral(cell: &str) -> bool {
-    let bytes = cell.as_bytes();
-    let first = bytes.first().is_none_or(|byte| byte.is_ascii_alphanumeric() || *byte == b'/');
-    first && bytes.iter().fold(true, |neutral, byte| neutral & matches!(byte, b' '..=b'"' | b'$'..0x7f))
+    cell.as_bytes().first().is_none_or(|byte| byte.is_ascii_alphanumeric() || *byte == b'/') && is_harmless(cell.as_bytes())
 }
 
 /// Makes a cell that no program takes for anything but text.

@@ -3,51 +3,63 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::defaults::{Defaults, defaults, stated_bounds};
-use super::tables::{
-    COMPLETENESS, ColumnKind, Datum, EDGES, FACTS, HISTORY, KEY, LIFETIME_FROM, LIFETIME_TO, PropertyColumn, SIDE_TABLES, SOURCES, Table,
-    coding, entity_layout, property_columns, property_name, side_layout,
-};
+use super::defaults::Defaults;
+use super::made::{Facts, Ground, Kind, Made as _};
+use super::parquet::Feed;
+use super::tables::{COMPLETENESS, ColumnKind, Datum, EDGES, FACTS, HISTORY, SIDE_TABLES, SOURCES, Table, property_name, side_layout};
 use crate::model::{Bound, Completeness, EntityTypeId, FactSource, Interval, PropertyId, Schema, SourceId, SourceKind, Value};
 use crate::snapshot::{CellState, Record, Records};
 
 /// Writes records as tables: one a type that has entities, by name, then the side tables. Equal records give equal tables.
 #[must_use]
 pub fn to_tables(schema: &Schema, records: &Records) -> Vec<Table> {
-    let side = SIDE_TABLES.iter().filter_map(|name| Some((*name, Table::empty(name, side_layout(name)?)))).collect();
-    let states = ["value", "none", "unknown"].map(Datum::text);
-    let defaults = defaults(schema, records);
-    let (kinds, names, kind_names) = (BTreeMap::new(), HashMap::new(), HashMap::new());
-    let mut encoder = Encoder { schema, records, defaults, kinds, side, names, kind_names, states };
-    encoder.sources();
-    for row in default_rows(schema, &encoder.defaults) {
-        encoder.push(FACTS, row);
-    }
-    for record in &records.entities {
-        encoder.record(record);
-    }
-    for extent in &records.extents {
-        encoder.completeness(schema.entity_name(extent.entity_type), None, None, &extent.completeness);
-    }
-    let kinds = encoder.kinds.into_values().map(|kind| kind.table);
-    kinds.chain(SIDE_TABLES.iter().filter_map(|name| encoder.side.remove(name))).collect()
+    let ground = Ground::of(schema, records);
+    let Encoded { kinds, facts, mut side } = Encoded::of(&ground);
+    let kinds = kinds.iter().map(|kind| kind.table(&kind.name));
+    let side = SIDE_TABLES.iter().filter_map(|name| if *name == FACTS { Some(facts.table(FACTS)) } else { side.remove(name) });
+    kinds.chain(side).collect()
 }
 
-struct KindTable {
-    table: Table,
-    columns: BTreeMap<String, PropertyColumn>,
-}
-
-struct Encoder<'a> {
-    schema: &'a Schema,
-    records: &'a Records,
-    defaults: Defaults,
-    kinds: BTreeMap<String, KindTable>,
+/// Records as tables. Those with a row for each entity or fact are not held: their cells are made when they are asked for.
+pub(super) struct Encoded<'g> {
+    kinds: Vec<Kind<'g>>,
+    facts: Facts<'g>,
     side: BTreeMap<&'static str, Table>,
-    /// Texts that repeat in each row: names of types, properties and states.
+}
+
+impl<'g> Encoded<'g> {
+    pub(super) fn of(ground: &'g Ground<'g>) -> Self {
+        let others = SIDE_TABLES.iter().filter(|name| **name != FACTS);
+        let side = others.filter_map(|name| Some((*name, Table::empty(name, side_layout(name)?)))).collect();
+        let mut encoder = Encoder { ground, side, names: HashMap::new(), kind_names: HashMap::new() };
+        encoder.sources();
+        for record in &ground.records.entities {
+            encoder.record(record);
+        }
+        for extent in &ground.records.extents {
+            encoder.completeness(ground.schema.entity_name(extent.entity_type), None, None, &extent.completeness);
+        }
+        Self { kinds: Kind::all(ground), facts: Facts::of(ground), side: encoder.side }
+    }
+
+    /// Returns the tables by name, in the order of [`to_tables`].
+    pub(super) fn feeds(&self) -> Vec<(String, &dyn Feed)> {
+        let kinds = self.kinds.iter().map(|kind| (kind.name.clone(), kind as &dyn Feed));
+        let side = SIDE_TABLES.iter().filter_map(|name| {
+            let feed: &dyn Feed = if *name == FACTS { &self.facts } else { self.side.get(name)? };
+            Some(((*name).to_owned(), feed))
+        });
+        kinds.chain(side).collect()
+    }
+}
+
+/// Writes what is in side tables, but for facts.
+struct Encoder<'g> {
+    ground: &'g Ground<'g>,
+    side: BTreeMap<&'static str, Table>,
+    /// Texts that repeat in each row: names of types and properties.
     names: HashMap<(EntityTypeId, PropertyId), Datum>,
     kind_names: HashMap<EntityTypeId, Datum>,
-    states: [Datum; 3],
 }
 
 impl Encoder<'_> {
@@ -58,20 +70,15 @@ impl Encoder<'_> {
     }
 
     fn sources(&mut self) {
-        for (id, source) in self.records.sources.iter().enumerate() {
+        for (id, source) in self.ground.records.sources.iter().enumerate() {
             self.push(SOURCES, source_row(id, source));
         }
     }
 
     fn record(&mut self, record: &Record) {
-        let kind = self.schema.entity_name(record.entity_type).to_owned();
-        self.entity_row(&kind, record);
-        for (property, cell) in &record.cells {
-            self.cell(&kind, record, *property, &cell.state, cell.source);
-        }
-        self.unread(record);
+        let kind = self.ground.schema.entity_name(record.entity_type).to_owned();
         for (property, edge) in &record.edges {
-            let (member_kind, member) = self.encode(&edge.member);
+            let (member_kind, member) = self.ground.encode(&edge.member);
             let [from, to] = bounds(edge.interval);
             let subject = self.subject(record, *property);
             let rest = [
@@ -90,7 +97,7 @@ impl Encoder<'_> {
             let rest = [
                 ("from", Some(from)),
                 ("to", Some(to)),
-                ("state", Some(self.state_name(&entry.state))),
+                ("state", Some(self.ground.state_name(&entry.state))),
                 ("value_kind", value_kind),
                 ("value", value),
                 ("source", source_cell(entry.source)),
@@ -98,69 +105,9 @@ impl Encoder<'_> {
             self.push(HISTORY, subject.into_iter().chain(rest));
         }
         for (property, claim) in &record.completeness {
-            let name = property_name(self.schema, record.entity_type, *property);
+            let name = property_name(self.ground.schema, record.entity_type, *property);
             self.completeness(&kind, Some(&record.key), Some(&name), claim);
         }
-    }
-
-    fn entity_row(&mut self, kind: &str, record: &Record) {
-        let schema = self.schema;
-        let table = self.kinds.entry(kind.to_owned()).or_insert_with(|| KindTable::new(schema, kind, record.entity_type));
-        let [from, to] = stated_bounds(schema.entity(record.entity_type), record);
-        let key = Datum::Text(Arc::clone(&record.key));
-        table.table.push_row([(KEY, Some(key)), (LIFETIME_FROM, from), (LIFETIME_TO, to)]);
-    }
-
-    /// Names the properties of which nothing was read, where an empty cell would mean something else.
-    fn unread(&mut self, record: &Record) {
-        let from = (record.entity_type, PropertyId(0));
-        let of_type = self.defaults.range(from..).take_while(|((ty, _), _)| *ty == record.entity_type);
-        let silent = |property: &PropertyId| record.cells.binary_search_by_key(property, |(known, _)| *known).is_err();
-        let unread: Vec<PropertyId> =
-            of_type.filter(|(_, usual)| usual.empty.is_some()).map(|((_, property), _)| *property).filter(silent).collect();
-        for property in unread {
-            let subject = self.subject(record, property);
-            self.push(FACTS, subject.into_iter().chain([("state", Some(Datum::text("unread")))]));
-        }
-    }
-
-    /// Puts a known value into its typed column, and says in `_facts` what is known and who says so.
-    fn cell(&mut self, kind: &str, record: &Record, property: PropertyId, state: &CellState, source: Option<SourceId>) {
-        let name = property_name(self.schema, record.entity_type, property);
-        let mut exact = None;
-        if let CellState::Known(value) = state {
-            let (value_kind, text) = self.encode(value);
-            let table = self.kinds.get_mut(kind);
-            let column = table.as_ref().and_then(|table| table.columns.get(&name)).cloned();
-            let typed = column.as_ref().and_then(|column| typed(column.kind(), value, &text));
-            if typed.is_none() {
-                exact = Some(text);
-            }
-            if let (Some(table), Some(column)) = (table, column) {
-                table.table.put(&column.column, typed);
-                if let Some(type_column) = &column.type_column {
-                    table.table.put(type_column, value_kind);
-                }
-            }
-        }
-        let usual = self.defaults.get(&(record.entity_type, property));
-        let is_usual = match state {
-            CellState::Known(_) => exact.is_none() && source.is_some() && usual.and_then(|usual| usual.value) == source,
-            state => {
-                let empty = usual.and_then(|usual| usual.empty.as_ref());
-                empty.is_some_and(|(known, from)| known == state && Some(*from) == source)
-            }
-        };
-        if is_usual {
-            return;
-        }
-        let reason = match state {
-            CellState::Unknown(Some(reason)) => Some(Datum::Text(Arc::clone(reason))),
-            _ => None,
-        };
-        let subject = self.subject(record, property);
-        let rest = [("state", Some(self.state_name(state))), ("reason", reason), ("exact", exact), ("source", source_cell(source))];
-        self.push(FACTS, subject.into_iter().chain(rest));
     }
 
     /// Writes one row a covered time, and one row where nothing is covered.
@@ -186,58 +133,20 @@ impl Encoder<'_> {
     }
 
     fn subject(&mut self, record: &Record, property: PropertyId) -> [(&'static str, Option<Datum>); 3] {
-        let (schema, ty) = (self.schema, record.entity_type);
+        let (schema, ty) = (self.ground.schema, record.entity_type);
         let kind = self.kind_names.entry(ty).or_insert_with(|| Datum::text(schema.entity_name(ty))).clone();
         let name = self.names.entry((ty, property)).or_insert_with(|| Datum::text(property_name(schema, ty, property))).clone();
         [("kind", Some(kind)), ("key", Some(Datum::Text(Arc::clone(&record.key)))), ("property", Some(name))]
     }
 
-    fn state_name(&self, state: &CellState) -> Datum {
-        let [value, none, unknown] = &self.states;
-        match state {
-            CellState::Known(_) => value.clone(),
-            CellState::None => none.clone(),
-            CellState::Unknown(_) => unknown.clone(),
-        }
-    }
-
     fn state_value(&self, state: &CellState) -> (Option<Datum>, Option<Datum>) {
         match state {
             CellState::Known(value) => {
-                let (kind, text) = self.encode(value);
+                let (kind, text) = self.ground.encode(value);
                 (kind, Some(text))
             }
             _ => (None, None),
         }
-    }
-
-    /// Writes a value as exact text, and names the type of an entity.
-    fn encode(&self, value: &Value) -> (Option<Datum>, Datum) {
-        match value {
-            Value::Entity(id) => match self.records.entities.get(id.0 as usize) {
-                Some(target) => {
-                    let kind = Datum::text(self.schema.entity_name(target.entity_type));
-                    (Some(kind), Datum::Text(Arc::clone(&target.key)))
-                }
-                None => (None, Datum::text("")),
-            },
-            Value::Text(text) => (None, Datum::Text(Arc::clone(text))),
-            Value::Instant(instant) => (None, Datum::text(instant.to_string())),
-            Value::Duration(seconds) => (None, Datum::text(seconds.to_string())),
-            Value::Interval(from, to) => (None, Datum::text(format!("{from}/{to}"))),
-            Value::Bool(_) | Value::Int(_) | Value::Enum(..) => (None, Datum::text(value.display(self.schema))),
-        }
-    }
-}
-
-impl KindTable {
-    fn new(schema: &Schema, kind: &str, ty: EntityTypeId) -> Self {
-        let columns = property_columns(schema, ty);
-        let mut table = Table::empty(kind, entity_layout(schema, ty));
-        for column in &mut table.columns {
-            column.coding = coding(schema, &column.name, &columns);
-        }
-        Self { table, columns: columns.into_iter().map(|column| (column.property.name.clone(), column)).collect() }
     }
 }
 
@@ -273,16 +182,16 @@ pub(super) fn default_rows(schema: &Schema, defaults: &Defaults) -> Vec<Vec<(&'s
 
 /// Tells whether a column of this kind holds a value without loss.
 pub(super) fn fits(kind: ColumnKind, value: &Value) -> bool {
-    typed(kind, value, &Datum::Bool(false)).is_some()
+    typed(kind, value, || Datum::Bool(false)).is_some()
 }
 
-/// Returns the typed cell of a value, if a column of this kind holds it without loss.
-fn typed(kind: ColumnKind, value: &Value, text: &Datum) -> Option<Datum> {
+/// Returns the typed cell of a value, if a column of this kind holds it without loss; `text` writes it as text.
+pub(super) fn typed(kind: ColumnKind, value: &Value, text: impl FnOnce() -> Datum) -> Option<Datum> {
     match (kind, value) {
         (ColumnKind::Bool, Value::Bool(value)) => Some(Datum::Bool(*value)),
         (ColumnKind::Int, Value::Int(value) | Value::Duration(value)) => Some(Datum::Int(*value)),
         (ColumnKind::Instant, Value::Instant(instant)) => (instant.subsec_nanosecond() % 1_000 == 0).then_some(Datum::Instant(*instant)),
-        (ColumnKind::Text, Value::Text(_) | Value::Enum(..) | Value::Entity(_)) => Some(text.clone()),
+        (ColumnKind::Text, Value::Text(_) | Value::Enum(..) | Value::Entity(_)) => Some(text()),
         _ => None,
     }
 }

@@ -22,6 +22,7 @@ mod defaults;
 mod encode;
 mod index;
 mod jsonl;
+mod made;
 mod manifest;
 mod parquet;
 mod read;

@@ -56,7 +56,7 @@ impl Feed for Table {
 
     fn array(&self, column: usize, from: usize, to: usize) -> ArrayRef {
         match self.columns.get(column) {
-            Some(column) => array(column, from, to),
+            Some(column) => array_of(column.kind, column.cells.iter().skip(from).take(to - from).cloned()),
             None => arrow_array::new_null_array(&DataType::Boolean, to.saturating_sub(from)),
         }
     }
@@ -115,35 +115,23 @@ pub(super) fn data_type(kind: ColumnKind) -> DataType {
     }
 }
 
-fn array(column: &Column, from: usize, to: usize) -> ArrayRef {
-    let cells = column.cells.iter().skip(from).take(to - from);
-    match column.kind {
+/// Makes an array of cells; one of another kind is empty.
+pub(super) fn array_of(kind: ColumnKind, cells: impl Iterator<Item = Option<Datum>>) -> ArrayRef {
+    match kind {
         ColumnKind::Text => {
-            let texts = cells.map(|cell| match cell {
-                Some(Datum::Text(text)) => Some(&**text),
-                _ => None,
-            });
+            let texts = cells.map(|cell| if let Some(Datum::Text(text)) = cell { Some(text) } else { None });
             Arc::new(texts.collect::<LargeStringArray>())
         }
         ColumnKind::Int => {
-            let numbers = cells.map(|cell| match cell {
-                Some(Datum::Int(value)) => Some(*value),
-                _ => None,
-            });
+            let numbers = cells.map(|cell| if let Some(Datum::Int(value)) = cell { Some(value) } else { None });
             Arc::new(numbers.collect::<Int64Array>())
         }
         ColumnKind::Bool => {
-            let truths = cells.map(|cell| match cell {
-                Some(Datum::Bool(value)) => Some(*value),
-                _ => None,
-            });
+            let truths = cells.map(|cell| if let Some(Datum::Bool(value)) = cell { Some(value) } else { None });
             Arc::new(truths.collect::<BooleanArray>())
         }
         ColumnKind::Instant => {
-            let micros = cells.map(|cell| match cell {
-                Some(Datum::Instant(instant)) => Some(instant.as_microsecond()),
-                _ => None,
-            });
+            let micros = cells.map(|cell| if let Some(Datum::Instant(instant)) = cell { Some(instant.as_microsecond()) } else { None });
             Arc::new(micros.collect::<TimestampMicrosecondArray>().with_timezone("UTC"))
         }
     }

@@ -7,9 +7,11 @@ use std::path::Path;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
+use super::encode::Encoded;
+use super::made::Ground;
 use super::manifest::{About, EVIDENCE, EvidenceEntry, FileEntry, MANIFEST, Manifest};
 use super::parquet::Feed;
-use super::{DiskError, hex, parquet, to_tables};
+use super::{DiskError, hex, parquet};
 use crate::model::Schema;
 use crate::snapshot::{Records, SnapshotMeta};
 
@@ -47,9 +49,9 @@ pub fn write_collected(
     if records.meta.closed_world {
         return Err(DiskError::ClosedWorld);
     }
-    let tables = to_tables(schema, records);
-    let feeds: Vec<(String, &dyn Feed)> = tables.iter().map(|table| (table.name.clone(), table as &dyn Feed)).collect();
-    write_feeds(Written { schema, meta: &records.meta, evidence }, &feeds, path, force)
+    let ground = Ground::of(schema, records);
+    let encoded = Encoded::of(&ground);
+    write_feeds(Written { schema, meta: &records.meta, evidence }, &encoded.feeds(), path, force)
 }
 
 /// What is written besides tables.

@@ -4,7 +4,8 @@ use std::fs;
 use std::sync::Arc;
 
 use super::{CompletenessClaim, REGISTER_BYTES_MAX, RegisterDeclaration, RegisterForm, Subjects, load_register, load_register_file};
-use crate::model::{Bound, Completeness, SourceKind, Value};
+use crate::check::core_schema;
+use crate::model::{Bound, Completeness, FactSource, SourceKind, Value};
 use crate::snapshot::{CellState, Record, Records, SnapshotBuilder};
 use crate::sources::disk::sha256_hex;
 use crate::sources::sample;
@@ -169,6 +170,54 @@ fn contradictions_name_both_rows() {
     let (records, errors) = designations(&(row("", "3664167", "none") + &row("", "3664167", "none")));
     assert!(errors[0].contains("R0008 this row repeats an earlier one"), "{errors:?}");
     assert!(the(&records, "Designation").key.starts_with("designations-"));
+}
+
+#[test]
+fn what_a_reading_contradicts_is_kept_as_an_entity() {
+    let schema = core_schema();
+    let records = |readings: &[(&str, &str)], attested: &str| {
+        let mut builder = SnapshotBuilder::new(core_schema());
+        let subscription = builder.entity_named("Subscription", &format!("/subscriptions/{SUB}")).unwrap();
+        for (file, agreement) in readings {
+            let source = builder.source(FactSource::new(SourceKind::Api, "billing:billingProperty").at(*file));
+            builder.set_text(subscription, "agreement", agreement, source).unwrap();
+        }
+        let text = format!("{HEAD}rows:\n  - id: {SUB}\n    agreement: {attested}\n");
+        let (records, errors) = load_into(builder, &RegisterDeclaration::new("r.yaml", RegisterForm::Subscriptions), &text);
+        assert_eq!(errors, [""; 0]);
+        records
+    };
+    let contradictions = |records: &Records| -> Vec<Record> {
+        let ty = schema.entity_named("Contradiction").unwrap().id;
+        records.entities.iter().filter(|record| record.entity_type == ty).cloned().collect()
+    };
+    let cell = |record: &Record, name: &str| {
+        let property = schema.property_named(record.entity_type, name).unwrap().id;
+        record.cells.iter().find(|(id, _)| *id == property).map(|(_, cell)| cell.clone()).unwrap()
+    };
+    let differs = records(&[("b.json", "MicrosoftCustomerAgreement")], "EnterpriseAgreement");
+    let found = contradictions(&differs);
+    assert_eq!(found.len(), 1);
+    assert_eq!(&*found[0].key, format!("Subscription.agreement of /subscriptions/{SUB}"));
+    for (name, value, source) in [
+        ("attested_value", "EnterpriseAgreement", "subscriptions (r.yaml:4)"),
+        ("read_value", "MicrosoftCustomerAgreement", "billing:billingProperty (b.json)"),
+        ("subject_type", "Subscription", "registers beside readings"),
+    ] {
+        let cell = cell(&found[0], name);
+        assert_eq!(Some(cell.state), text(value), "{name}");
+        assert_eq!(differs.sources[cell.source.unwrap().0 as usize].display(), source, "{name}");
+    }
+    assert_eq!(differs.meta.problems.len(), 1, "{:?}", differs.meta.problems);
+    // What agrees, and what was not read, is none.
+    assert!(contradictions(&records(&[("b.json", "EnterpriseAgreement")], "EnterpriseAgreement")).is_empty());
+    assert!(contradictions(&records(&[], "EnterpriseAgreement")).is_empty());
+    // Readings that disagree leave it open what counts, in whatever order they come.
+    let readings = [("a.json", "EnterpriseAgreement"), ("b.json", "MicrosoftCustomerAgreement")];
+    let disagree = records(&readings, "EnterpriseAgreement");
+    let found = contradictions(&disagree);
+    assert!(matches!(cell(&found[0], "read_value").state, CellState::Unknown(Some(_))), "{found:?}");
+    assert_eq!(disagree, records(&[readings[1], readings[0]], "EnterpriseAgreement"));
 }
 
 #[test]

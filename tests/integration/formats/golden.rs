@@ -4,9 +4,9 @@ use std::fs;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
-use tenet::report::{Format, Rendering, ResultSource, SavedResult, TableStyle, write_report};
+use tenet::report::{FindingResult, Format, Rendering, ResultDocument, ResultSource, SavedResult, TableStyle, write_report};
 
-use super::sample::sample;
+use super::sample::{sample, summary};
 
 /// How reports to files are drawn.
 pub(super) const PLAIN: Rendering<'static> = Rendering { table: TableStyle { lines: false, width: 160 }, surroundings: None };
@@ -79,4 +79,45 @@ fn attested_verdicts_say_so() {
         assert!(says, "{}", format.name());
         assert!(!text.contains("shop-2025") || text.contains("harper.lang@contoso.example"), "{} says who", format.name());
     }
+}
+
+/// The sample with its findings repeated; one of them is longer than what is read at a time.
+fn large() -> ResultDocument {
+    let base = sample();
+    let mut findings: Vec<FindingResult> = (0..400).flat_map(|_| base.findings.clone()).collect();
+    findings[1_000].message = Some("long and \"quoted\" ü ".repeat(40_000));
+    ResultDocument { summary: summary(&findings, base.rules.len(), Vec::new()), findings, ..base }
+}
+
+/// Findings are read ahead, out of a buffer: the reports are those of the whole document, and what is wrong has the place that
+/// a parser of the whole text gives it.
+#[test]
+fn a_large_result_is_read_finding_by_finding() {
+    let document = large();
+    let text = rendered(Format::Json, &document);
+    let saved = SavedResult::open(Cursor::new(text.clone().into_bytes())).unwrap();
+    for format in [Format::Json, Format::Csv, Format::Sarif] {
+        assert!(rendered(format, &saved) == rendered(format, &document), "{}", format.name());
+    }
+    let refused = |text: String| SavedResult::open(Cursor::new(text.into_bytes())).err().expect("it is refused").to_string();
+    let place = |text: &str| {
+        let error = serde_json::from_str::<ResultDocument>(text).expect_err("it is no result");
+        format!("{}:{}: ", error.line(), error.column())
+    };
+    let at = text.match_indices("\"verdict\": \"").nth(2_500).unwrap().0;
+    let with = |from: &str, to: &str| format!("{}{}", &text[..at], text[at..].replacen(from, to, 1));
+    let cases = [
+        ("there is no verdict `fine`", with("\"verdict\": \"", "\"verdict\": \"fine\", \"verdict\": \"")),
+        ("missing field `severity`", with("\"severity\"", "\"severe\"")),
+        ("invalid type: string \"x\", expected a boolean", with("\"waived\": false", "\"waived\": \"x\"")),
+        ("expected `,` or `]`", with("    },\n    {", "    }\n    {")),
+        ("trailing comma", with("    },\n    {", "    },\n    ], \"x\": [{")),
+        ("EOF while parsing", text[..at + 200].to_owned()),
+    ];
+    for (wanted, text) in cases {
+        let told = refused(text.clone());
+        assert!(told.contains(wanted) && told.starts_with(&place(&text)), "{wanted}: {told}, and its place is {}", place(&text));
+    }
+    assert!(refused(with("\"waiver\": null", "\"waiver\": 9")).contains("names a waiver that is not in the file"));
+    assert!(refused(with("\"verdict\": \"pass\"", "\"verdict\": \"unknown\"")).contains("its summary counts"));
 }

@@ -2,6 +2,7 @@
 //!
 //! It goes over [`Format::ALL`], so a new format is held to it as it is added.
 
+use std::collections::BTreeSet;
 use std::fs;
 
 use serde_json::Value;
@@ -180,6 +181,9 @@ fn ten_thousand_hostile_names_do_nothing_in_any_format() {
     let names: Vec<String> = (0..NAMES).map(|n| name(n, &mut numbers)).collect();
     assert!(PIECES.iter().all(|piece| names.iter().any(|name| name.starts_with(piece))));
     let schemas = Schemas::read();
+    // The same document with names that are only letters: what a page is made of, whatever the names.
+    let plain: Vec<String> = (0..AT_ONCE).map(|n| format!("name {n}")).collect();
+    let known = tags(&rendered(Format::Html, &document(&plain)));
     let folder = tempfile::tempdir().unwrap();
     let mut files = Vec::new();
     let mut n_documents = 0;
@@ -187,7 +191,7 @@ fn ten_thousand_hostile_names_do_nothing_in_any_format() {
         let document = document(names);
         for format in Format::ALL {
             let text = rendered(format, &document);
-            if let Err(found) = harmless(format, &text, &document) {
+            if let Err(found) = harmless(format, &text, &document, &known) {
                 let shown: String = found.chars().take(300).collect();
                 panic!(
                     "{}: {shown}\nnames {:?}",
@@ -209,7 +213,7 @@ fn ten_thousand_hostile_names_do_nothing_in_any_format() {
 }
 
 /// Says what of a report does something.
-fn harmless(format: Format, text: &str, document: &ResultDocument) -> Result<(), String> {
+fn harmless(format: Format, text: &str, document: &ResultDocument, known: &BTreeSet<String>) -> Result<(), String> {
     no_escapes(format, text)?;
     no_commands(format, text, document)?;
     match format.name() {
@@ -221,7 +225,7 @@ fn harmless(format: Format, text: &str, document: &ResultDocument) -> Result<(),
         "markdown" => only_code(text),
         "table" | "github" | "azure" => Ok(()),
         // HTML, and what else may be read by a browser.
-        _ => no_elements(text),
+        _ => no_elements(text, known),
     }
 }
 
@@ -396,11 +400,58 @@ fn ends(text: &str, fence: usize) -> Option<usize> {
     None
 }
 
-/// For what a browser reads: no hostile element, and none of its attributes.
-fn no_elements(text: &str) -> Result<(), String> {
+/// For what a browser reads: no hostile element, and no element or attribute that a page of plain names does not have.
+fn no_elements(text: &str, known: &BTreeSet<String>) -> Result<(), String> {
     let found = ["<hostile", "</hostile", "<?hostile", "<!-- hostile", "<!DOCTYPE hostile", "\" onmouseover=\"", "' onmouseover='"];
-    match found.iter().find(|piece| text.contains(**piece)) {
-        Some(piece) => Err(format!("it holds {piece}")),
+    if let Some(piece) = found.iter().find(|piece| text.contains(**piece)) {
+        return Err(format!("it holds {piece}"));
+    }
+    match tags(text).difference(known).next() {
+        Some(tag) => Err(format!("a plain page has no {tag}")),
         None => Ok(()),
     }
+}
+
+/// Lists the elements of a page, and each with the names of its attributes.
+fn tags(page: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let mut rest = page;
+    while let Some(at) = rest.find('<') {
+        let (tag, after) = tag(&rest[at + 1..]);
+        let mut words = tag.split(|c: char| c.is_whitespace() || c == '=').filter(|word| !word.is_empty());
+        let name = words.next().unwrap_or("").to_owned();
+        found.extend(words.map(|attribute| format!("{name} {attribute}")));
+        rest = after;
+        if ["script", "style"].contains(&name.as_str()) {
+            rest = &after[after.find(&format!("</{name}")).unwrap_or(after.len())..];
+        }
+        found.insert(name);
+    }
+    found
+}
+
+/// Returns a tag without the values of its attributes, and what follows it.
+fn tag(text: &str) -> (String, &str) {
+    let mut kept = String::new();
+    let mut quote = None;
+    for (at, c) in text.char_indices() {
+        match quote {
+            Some(open) if c == open => quote = None,
+            Some(_) => {}
+            None if c == '>' => return (kept, &text[at + 1..]),
+            None if c == '"' || c == '\'' => {
+                quote = Some(c);
+                kept.push(' ');
+            }
+            None => kept.push(c),
+        }
+    }
+    (kept, "")
+}
+
+#[test]
+fn tags_are_found_whatever_stands_in_their_values() {
+    let found = tags("<!DOCTYPE html><p class=\"a>b\" id='x'>1 &lt; 2<br/><script>if (a<b) {}</script></p>");
+    let wanted = ["!DOCTYPE", "!DOCTYPE html", "/p", "/script", "br/", "p", "p class", "p id", "script"];
+    assert_eq!(found.iter().map(String::as_str).collect::<Vec<_>>(), wanted);
 }

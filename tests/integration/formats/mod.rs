@@ -9,6 +9,8 @@ mod schemas;
 use std::fs;
 use std::path::Path;
 
+use serde_json::Value;
+use tenet::check::builtin_files;
 use tenet::report::Format;
 
 use crate::program::{fixture, tenet};
@@ -114,4 +116,28 @@ fn what_is_no_result_is_refused_with_its_place() {
     }
     let none = tenet(folder.path(), &["report", "nowhere.json"]).ends(2, "usage");
     assert!(none.stderr.contains("nowhere.json: "), "{}", none.stderr);
+}
+
+#[test]
+fn a_rule_is_placed_in_a_file_that_is_there() {
+    let folder = repo("contoso");
+    tenet(folder.path(), &["-q", "scan", "-f", "json=r.json"]);
+    let result: Value = serde_json::from_str(&fs::read_to_string(folder.path().join("r.json")).unwrap()).unwrap();
+    let mut n_own = 0;
+    for rule in result["rules"].as_array().unwrap() {
+        let (id, source) = (rule["id"].as_str().unwrap(), &rule["source"]);
+        let place = |key: &str| usize::try_from(source[key].as_u64().unwrap()).unwrap();
+        let (file, first, last) = (source["file"].as_str().unwrap(), place("line"), place("end_line"));
+        let text = if source["builtin"] == true {
+            builtin_files().iter().find(|builtin| builtin.path == file).map(|builtin| builtin.text.to_owned())
+        } else {
+            n_own += 1;
+            fs::read_to_string(folder.path().join(file)).ok()
+        };
+        let text = text.unwrap_or_else(|| panic!("{id}: there is no {file}"));
+        let begin = format!("rule {id} for ");
+        let found = text.lines().take(last).skip(first - 1).any(|line| line.starts_with(&begin));
+        assert!(found, "{id} is not between the lines {first} and {last} of {file}");
+    }
+    assert!(n_own > 0);
 }

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::assemble::Attribute;
 use crate::model::{Completeness, EntityTypeId, Property, PropertyId, Schema};
+use crate::snapshot::contradictions_type;
 use crate::sources::tables::mapping::Mapping;
 
 /// Of which entities a list is whole.
@@ -35,6 +36,9 @@ impl Settled {
     pub(super) fn of(ground: &Ground<'_>, mapping: &Mapping, claim: &Completeness) -> Self {
         let mut settled =
             Self { lists: vec![WholeList::default(); ground.schema.properties.len()], extents: vec![None; ground.schema.entities.len()] };
+        if let Some(ty) = contradictions_type(ground.schema) {
+            settled.complete(ty);
+        }
         for ty in &mapping.complete {
             if let Some(slot) = settled.extents.get_mut(ty.0 as usize) {
                 *slot = Some(claim.clone());
