@@ -74,7 +74,8 @@ impl SnapshotBuilder {
 
     fn add_contradiction(&mut self, found: &Contradiction) -> Result<(), BuildError> {
         let handle = self.entity_named(TYPE, &found.key)?;
-        let concluded = self.source(FactSource::new(SourceKind::Derived, "registers beside readings"));
+        // Its name sorts before that of keys, `identity`, which freezing appends to the sorted list of sources.
+        let concluded = self.source(FactSource::new(SourceKind::Derived, "contradictions"));
         for (name, text) in [("subject_type", &*found.subject_type), ("subject_id", &found.subject_id), ("property", &found.property)] {
             self.set(handle, name, Value::text(text), concluded)?;
         }

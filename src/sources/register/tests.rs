@@ -202,7 +202,7 @@ fn what_a_reading_contradicts_is_kept_as_an_entity() {
     for (name, value, source) in [
         ("attested_value", "EnterpriseAgreement", "subscriptions (r.yaml:4)"),
         ("read_value", "MicrosoftCustomerAgreement", "billing:billingProperty (b.json)"),
-        ("subject_type", "Subscription", "registers beside readings"),
+        ("subject_type", "Subscription", "contradictions"),
     ] {
         let cell = cell(&found[0], name);
         assert_eq!(Some(cell.state), text(value), "{name}");
