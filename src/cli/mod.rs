@@ -19,6 +19,7 @@ mod demo_fix;
 mod diff;
 mod docs;
 mod doctor;
+mod earlier;
 mod evidence;
 mod exit;
 mod explain;

@@ -8,6 +8,7 @@
 //!
 //! - `builder`: takes facts, canonicalises ids, folds duplicates
 //! - `records`: the canonical form
+//! - `fold`: what an earlier snapshot knew, taken into a new one
 //! - `freeze`: inverse sides, derived navigations, completeness to a fixpoint
 //! - `graph`: containment and nesting as petgraph graphs, circles
 //! - `rows`: frozen records
@@ -17,6 +18,7 @@
 
 mod builder;
 pub mod columns;
+mod fold;
 mod freeze;
 mod graph;
 mod overlay;
@@ -26,6 +28,7 @@ mod resolve;
 mod rows;
 
 pub use builder::{BuildError, Handle, SnapshotBuilder};
+pub use fold::{FoldError, can_fold, fold};
 pub(crate) use graph::STEPS_MAX as WALK_STEPS_MAX;
 pub use overlay::{Change, Fact, Overlay};
 pub use read::{Nav, Snapshot};
