@@ -169,7 +169,7 @@ fn write(
     let files = write_evidence(journal, &place)?;
     let schema = &compiled.policies.schema;
     let mut builder = SnapshotBuilder::new(schema.clone());
-    let options = ImportOptions { tenant: Some(whose.tenant.clone()), ..ImportOptions::default() };
+    let options = ImportOptions { tenant: Some(whose.tenant.clone()), earlier: earlier.is_some(), ..ImportOptions::default() };
     import_arm(&mut builder, std::slice::from_ref(&place), &options)?;
     let mut records = builder.records();
     if let Some(earlier) = earlier {

@@ -28,7 +28,13 @@ pub(super) fn run(global: &Global, args: &Import) -> anyhow::Result<Exit> {
         complete.push(claim.parse::<CompleteClaim>().map_err(|error| Failure::usage(format!("--complete: {error}")))?);
     }
     let tenant = args.tenant.clone().or_else(|| repo.config.tenant.as_ref().map(|tenant| tenant.value.clone()));
-    let options = ImportOptions { complete, captured_at: args.captured_at, tenant, skip_unreadable: args.skip_unreadable };
+    let options = ImportOptions {
+        complete,
+        captured_at: args.captured_at,
+        tenant,
+        skip_unreadable: args.skip_unreadable,
+        earlier: args.previous.is_some(),
+    };
     if args.mapping.is_some() && args.kind != ImportKind::Tables {
         return Err(Failure::usage("--mapping goes with `tenet import tables`").into());
     }

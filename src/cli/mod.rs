@@ -55,6 +55,7 @@ use clap::{CommandFactory as _, Parser as _};
 use args::{Cli, Command};
 pub use auth::AuthArgs;
 pub use exit::Exit;
+pub use scan::exit_of_scan;
 
 /// Runs the program with the arguments of the process and returns its exit code.
 #[must_use]

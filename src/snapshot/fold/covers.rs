@@ -6,6 +6,28 @@ use crate::snapshot::builder::Handle;
 use crate::snapshot::records::Record;
 
 impl Fold<'_> {
+    /// Keeps the times for which events cover lists only where the earlier snapshot saw the list whole within that time.
+    ///
+    /// What was removed while the new snapshot was read is in no list, and its event may not show yet. If it was there at the
+    /// earlier capture, that knows it; if it was made since, an event says so.
+    pub(super) fn check_logs(&mut self) {
+        let seen: Vec<(Handle, PropertyId)> = self
+            .records()
+            .flat_map(|(id, record)| record.completeness.iter().map(move |(property, claim)| (id, *property, claim.complete)))
+            .filter(|(.., complete)| *complete)
+            .filter_map(|(id, property, _)| Some((self.present(id)?, property)))
+            .collect();
+        let seen: std::collections::BTreeSet<(Handle, PropertyId)> = seen.into_iter().collect();
+        for handle in (0..self.n_new).map(crate::model::EntityId).map(Handle::of) {
+            for list in self.builder.covered_lists(handle) {
+                let within = self.builder.claims_of(handle, list).iter().any(|claim| claim.covers(self.captured_at));
+                if !within || !seen.contains(&(handle, list)) {
+                    self.builder.forget_covers(handle, list);
+                }
+            }
+        }
+    }
+
     /// Takes over the times for which lists are whole: those that were known, and the instant of a capture that read them whole.
     pub(super) fn take_covers(&mut self) {
         for (id, record) in self.records() {

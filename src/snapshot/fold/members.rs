@@ -1,5 +1,7 @@
 //! Entities that are members of a list for as long as they exist: role assignments of a scope, delegations.
 
+use jiff::Timestamp;
+
 use super::Fold;
 use crate::model::{Bound, EntityId, Interval, Property, PropertyId, Value};
 use crate::snapshot::builder::Handle;
@@ -42,21 +44,31 @@ impl Fold<'_> {
     fn compare(&mut self, handle: Handle, record: &Record, place: &Property, (holder, list): (EntityId, PropertyId)) {
         let Some(holder) = self.carry(holder) else { return };
         let elsewhere = self.builder.place_of(handle, place.id).is_some_and(|now| now != holder.value());
-        match if elsewhere { Later::Another } else { self.later(record.lifetime, self.builder.lifetime_of(handle)) } {
-            Later::Same => {}
-            Later::Since(from) => self.builder.existed(handle, Interval { from, to: Bound::Unbounded }),
+        let lifetime = self.builder.lifetime_of(handle);
+        match if elsewhere { Later::Another } else { self.later(record.lifetime, lifetime) } {
+            Later::Same if self.ended_since(lifetime).is_none() => {}
+            Later::Same => self.complete(handle, record),
+            Later::Since(from) => {
+                self.builder.existed(handle, Interval { from, to: Bound::Unbounded });
+                self.complete(handle, record);
+            }
             Later::Another => {
                 self.contradict((holder, list), &format!("{} was removed and made anew since the earlier capture", record.key));
             }
         }
     }
 
-    fn later(&self, before: Interval, after: Interval) -> Later {
-        let ended_then = matches!(before.to, Bound::At(to) if to <= self.captured_at);
-        let ended_since = match after.to {
+    /// Returns when something ended, if it was not there any more when the new snapshot was captured.
+    fn ended_since(&self, lifetime: Interval) -> Option<Timestamp> {
+        match lifetime.to {
             Bound::At(to) if self.captured_to.is_some_and(|captured| to <= captured) => Some(to),
             _ => None,
-        };
+        }
+    }
+
+    fn later(&self, before: Interval, after: Interval) -> Later {
+        let ended_then = matches!(before.to, Bound::At(to) if to <= self.captured_at);
+        let ended_since = self.ended_since(after);
         // It was seen at the earlier capture, so it cannot have ended before that began.
         let begun = self.earlier.meta.captured_from.unwrap_or(self.captured_at);
         let fits = if ended_then { ended_since.is_some() } else { ended_since.is_none_or(|end| end >= begun) };
@@ -69,6 +81,18 @@ impl Fold<'_> {
             // Whoever ended was the one that was seen; one that lives on may have been made anew.
             (Bound::At(_), Bound::Unknown) if ended_since.is_some() => Later::Since(before.from),
             _ => Later::Same,
+        }
+    }
+
+    /// What ended has no other value than the last one that was read.
+    fn complete(&mut self, handle: Handle, record: &Record) {
+        for (property, cell) in &record.cells {
+            if !self.builder.knows(handle, *property)
+                && !matches!(cell.state, CellState::Unknown(_))
+                && let (Some(state), Some(source)) = (self.state(&cell.state), self.source(cell.source))
+            {
+                self.builder.restate(handle, *property, state, source);
+            }
         }
     }
 

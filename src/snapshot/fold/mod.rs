@@ -41,7 +41,9 @@ pub enum FoldError {
         which: &'static str,
     },
     /// They describe different directories.
-    #[error("the earlier snapshot describes the directory {earlier}, and the new one {new}: name an earlier snapshot of the same directory")]
+    #[error(
+        "the earlier snapshot describes the directory {earlier}, and the new one {new}: name an earlier snapshot of the same directory"
+    )]
     OtherTenant {
         /// The directory of the earlier one.
         earlier: String,
@@ -55,7 +57,9 @@ pub enum FoldError {
         which: &'static str,
     },
     /// The earlier one is not earlier.
-    #[error("the capture of the earlier snapshot ends at {earlier}, and that of the new one begins at {new}: name one that was captured before")]
+    #[error(
+        "the capture of the earlier snapshot ends at {earlier}, and that of the new one begins at {new}: name one that was captured before"
+    )]
     NotEarlier {
         /// End of its capture.
         earlier: String,
@@ -106,6 +110,7 @@ pub fn fold(schema: &Arc<Schema>, earlier: &Records, new: Records, label: &str) 
         carried: BTreeMap::new(),
         contradicted: BTreeSet::new(),
     };
+    fold.check_logs();
     fold.take_members();
     fold.take_values();
     fold.take_memberships();
