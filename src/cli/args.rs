@@ -228,6 +228,9 @@ pub(super) struct Import {
     /// Pass over files that cannot be read
     #[arg(long)]
     pub(super) skip_unreadable: bool,
+    /// An earlier snapshot of the same directory: what it knew of the past is taken into the new one
+    #[arg(long, value_name = "SNAPSHOT")]
+    pub(super) previous: Option<PathBuf>,
     /// Replace a snapshot that is there
     #[arg(long)]
     pub(super) force: bool,
@@ -259,6 +262,9 @@ pub(super) struct Collect {
     /// Time for all of it; what was not read by then is not attempted, and `--resume` goes on
     #[arg(long, value_name = "DURATION", default_value = "60 minutes")]
     pub(super) deadline: String,
+    /// An earlier snapshot of the same directory: what it knew of the past is taken into the new one
+    #[arg(long, value_name = "SNAPSHOT")]
+    pub(super) previous: Option<PathBuf>,
     #[command(flatten)]
     pub(super) reads: ReadChoice,
     #[command(flatten)]

@@ -14,6 +14,7 @@ use tokio::runtime::Runtime;
 
 use super::Exit;
 use super::args::{Collect, Global, Progress, ReadChoice};
+use super::earlier::Earlier;
 use super::exit::Failure;
 use super::reading::rule_reads;
 use super::repo::Repo;
@@ -45,9 +46,13 @@ pub(super) fn run(global: &Global, args: &Collect) -> anyhow::Result<Exit> {
     let seconds = parse_duration(&args.deadline).map_err(|error| Failure::usage(format!("--deadline: {error}")))?;
     let folder = beside(&args.output, ".collecting");
     check_places(args, &folder)?;
+    let earlier = args.previous.as_ref().map(|path| Earlier::open(&compiled.policies.schema, path)).transpose()?;
     let runtime = Runtime::new()?;
     let client = args.auth.connect(&repo.config, global.offline).map_err(not_signed_in)?;
     let whose = admitted(&runtime, &client, &repo)?;
+    if let Some(earlier) = &earlier {
+        earlier.check(&whose.tenant, client.pace().now())?;
+    }
     if let Some(parent) = args.output.parent() {
         fs::create_dir_all(parent)?;
     }
@@ -68,7 +73,7 @@ pub(super) fn run(global: &Global, args: &Collect) -> anyhow::Result<Exit> {
         let why = collected.gaps.first().map_or_else(String::new, |gap| format!(": {}", plain(&gap.why)));
         return Err(Failure::new(Exit::Auth, format!("every read was refused{why}")).into());
     }
-    let n_entities = write(global, args, &compiled, &whose, &journal, &folder)?;
+    let n_entities = write(global, args, &compiled, &whose, &journal, earlier)?;
     journal.remove()?;
     tell(global, args, &collected, n_entities)?;
     Ok(if collected.gaps.is_empty() { Exit::Ok } else { Exit::Incomplete })
@@ -151,15 +156,25 @@ fn skew(got: &Got) -> String {
 }
 
 /// Makes the snapshot of what was read, by way of an import of the recorded answers.
-fn write(global: &Global, args: &Collect, compiled: &Compiled, whose: &Whose, journal: &Journal, folder: &Path) -> anyhow::Result<usize> {
+fn write(
+    global: &Global,
+    args: &Collect,
+    compiled: &Compiled,
+    whose: &Whose,
+    journal: &Journal,
+    earlier: Option<Earlier>,
+) -> anyhow::Result<usize> {
     let work = output::Work::begin(global, "putting facts in order");
-    let place = folder.join("evidence");
+    let place = beside(&args.output, ".collecting").join("evidence");
     let files = write_evidence(journal, &place)?;
     let schema = &compiled.policies.schema;
     let mut builder = SnapshotBuilder::new(schema.clone());
-    let options = ImportOptions { tenant: Some(whose.tenant.clone()), ..ImportOptions::default() };
+    let options = ImportOptions { tenant: Some(whose.tenant.clone()), earlier: earlier.is_some(), ..ImportOptions::default() };
     import_arm(&mut builder, std::slice::from_ref(&place), &options)?;
-    let records = builder.records();
+    let mut records = builder.records();
+    if let Some(earlier) = earlier {
+        records = earlier.into_new(schema, records)?;
+    }
     let entries: Vec<EvidenceEntry> =
         files.into_iter().map(|file| EvidenceEntry { name: file.name, bytes: file.bytes, sha256: file.sha256 }).collect();
     let evidence = Evidence { folder: &place, files: &entries };

@@ -72,6 +72,7 @@ pub(super) fn take_up(global: &Global, answers: PathBuf, output: PathBuf) -> any
         tenant: None,
         mapping: None,
         skip_unreadable: false,
+        previous: None,
         force: true,
     };
     import::run(&Global { quiet: true, ..global.clone() }, &importing)?;

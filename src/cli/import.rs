@@ -7,6 +7,7 @@ use anyhow::Context as _;
 
 use super::Exit;
 use super::args::{Global, Import, ImportKind};
+use super::earlier::Earlier;
 use super::exit::Failure;
 use super::{output, repo};
 use crate::model::Schema;
@@ -27,13 +28,23 @@ pub(super) fn run(global: &Global, args: &Import) -> anyhow::Result<Exit> {
         complete.push(claim.parse::<CompleteClaim>().map_err(|error| Failure::usage(format!("--complete: {error}")))?);
     }
     let tenant = args.tenant.clone().or_else(|| repo.config.tenant.as_ref().map(|tenant| tenant.value.clone()));
-    let options = ImportOptions { complete, captured_at: args.captured_at, tenant, skip_unreadable: args.skip_unreadable };
+    let options = ImportOptions {
+        complete,
+        captured_at: args.captured_at,
+        tenant,
+        skip_unreadable: args.skip_unreadable,
+        earlier: args.previous.is_some(),
+    };
     if args.mapping.is_some() && args.kind != ImportKind::Tables {
         return Err(Failure::usage("--mapping goes with `tenet import tables`").into());
     }
     if let Some(mapping) = &args.mapping {
         if !options.complete.is_empty() || options.skip_unreadable {
             return Err(Failure::usage("with --mapping, what is complete stands in the mapping, and no file is passed over").into());
+        }
+        if args.previous.is_some() {
+            let way_out = "import without it, export the snapshot as tables, and import those with --previous";
+            return Err(Failure::usage(format!("--previous does not go with --mapping: {way_out}")).into());
         }
         return by_mapping(global, args, &schema, mapping, options.tenant);
     }
@@ -128,7 +139,11 @@ fn write_records(args: &Import, builder: SnapshotBuilder, phases: &mut Phases<'_
     make_parent(args)?;
     let schema = std::sync::Arc::clone(builder.schema());
     phases.begin("putting facts in order");
-    let records = builder.records();
+    let mut records = builder.records();
+    if let Some(path) = &args.previous {
+        phases.begin("folding the earlier snapshot");
+        records = Earlier::open(&schema, path)?.into_new(&schema, records)?;
+    }
     phases.begin("writing the snapshot");
     write_snapshot(&schema, &records, &args.output, args.force).map_err(|error| Failure::usage(error.to_string()))?;
     Ok(Written { problems: records.meta.problems, n_entities: records.entities.len() as u64 })

@@ -19,6 +19,7 @@ mod demo_fix;
 mod diff;
 mod docs;
 mod doctor;
+mod earlier;
 mod evidence;
 mod exit;
 mod explain;
@@ -54,6 +55,7 @@ use clap::{CommandFactory as _, Parser as _};
 use args::{Cli, Command};
 pub use auth::AuthArgs;
 pub use exit::Exit;
+pub use scan::exit_of_scan;
 
 /// Runs the program with the arguments of the process and returns its exit code.
 #[must_use]

@@ -45,6 +45,11 @@ pub(super) fn rule_reads(repo: &Repo, compiled: &Compiled, wanted: &[String]) ->
         for property in &footprint.properties {
             add(api_of(&policies.schema, *property), &mut reads);
         }
+        // The past of these lists is in the activity log.
+        let logged = ["arm:roleAssignments", "arm:registrationAssignments"];
+        if footprint.past.iter().any(|property| api_of(&policies.schema, *property).is_some_and(|api| logged.contains(&api))) {
+            reads.insert("arm:activityLog".to_owned());
+        }
         for ty in &footprint.extents {
             add(api_of_type(&policies.schema, *ty), &mut reads);
         }

@@ -136,6 +136,12 @@ pub(super) fn outcome(document: &ResultDocument, fail_on: FailOn, strict: bool, 
     if counts.unknown > 0 || counts.assessed() == 0 { Exit::Incomplete } else { Exit::Ok }
 }
 
+/// Decides the exit code of `tenet scan` as it runs without `--fail-on`, `--strict` and `--baseline`.
+#[must_use]
+pub fn exit_of_scan(document: &ResultDocument) -> Exit {
+    outcome(document, FailOn::Blocking, false, Fresh::default())
+}
+
 fn refuse_old(args: &Scan, snapshot: &Snapshot, global: &Global) -> anyhow::Result<()> {
     let Some(text) = &args.max_age else { return Ok(()) };
     let limit = parse_duration(text).map_err(|error| Failure::usage(format!("--max-age: {error}")))?;

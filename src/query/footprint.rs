@@ -13,6 +13,8 @@ pub struct Footprint {
     pub properties: BTreeSet<PropertyId>,
     /// Types whose entities are listed.
     pub extents: BTreeSet<EntityTypeId>,
+    /// Properties that are read as of an instant.
+    pub past: BTreeSet<PropertyId>,
 }
 
 /// Returns what a rule reads, its subjects left aside.
@@ -31,6 +33,9 @@ pub fn footprint(query: &Query, schema: &Schema, rule: &RuleQuery) -> Footprint 
         match term {
             Term::Attribute { property, .. } | Term::Navigate { property, .. } | Term::Closure { property, .. } => {
                 add(schema, *property, &mut read.properties);
+                if let Term::Attribute { at: Some(_), .. } | Term::Navigate { at: Some(_), .. } | Term::Closure { at: Some(_), .. } = term {
+                    read.past.insert(*property);
+                }
             }
             Term::Extent(ty) => {
                 read.extents.insert(*ty);

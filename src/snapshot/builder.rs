@@ -520,6 +520,57 @@ impl SnapshotBuilder {
     }
 }
 
+/// What folding and importers ask of the facts so far.
+impl SnapshotBuilder {
+    /// Returns for which time an entity exists, as it was stated.
+    #[must_use]
+    pub fn lifetime_of(&self, handle: Handle) -> Interval {
+        self.node(handle).map_or(Interval::CURRENT, |node| super::resolve::merge_lifetimes(&node.lifetimes))
+    }
+
+    /// Returns the value of a reference, if all that is said of it is the same.
+    pub(super) fn place_of(&self, handle: Handle, property: PropertyId) -> Option<Value> {
+        let mut known = self.node(handle)?.facts.iter().filter(|(of, ..)| *of == property).filter_map(|(_, state, _)| match state {
+            CellState::Known(value) => Some(value),
+            _ => None,
+        });
+        let first = known.next()?;
+        known.all(|other| other == first).then(|| first.clone())
+    }
+
+    /// Tells whether somebody knows the value of an attribute.
+    pub(super) fn knows(&self, handle: Handle, property: PropertyId) -> bool {
+        let known = |(of, state, _): &(PropertyId, CellState, SourceId)| *of == property && !matches!(state, CellState::Unknown(_));
+        self.node(handle).is_some_and(|node| node.facts.iter().any(known))
+    }
+
+    /// Returns who says what the value of an attribute is, if somebody knows.
+    pub(super) fn known_source(&self, handle: Handle, name: &str) -> Option<SourceId> {
+        let property = self.single(handle, name).ok()?.id;
+        let facts = &self.node(handle)?.facts;
+        facts.iter().find(|(of, state, _)| *of == property && !matches!(state, CellState::Unknown(_))).map(|(.., source)| *source)
+    }
+
+    /// Returns what was claimed of a list.
+    pub(super) fn claims_of(&self, handle: Handle, list: PropertyId) -> &[Completeness] {
+        self.node(handle).and_then(|node| node.claims.get(&list)).map_or(&[], Vec::as_slice)
+    }
+
+    /// Returns the lists of an entity of which somebody says for which times they are whole.
+    pub(super) fn covered_lists(&self, handle: Handle) -> Vec<PropertyId> {
+        let claims = self.node(handle).into_iter().flat_map(|node| &node.claims);
+        claims.filter(|(_, claims)| claims.iter().any(|claim| !claim.covered.is_empty())).map(|(list, _)| *list).collect()
+    }
+
+    /// Takes back for which times a list is whole.
+    pub(super) fn forget_covers(&mut self, handle: Handle, list: PropertyId) {
+        let claims = self.nodes.get_mut(handle.0 as usize).and_then(|node| node.claims.get_mut(&list));
+        for claim in claims.into_iter().flatten() {
+            claim.covered.clear();
+        }
+    }
+}
+
 impl Node {
     pub(super) fn new(entity_type: EntityTypeId, key: Arc<str>) -> Self {
         Self {

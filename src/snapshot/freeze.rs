@@ -11,7 +11,7 @@ use super::records::{Cell, CellState, Edge, Record, Records};
 use super::resolve::merge_claims;
 use super::rows::Rows;
 use crate::model::{
-    Base, Completeness, EntityId, EntityTypeId, FactSource, Interval, Property, PropertyId, Schema, SourceId, SourceKind, Value,
+    Base, Bound, Completeness, EntityId, EntityTypeId, FactSource, Interval, Property, PropertyId, Schema, SourceId, SourceKind, Value,
 };
 
 type NavMap = BTreeMap<PropertyId, Nav>;
@@ -131,7 +131,7 @@ impl Rows {
         }
         let mut sources = vec![source_of(extents, holder)];
         // What may turn out to be one has to list them, too.
-        for id in self.extent(holder).chain(self.possible(holder)) {
+        for id in self.extent(holder).chain(self.possible(holder)).filter(|id| !self.has_ended(*id)) {
             let nav = navs.get(id.0 as usize).and_then(|map| map.get(&list)).filter(|nav| nav.completeness.complete)?;
             sources.push(nav.completeness.source);
         }
@@ -146,13 +146,19 @@ impl Rows {
             return None;
         }
         let sources = [source_of(extents, member)];
-        for id in self.extent(member).chain(self.possible(member)) {
+        for id in self.extent(member).chain(self.possible(member)).filter(|id| !self.has_ended(*id)) {
             let cell = self.cell(id, place);
             if matches!(cell.state, CellState::Unknown(_)) {
                 return None;
             }
         }
         Some(self.voucher(sources.into_iter()))
+    }
+
+    /// Tells whether an entity was gone when the snapshot was captured: then no list of now can lack it.
+    fn has_ended(&self, id: EntityId) -> bool {
+        let captured = self.records.meta.captured_to;
+        matches!((self.lifetime(id).to, captured), (Bound::At(to), Some(captured)) if to <= captured)
     }
 
     /// What follows from attested claims lapses with the first of them.
@@ -184,7 +190,7 @@ impl Rows {
             let Some(source) = source else { continue };
             for id in self.extent(list.owner) {
                 // Somebody who tried and failed knows better than a conclusion.
-                if self.records.entities.get(id.0 as usize).is_some_and(|record| claim_of(record, list.id).is_some()) {
+                if self.records.entities.get(id.0 as usize).is_some_and(|record| claim_of(record, list.id).is_some_and(speaks_of_now)) {
                     continue;
                 }
                 if let Some(map) = navs.get_mut(id.0 as usize) {
@@ -308,6 +314,11 @@ fn mark_complete(extents: &mut [Option<Completeness>], ty: EntityTypeId, source:
             true
         }
     }
+}
+
+/// A claim that is neither of a whole list nor says why it is not whole is about earlier times.
+fn speaks_of_now(claim: &Completeness) -> bool {
+    claim.complete || claim.reason.is_some() || claim.covered.is_empty()
 }
 
 pub(super) fn claim_of(record: &Record, property: PropertyId) -> Option<&Completeness> {

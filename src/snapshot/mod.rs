@@ -7,7 +7,9 @@
 //! unknown; a list is complete only if somebody claims it or it follows from complete lists; nothing dangling is lost.
 //!
 //! - `builder`: takes facts, canonicalises ids, folds duplicates
+//! - `contradictions`: rows of registers that a reading contradicts, as facts
 //! - `records`: the canonical form
+//! - `fold`: what an earlier snapshot knew, taken into a new one
 //! - `freeze`: inverse sides, derived navigations, completeness to a fixpoint
 //! - `graph`: containment and nesting as petgraph graphs, circles
 //! - `rows`: frozen records
@@ -18,6 +20,7 @@
 mod builder;
 pub mod columns;
 mod contradictions;
+mod fold;
 mod freeze;
 mod graph;
 mod overlay;
@@ -28,6 +31,7 @@ mod rows;
 
 pub use builder::{BuildError, Handle, SnapshotBuilder};
 pub use contradictions::contradictions_type;
+pub use fold::{FoldError, can_fold, fold};
 pub(crate) use graph::STEPS_MAX as WALK_STEPS_MAX;
 pub use overlay::{Change, Fact, Overlay};
 pub use read::{Nav, Snapshot};

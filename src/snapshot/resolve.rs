@@ -317,7 +317,7 @@ pub(super) fn merge_claims(claims: impl Iterator<Item = Completeness>) -> Option
     Some(Completeness { reason, covered, ..best })
 }
 
-fn merge_lifetimes(lifetimes: &[Interval]) -> Interval {
+pub(super) fn merge_lifetimes(lifetimes: &[Interval]) -> Interval {
     let from = lifetimes.iter().map(|life| life.from).filter(|from| matches!(from, Bound::At(_))).min();
     let to = lifetimes.iter().map(|life| life.to).filter(|to| matches!(to, Bound::At(_))).min();
     let always = lifetimes.iter().any(|life| life.from == Bound::Unbounded);

@@ -25,6 +25,7 @@ mod comparisons;
 mod docs;
 mod evidence;
 mod faults;
+mod fold;
 mod formats;
 #[path = "../support/generate.rs"]
 mod generate;

@@ -10,6 +10,8 @@ pub(in crate::sources) const RANK_ALIAS: u8 = 0;
 const RANK_PURCHASE: u8 = 1;
 /// The creation time of a licence subscription.
 pub(in crate::sources) const RANK_LICENCE: u8 = 2;
+/// An event of the activity log.
+pub(in crate::sources) const RANK_EVENT: u8 = 3;
 
 /// The billing property of a subscription: agreement and account.
 pub(in crate::sources) fn take_property(intake: &mut Intake<'_>, item: &Value) -> Taken {

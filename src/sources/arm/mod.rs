@@ -1,5 +1,6 @@
 //! Objects of Azure Resource Manager, one family a file.
 
+pub(super) mod activity_log;
 pub(super) mod billing;
 pub(super) mod classic_administrators;
 pub(super) mod deny_assignments;

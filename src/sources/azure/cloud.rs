@@ -140,6 +140,31 @@ mod tests {
     }
 
     #[test]
+    fn each_cloud_has_its_own_endpoints_and_scopes() {
+        let known = [
+            ("public", "login.microsoftonline.com", "management.azure.com", "graph.microsoft.com"),
+            ("usgov", "login.microsoftonline.us", "management.usgovcloudapi.net", "graph.microsoft.us"),
+            ("china", "login.chinacloudapi.cn", "management.chinacloudapi.cn", "microsoftgraph.chinacloudapi.cn"),
+        ];
+        for (name, authority, arm, graph) in known {
+            let cloud = Cloud::named(name).unwrap();
+            assert_eq!(cloud.authority, format!("https://{authority}"));
+            assert_eq!(
+                (cloud.origin(Service::Arm), cloud.origin(Service::Graph)),
+                (&*format!("https://{arm}"), &*format!("https://{graph}"))
+            );
+            let scopes = (cloud.scope(Service::Arm), cloud.scope(Service::Graph));
+            assert_eq!(scopes, (&*format!("https://{arm}/.default"), &*format!("https://{graph}/.default")));
+            // A token of one cloud goes to no other.
+            for (other, _, arm, graph) in known.iter().filter(|other| other.0 != name) {
+                assert!(!cloud.is_home(Service::Arm, &format!("https://{arm}/x")), "{name} {other}");
+                assert!(!cloud.is_home(Service::Graph, &format!("https://{graph}/x")), "{name} {other}");
+            }
+            assert!(!cloud.is_home(Service::Arm, &format!("https://{graph}/x")), "{name}");
+        }
+    }
+
+    #[test]
     fn endpoints_are_https_or_here() {
         assert_eq!(Cloud::named("usgov").unwrap().graph_scope, "https://graph.microsoft.us/.default");
         assert!(matches!(Cloud::named("moon"), Err(CloudError::Unknown(_))));

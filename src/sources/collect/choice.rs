@@ -117,12 +117,14 @@ mod tests {
             choice.asked(),
             [
                 Operation::Organization,
+                Operation::Subscriptions,
                 Operation::BillingAccounts,
                 Operation::Aliases,
                 Operation::Users,
                 Operation::DeletedUsers,
                 Operation::CommerceSubscriptions,
-                Operation::BillingSubscriptions
+                Operation::BillingSubscriptions,
+                Operation::SubscriptionEvents
             ]
         );
     }

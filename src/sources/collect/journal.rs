@@ -8,6 +8,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::CollectError;
@@ -20,6 +21,8 @@ const LINE_BYTES_MAX: u64 = 200 << 20;
 const SYNC_EVERY: u32 = 64;
 const NAME: &str = "answers.journal";
 const ABOUT: &str = "about.json";
+/// Holds the instant at which the collection began.
+const BEGUN: &str = "begun";
 
 /// Which list an answer belongs to: its operation, by its place in [`Operation::ALL`](super::Operation::ALL), and what it is
 /// asked of.
@@ -158,6 +161,21 @@ impl Journal {
     #[must_use]
     pub fn torn(&self) -> u64 {
         self.torn
+    }
+
+    /// Returns when the collection began: now, unless it was begun before.
+    pub(super) fn begun(&self, now: Timestamp) -> Result<Timestamp, CollectError> {
+        let path = self.folder.join(BEGUN);
+        if path.exists() {
+            let found = fs::read_to_string(&path).map_err(CollectError::io(&path))?;
+            let wrong = || CollectError::NotOurs(format!("{}: it holds no time; start anew without --resume", path.display()));
+            if !found.is_empty() {
+                return found.parse().map_err(|_| wrong());
+            }
+        }
+        let mut file = private_file(&path).map_err(CollectError::io(&path))?;
+        file.write_all(now.to_string().as_bytes()).and_then(|()| file.sync_all()).map_err(CollectError::io(&path))?;
+        Ok(now)
     }
 
     /// Reads the lines that are there, and cuts off a torn one.

@@ -1,5 +1,7 @@
 //! What can be read: a closed list. Each operation has its one request, as the documentation of the service gives it.
 
+use jiff::Timestamp;
+
 use crate::remedy::plan::Service;
 use crate::sources::azure::client::Question;
 
@@ -88,6 +90,12 @@ pub enum Operation {
     AuthorizationPolicy,
     /// Delegated admin relationships, which the partner's directory lists.
     DelegatedAdminRelationships,
+    /// Events about role assignments of a subscription and below.
+    RoleEvents,
+    /// Events about delegations of a subscription and below.
+    DelegationEvents,
+    /// Events about a subscription itself.
+    SubscriptionEvents,
 }
 
 /// For each of what an operation is asked.
@@ -156,10 +164,21 @@ const USER_FIELDS: (&str, &str) = (
     "id,displayName,userPrincipalName,mail,userType,accountEnabled,createdDateTime,creationType,externalUserState,onPremisesSyncEnabled",
 );
 const PAGE: (&str, &str) = ("$top", "999");
+/// Of events what a history is made of; the claims of the caller's token are not asked for.
+const EVENT_FIELDS: (&str, &str) =
+    ("$select", "eventDataId,eventTimestamp,operationName,status,subStatus,correlationId,caller,resourceId,subscriptionId,properties");
+/// Events are kept for 90 days; a request that reaches back farther is refused.
+const EVENT_DAYS: i64 = 89;
+const ROLE_EVENTS: (&str, &str) =
+    ("$filter", "eventTimestamp ge '{since}' and eventTimestamp le '{until}' and resourceProvider eq 'Microsoft.Authorization'");
+const DELEGATION_EVENTS: (&str, &str) =
+    ("$filter", "eventTimestamp ge '{since}' and eventTimestamp le '{until}' and resourceProvider eq 'Microsoft.ManagedServices'");
+const SUBSCRIPTION_EVENTS: (&str, &str) =
+    ("$filter", "eventTimestamp ge '{since}' and eventTimestamp le '{until}' and resourceProvider eq 'Microsoft.Subscription'");
 
 impl Operation {
     /// All of them: those that others depend on go first.
-    pub const ALL: [Self; 41] = [
+    pub const ALL: [Self; 44] = [
         Self::Tenants,
         Self::Organization,
         Self::Subscriptions,
@@ -201,6 +220,9 @@ impl Operation {
         Self::Delegations,
         Self::BillingProperty,
         Self::ResourceGroupDelegations,
+        Self::RoleEvents,
+        Self::DelegationEvents,
+        Self::SubscriptionEvents,
     ];
 
     /// Returns its place in [`Operation::ALL`], by which journals and files know it.
@@ -361,6 +383,17 @@ impl Operation {
                 &[("api-version", "2024-04-01")],
                 Permission::Billing("enrollment reader"),
             ),
+            Self::RoleEvents | Self::DelegationEvents | Self::SubscriptionEvents => arm(
+                "arm:activityLog",
+                subscription,
+                "{of}/providers/Microsoft.Insights/eventtypes/management/values",
+                match self {
+                    Self::RoleEvents => &[("api-version", "2015-04-01"), ROLE_EVENTS, EVENT_FIELDS],
+                    Self::DelegationEvents => &[("api-version", "2015-04-01"), DELEGATION_EVENTS, EVENT_FIELDS],
+                    _ => &[("api-version", "2015-04-01"), SUBSCRIPTION_EVENTS, EVENT_FIELDS],
+                },
+                action("Microsoft.Insights/eventtypes/values/read"),
+            ),
             Self::PartnerLink => arm(
                 "arm:managementPartner",
                 directory,
@@ -510,6 +543,19 @@ impl Operation {
         (spec.path.replace("{of}", of).replace("{tenant}", tenant), query.collect())
     }
 
+    /// Returns path and query of the first request of a collection that began at `begun`.
+    #[must_use]
+    pub fn request_at(self, of: &str, tenant: &str, begun: Timestamp) -> (String, Vec<(String, String)>) {
+        let (path, mut query) = self.request(of, tenant);
+        let second = begun.as_second();
+        let since = Timestamp::from_second(second.saturating_sub(EVENT_DAYS * 86_400)).unwrap_or(Timestamp::MIN);
+        let until = Timestamp::from_second(second).unwrap_or(begun);
+        for (_, value) in query.iter_mut().filter(|(_, value)| value.contains("{since}")) {
+            *value = value.replace("{since}", &since.to_string()).replace("{until}", &until.to_string());
+        }
+        (path, query)
+    }
+
     /// Returns path and query with what is filled in, for people.
     #[must_use]
     pub fn shown(self) -> String {
@@ -553,6 +599,7 @@ impl Operation {
             Self::Delegations | Self::ResourceGroupDelegations => api == "arm:registrationDefinitions",
             // When a subscription was acquired is best told by its alias, and for licences by the directory.
             Self::Aliases | Self::CommerceSubscriptions => api == "billing:billingSubscriptions",
+            Self::SubscriptionEvents => api == "billing:billingSubscriptions",
             // Whether a scope or principal exists is told by the lists it would stand in.
             Self::DeletedUsers => api == "graph:users",
             Self::DirectoryRoleMembers => api == "graph:directoryRoles" || api == "graph:roleAssignmentScheduleInstances",

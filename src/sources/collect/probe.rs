@@ -106,7 +106,7 @@ async fn try_one(
     of: &str,
     parents: &mut BTreeMap<Operation, Vec<String>>,
 ) -> Access {
-    let (path, query) = operation.request(of, &whose.tenant);
+    let (path, query) = operation.request_at(of, &whose.tenant, client.pace().now());
     let place = address(client.cloud().origin(operation.service()), &path, &query);
     let Attempt { answer, failure, .. } = client.attempt(operation.service(), operation.question(), &place, None, None).await;
     match (answer, failure) {

@@ -90,6 +90,8 @@ impl Watcher for () {
 pub(super) struct Run<'r> {
     pub(super) client: &'r ReadClient,
     pub(super) whose: &'r Whose,
+    /// When the collection began, if it was resumed, too.
+    pub(super) begun: Timestamp,
     asked: Vec<Operation>,
     end: Option<Timestamp>,
     journal: Mutex<&'r mut Journal>,
@@ -124,7 +126,9 @@ pub async fn collect(
     journal: &mut Journal,
     watcher: &dyn Watcher,
 ) -> Result<Collected, CollectError> {
+    let begun = journal.begun(client.pace().now())?;
     let run = Run {
+        begun,
         client,
         whose,
         asked: settings.choice.asked(),

@@ -90,7 +90,7 @@ async fn to_its_end(run: &Run<'_>, key: &StreamKey, operation: Operation) -> Res
 }
 
 fn first(run: &Run<'_>, key: &StreamKey, operation: Operation) -> String {
-    let (path, query) = operation.request(&key.of, &run.whose.tenant);
+    let (path, query) = operation.request_at(&key.of, &run.whose.tenant, run.begun);
     address(run.client.cloud().origin(operation.service()), &path, &query)
 }
 

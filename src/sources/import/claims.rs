@@ -71,6 +71,8 @@ pub enum ListKind {
     DelegatedAdminRelationships,
     /// Deleted directory objects
     DeletedItems,
+    /// Events of a subscription
+    ActivityLog,
 }
 
 /// The kinds a user may claim, with their spelling.
@@ -214,6 +216,7 @@ impl ListKind {
             Self::BillingSubscriptions => "billing:billingSubscriptions",
             Self::EnrollmentAccounts => "billing:enrollmentAccounts",
             Self::BillingProperty => "billing:billingProperty",
+            Self::ActivityLog => "arm:activityLog",
         }
     }
 
@@ -229,6 +232,7 @@ impl ListKind {
             Self::RoleAssignmentSchedules => ("RoleAssignment", Some("kind")),
             Self::Entities | Self::Descendants => ("ManagementGroup", Some("children")),
             Self::DeletedItems => ("User", None),
+            Self::ActivityLog => ("", None),
             _ => match (self.extent().first(), self.lists()) {
                 (Some(ty), _) => (ty, None),
                 (None, (holder, lists)) => (holder, lists.first().copied()),

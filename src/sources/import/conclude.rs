@@ -4,7 +4,7 @@ use super::claims::ListKind;
 use super::intake::{Condition, Intake, Refusal, Taken};
 use super::{Fields, FileReport, Lists, Tally};
 use crate::model::{Completeness, FactSource, SourceKind, Value};
-use crate::sources::arm::managed_services;
+use crate::sources::arm::{activity_log, managed_services};
 
 type Step = fn(&mut Intake<'_>, &mut Tally) -> Taken;
 
@@ -14,7 +14,8 @@ pub(in crate::sources) fn finish(intake: &mut Intake<'_>, lists: &Lists, tallies
         intake.builder.captured_at(instant);
     }
     let mut closing = Tally::new("(all files)");
-    let steps: [(&str, Step); 8] = [
+    let steps: [(&str, Step); 9] = [
+        ("events", |intake, _| activity_log::state(intake)),
         ("delegations", describe_delegations),
         ("acquisition", state_acquired),
         ("conditions", state_effective),

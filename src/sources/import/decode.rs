@@ -33,6 +33,7 @@ pub(in crate::sources) fn decode(intake: &mut Intake<'_>, kind: Kind, item: &Val
             arm::subscription_aliases::take_policy(intake, item);
             Ok(())
         }
+        Kind::ActivityEvent => arm::activity_log::take(intake, item),
         Kind::PartnerLink => arm::partner_links::take(intake, item),
         Kind::User => graph::principals::take_user(intake, item),
         Kind::Group => graph::principals::take_group(intake, item),

@@ -10,6 +10,7 @@ use crate::model::{
     Base, Completeness, FactSource, Interval, SourceId, SourceKind, canonical_arm_id, canonical_guid, parent_path, parse_instant,
 };
 use crate::snapshot::{BuildError, Handle, SnapshotBuilder};
+use crate::sources::arm::activity_log::{About, Doubts, Event};
 
 /// Why an object was not taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,6 +85,12 @@ pub(in crate::sources) struct Later {
     pub(in crate::sources) hidden_groups: BTreeSet<String>,
     /// Settings of the home directory that were refused: properties, reason.
     pub(in crate::sources) refused_settings: Vec<(&'static [&'static str], String, SourceId)>,
+    /// Events of the activity log, by what they are about.
+    pub(in crate::sources) events: BTreeMap<(About, String), Vec<Event>>,
+    /// What events ended.
+    pub(in crate::sources) removed: BTreeSet<Handle>,
+    /// What events leave in doubt.
+    pub(in crate::sources) doubts: Doubts,
     /// Role assignments made above a scope, by the scope.
     pub(in crate::sources) upper: BTreeMap<String, BTreeSet<(Handle, SourceId)>>,
 }

@@ -5,10 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::claims::{self, ListKind};
+use super::history::Logs;
 use super::intake::{Intake, Refusal};
 use super::page::Next;
 use super::{CompleteClaim, Tally};
 use crate::model::{Completeness, SourceId};
+use crate::sources::arm::activity_log::About;
 
 const UNRECORDED: &str = "request not recorded; the file may have been filtered";
 const PAGE_MISSING: &str = "a continuation page is missing";
@@ -46,6 +48,7 @@ struct Whole {
     gap: Option<String>,
     unproved: Option<String>,
     source: SourceId,
+    url: Option<String>,
 }
 
 impl Lists {
@@ -87,7 +90,8 @@ impl Lists {
             self.vouch(intake, claim, &lists, tally)?;
         }
         state_subscriptions(intake)?;
-        state_grants(intake, &lists)
+        state_grants(intake, &lists)?;
+        state_events(intake, &lists)
     }
 
     fn put_together(&self) -> Vec<Whole> {
@@ -157,6 +161,7 @@ fn walk(head: &Page, by_url: &BTreeMap<&str, &Page>, again: &BTreeSet<&str>) -> 
         gap: head.gap.clone(),
         unproved: head.unproved.clone(),
         source: head.source,
+        url: head.url.clone(),
     };
     let mut seen: BTreeSet<&str> = head.url.as_deref().into_iter().collect();
     let mut page = head;
@@ -284,6 +289,27 @@ fn state_grants(intake: &mut Intake<'_>, lists: &[Whole]) -> Result<(), Refusal>
         }
     }
     Ok(())
+}
+
+/// States for which time events tell all that happened to the lists of subscriptions, if an earlier snapshot saw these lists;
+/// whether it did is looked at when it is folded in.
+fn state_events(intake: &mut Intake<'_>, lists: &[Whole]) -> Result<(), Refusal> {
+    if !intake.options.earlier {
+        return Ok(());
+    }
+    let is_whole = |list: &&Whole| list.gap.is_none() && list.unproved.is_none();
+    let mut logs = Logs::default();
+    for list in lists.iter().filter(is_whole).filter(|list| list.kind == ListKind::ActivityLog) {
+        if let (Some(scope), Some(url)) = (&list.scope, &list.url) {
+            logs.push(scope, url, list.source);
+        }
+    }
+    let read =
+        |kind: ListKind, scope: &str| lists.iter().filter(is_whole).any(|list| list.kind == kind && list.scope.as_deref() == Some(scope));
+    logs.state(intake, &|about, scope| match about {
+        About::RoleAssignment => read(ListKind::RoleAssignments, scope) && read(ListKind::RoleEligibility, scope),
+        _ => read(ListKind::RegistrationAssignments, scope),
+    })
 }
 
 /// Returns why an unrecorded list is open.

@@ -6,6 +6,7 @@ mod decode;
 mod denied;
 mod fields;
 mod files;
+mod history;
 mod intake;
 mod listed;
 mod lists;
@@ -42,6 +43,9 @@ pub struct ImportOptions {
     pub tenant: Option<String>,
     /// Whether a file that cannot be read is reported and passed over; otherwise it ends the import.
     pub skip_unreadable: bool,
+    /// Whether an earlier snapshot is folded in afterwards. Only then do events tell all that happened to a list: what went away while
+    /// the files were read is in no list any more, and its event may not show yet, so somebody has to have seen it before.
+    pub earlier: bool,
 }
 
 /// Why an import stopped.

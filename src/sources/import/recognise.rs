@@ -31,6 +31,7 @@ pub(in crate::sources) enum Kind {
     Alias,
     SubscriptionPolicy,
     HierarchySettings,
+    ActivityEvent,
     PartnerLink,
     User,
     Group,
@@ -70,6 +71,7 @@ impl Kind {
             Self::SubscriptionPolicy => "subscriptionPolicies",
             Self::HierarchySettings => "hierarchySettings",
             Self::PartnerLink => "partnerLinks",
+            Self::ActivityEvent => "activityEvents",
             Self::User => "users",
             Self::Group => "groups",
             Self::ServicePrincipal => "servicePrincipals",
@@ -128,7 +130,6 @@ pub(super) enum Recognised {
 }
 
 const NO_PLACE: &str = "nothing in a snapshot holds it";
-const NO_HISTORY: &str = "activity log events are not turned into history by import";
 const UNKNOWN: &str = "its kind is not known";
 const NO_OBJECT: &str = "it is no JSON object";
 
@@ -202,7 +203,7 @@ fn special(item: &Value) -> Option<Recognised> {
         return Some(pass("partner link attestation", "it is attested, not read: import it as a register of partner links"));
     }
     if has("eventTimestamp") && has("operationName") {
-        return Some(pass("activity log event", NO_HISTORY));
+        return Some(Recognised::Take(Kind::ActivityEvent));
     }
     if item.get("meta").is_some() && item.get("data").is_some() {
         return Some(pass("AzureHound collection", "import it with the format azurehound"));

@@ -1,6 +1,7 @@
 //! Reads what a recorded request asked for.
 
 use super::claims::ListKind;
+use super::history::event_query;
 use super::page::Exchange;
 
 /// What a request asked for.
@@ -52,7 +53,20 @@ pub(super) fn asked(exchange: &Exchange) -> Asked {
         let rest = segments.iter().skip_while(|segment| matches!(**segment, "v1.0" | "beta")).copied().collect::<Vec<_>>();
         return graph_list(&rest, narrowed(query, true));
     }
+    if let [.., "providers", "microsoft.insights", "eventtypes", "management", "values"] = segments.as_slice() {
+        return events(&segments, query);
+    }
     arm_list(&segments, narrowed(query, false))
+}
+
+/// A list of events is of a time and a provider; asked in another way, it is not known what it leaves out.
+fn events(segments: &[&str], query: &str) -> Asked {
+    let path = format!("/{}", segments.get(..segments.len().saturating_sub(5)).unwrap_or_default().join("/"));
+    let narrowed = match event_query(query) {
+        Some(_) => Narrowed::No,
+        None => Narrowed::Otherwise("the request asks for events in a way that is not known here".to_owned()),
+    };
+    Asked::List { kind: ListKind::ActivityLog, scope: Some(crate::model::canonical_arm_id(&path)), narrowed }
 }
 
 fn split_host(url: &str) -> (String, &str) {
@@ -62,7 +76,7 @@ fn split_host(url: &str) -> (String, &str) {
 }
 
 /// Undoes percent encoding where it gives plain ASCII.
-fn decoded(text: &str) -> String {
+pub(super) fn decoded(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('%') {

@@ -110,7 +110,7 @@ fn a_collected_snapshot_is_an_import_of_its_evidence() {
     world.run(&["import", "arm", "snapshots/live.snapshot/evidence", "-o", "again/live.snapshot"]).ends(0, "ok");
     let (ours, theirs) = (world.manifest("snapshots/live.snapshot"), world.manifest("again/live.snapshot"));
     assert_eq!(ours["files"], theirs["files"]);
-    assert_eq!(ours["evidence"].as_array().unwrap().len(), 41);
+    assert_eq!(ours["evidence"].as_array().unwrap().len(), 44);
     let result = |snapshot: &str| {
         let run = world.run(&["scan", "--snapshot", snapshot, "--format", "json"]);
         let mut document: Json = serde_json::from_str(&run.stdout).unwrap();
@@ -119,6 +119,67 @@ fn a_collected_snapshot_is_an_import_of_its_evidence() {
         (run.code, document.to_string())
     };
     assert!(result("snapshots/live.snapshot") == result("again/live.snapshot"));
+}
+
+/// The records of a snapshot that was written.
+fn records(world: &World, name: &str) -> (std::sync::Arc<tenet::model::Schema>, tenet::snapshot::Records) {
+    let schema = tenet::compile(tenet::BuiltinModules::All, &[]).policies.schema;
+    let (builder, _) = tenet::sources::disk::read_snapshot(&schema, &world.path(name)).unwrap();
+    (schema, builder.records())
+}
+
+#[test]
+fn a_chain_of_collections_knows_who_held_what() {
+    use tenet::model::Bound;
+    let world = World::new();
+    let keep = |name: &str| fs::rename(world.path("snapshots/live.snapshot"), world.path(name)).unwrap();
+    world.collect(&[]).ends(3, "incomplete");
+    keep("snapshots/first.snapshot");
+    let (schema, first) = records(&world, "snapshots/first.snapshot");
+    let assignment = schema.entity_named("RoleAssignment").unwrap().id;
+    let is_own = |key: &str| key.starts_with("/subscriptions/") && key.matches('/').count() == 6;
+    let list = schema.property_named(schema.entity_named("Scope").unwrap().id, "role_assignments").unwrap().id;
+    let covered = |records: &tenet::snapshot::Records, scope: &str, at: Option<jiff::Timestamp>| {
+        let holder = records.entities.iter().find(|record| *record.key == *scope).unwrap();
+        let claim = holder.completeness.iter().find(|(of, _)| *of == list).map(|(_, claim)| claim);
+        claim.is_some_and(|claim| at.map_or(claim.complete, |at| claim.covers(at)))
+    };
+    let scope_of = |key: &str| key.split("/providers/").next().unwrap().to_owned();
+    let fits = |key: &str| is_own(key) && covered(&first, &scope_of(key), None);
+    let gone = first.entities.iter().find(|record| record.entity_type == assignment && fits(&record.key)).unwrap().key.to_string();
+    let scope = scope_of(&gone);
+    // Somebody takes it away between two collections.
+    let removed_at = jiff::Timestamp::now();
+    std::thread::sleep(Duration::from_millis(1_500));
+    let arm = tenet::remedy::plan::Service::Arm;
+    assert!(world.server.tenant(|tenant| tenant.happen(arm, &gone, None, removed_at)));
+    world.collect(&["--previous", "snapshots/first.snapshot"]).ends(3, "incomplete");
+    let (_, second) = records(&world, "snapshots/live.snapshot");
+    let find = |records: &tenet::snapshot::Records| records.entities.iter().find(|record| *record.key == *gone).cloned().unwrap();
+    // The event says to the second when it went; without one it would be the capture that last saw it.
+    let ended = find(&second).lifetime.to;
+    assert!(matches!(ended, Bound::At(at) if at == removed_at), "{ended:?} and {removed_at}");
+    let captured_at = first.meta.captured_to;
+    assert!(covered(&second, &scope, captured_at) && !covered(&first, &scope, captured_at));
+    // What is folded is folded the same by an import of the same answers.
+    let again =
+        ["import", "arm", "snapshots/live.snapshot/evidence", "--previous", "snapshots/first.snapshot", "-o", "again/live.snapshot"];
+    world.run(&again).ends(0, "ok");
+    assert_eq!(world.manifest("snapshots/live.snapshot")["files"], world.manifest("again/live.snapshot")["files"]);
+    keep("snapshots/second.snapshot");
+    world.collect(&["--previous", "snapshots/second.snapshot"]).ends(3, "incomplete");
+    let (_, third) = records(&world, "snapshots/live.snapshot");
+    assert_eq!(find(&third).lifetime, find(&second).lifetime);
+    assert!(covered(&third, &scope, captured_at) && covered(&third, &scope, second.meta.captured_to));
+    let told = world.run(&["explain", "OWNER-001", "--snapshot", "snapshots/live.snapshot"]);
+    assert!([0, 1, 3].contains(&told.code), "{}", told.stderr);
+    // One that is later is no earlier one, and nothing is read for one of another directory.
+    let later =
+        ["import", "arm", "snapshots/first.snapshot/evidence", "--previous", "snapshots/live.snapshot", "-o", "again/first.snapshot"];
+    let run = world.run(&later).ends(2, "usage");
+    assert!(run.stderr.contains("name one that was captured before"), "{}", run.stderr);
+    let run = world.collect(&["--force", "--previous", "snapshots/none.snapshot"]).ends(2, "usage");
+    assert!(run.stderr.contains("there is no such snapshot"), "{}", run.stderr);
 }
 
 #[test]

@@ -4,9 +4,13 @@ use std::fs::{self, OpenOptions};
 use std::sync::atomic::Ordering;
 
 use jiff::Timestamp;
+use tenet::snapshot::SnapshotBuilder;
 use tenet::sources::azure::Received;
+use tenet::sources::disk::{Evidence, EvidenceEntry, write_collected};
+use tenet::sources::import::{ImportOptions, import_arm};
 
 use super::service::{Calm, Passed, Service, Simulated, Weather, collected, contoso, evidence};
+use crate::tenant::Tenant;
 
 /// After so many requests nobody is answered any more.
 #[derive(Debug)]
@@ -24,14 +28,30 @@ impl Weather for Ending {
     }
 }
 
+/// Makes a snapshot of what was collected, as the program does, and returns its digest.
+fn snapshot_digest(tenant: &Tenant, folder: &std::path::Path) -> String {
+    let (place, files) = evidence(folder);
+    let schema = &tenant.compiled.policies.schema;
+    let mut builder = SnapshotBuilder::new(schema.clone());
+    let options = ImportOptions { tenant: Some(super::service::TENANT.to_owned()), ..ImportOptions::default() };
+    import_arm(&mut builder, std::slice::from_ref(&place), &options).unwrap();
+    let entry = |file: tenet::sources::collect::EvidenceFile| EvidenceEntry { name: file.name, bytes: file.bytes, sha256: file.sha256 };
+    let entries: Vec<EvidenceEntry> = files.into_iter().map(entry).collect();
+    let evidence = Evidence { folder: &place, files: &entries };
+    let manifest = write_collected(schema, &builder.records(), Some(evidence), &folder.join("made.snapshot"), false).unwrap();
+    manifest.digest().unwrap()
+}
+
 #[test]
-fn killed_at_a_hundred_points_and_resumed_the_evidence_is_the_same() {
+fn killed_at_a_hundred_points_and_resumed_the_snapshot_is_the_same() {
+    let tenant = Tenant::open("contoso");
     let whole = tempfile::tempdir().unwrap();
     let clock = Simulated::new(1);
     let service = Service::new(contoso(3), Box::new(Calm), &clock);
     let calm = collected(whole.path(), false, &service, &clock).unwrap();
     let n_requests = service.n_requests.load(Ordering::SeqCst);
     let (_, files) = evidence(whole.path());
+    let digest = snapshot_digest(&tenant, whole.path());
     let n_points: u64 = std::env::var("TENET_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(100);
     let mut most = 0;
     for point in 0..n_points {
@@ -52,11 +72,14 @@ fn killed_at_a_hundred_points_and_resumed_the_evidence_is_the_same() {
         let resumed = collected(&folder, true, &second, &clock).unwrap();
         assert_eq!(resumed.gaps, calm.gaps, "killed at {at}");
         assert_eq!(evidence(&folder).1, files, "killed at {at}");
+        assert_eq!(snapshot_digest(&tenant, &folder), digest, "killed at {at}");
         // What failed, what was under way and what was torn is read again, and the check of a list of several pages begins anew.
         let sent = at.min(n_requests - 1) + second.n_requests.load(Ordering::SeqCst);
         most = most.max(sent.saturating_sub(n_requests));
     }
-    println!("{n_points} kills of a collection of {n_requests} requests: at most {most} requests more than without");
+    println!(
+        "{n_points} kills of a collection of {n_requests} requests: at most {most} requests more than without; every snapshot has the digest {digest}"
+    );
 }
 
 #[test]

@@ -20,6 +20,7 @@ mod access;
 mod call;
 mod delegations;
 mod directory;
+mod events;
 mod filter;
 mod lists;
 mod partner_link;

@@ -145,6 +145,7 @@ fn needed(method: Option<Method>, route: &Route) -> Option<(&'static str, String
         (None, Route::GroupSubscription { group, .. } | Route::GroupSubscriptions(group)) => {
             ("Microsoft.Management/managementGroups/read", group.clone())
         }
+        (None, Route::Events(scope)) => ("Microsoft.Insights/eventtypes/values/read", scope_of(scope)),
         (None, Route::DirectoryObject(_)) => ("Directory.Read.All", root()),
         (_, Route::Members { .. }) => ("GroupMember.Read.All|Group.Read.All|Directory.Read.All", root()),
         (Some(_), Route::MemberReference { .. }) => ("GroupMember.ReadWrite.All", root()),

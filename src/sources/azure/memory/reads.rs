@@ -24,6 +24,7 @@ impl MemoryTenant {
                 Err(refused) => refused,
             },
             Route::One(kind, scope, name) => self.one(*kind, scope, name, call, now),
+            Route::Events(scope) => self.events(scope, call, now),
             Route::PartnerLink(partner) => self.partner_link(caller, partner.as_deref()),
             Route::OperationStatus(id) => self.operation_status(call.path, id, now),
             Route::OperationResult(id) => self.operation_result(id, now),

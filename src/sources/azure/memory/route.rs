@@ -33,6 +33,8 @@ pub(super) enum Route {
     Invitations,
     /// What was deleted and can come back.
     Restore(String),
+    /// The activity log of a scope.
+    Events(String),
     /// Something the model only knows from recorded answers, if at all.
     Other,
 }
@@ -94,6 +96,7 @@ fn extension(lower: &[&str], original: &[&str]) -> Route {
     let rest = lower.get(at + 1..).unwrap_or_default();
     let name = original.get(at + 3).copied().unwrap_or_default().to_owned();
     match rest {
+        ["microsoft.insights", "eventtypes", "management", "values"] => return Route::Events(scope),
         ["microsoft.managedservices", "operationstatuses", _] => return Route::OperationStatus(name),
         ["microsoft.managedservices", "operationresults", _] => return Route::OperationResult(name),
         _ => {}

@@ -43,9 +43,24 @@ pub(super) struct Versions {
     bodies: Vec<(Timestamp, Option<Json>)>,
 }
 
+/// A version and the one before it; none where there was no object.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Change<'s> {
+    pub(super) at: Timestamp,
+    pub(super) before: Option<&'s Json>,
+    pub(super) after: Option<&'s Json>,
+}
+
 impl Versions {
     fn latest(&self) -> Option<&Json> {
         self.bodies.last().and_then(|(_, body)| body.as_ref())
+    }
+
+    fn changes(&self) -> Vec<Change<'_>> {
+        let before = std::iter::once(None).chain(self.bodies.iter().map(|(_, body)| body.as_ref()));
+        let changes = before.zip(&self.bodies).map(|(before, (at, after))| Change { at: *at, before, after: after.as_ref() });
+        // What was there from the beginning was not written.
+        changes.filter(|change| change.at > Timestamp::MIN && (change.before.is_some() || change.after.is_some())).collect()
     }
 
     fn visible(&self, now: Timestamp) -> Option<&Json> {
@@ -90,6 +105,12 @@ impl Store {
     /// Returns an object with its past.
     pub(super) fn versions(&self, kind: Kind, key: &str) -> Option<&Versions> {
         self.objects.get(&(kind, key.to_lowercase()))
+    }
+
+    /// Returns what was written of a kind since the beginning, by key.
+    pub(super) fn changes(&self, kind: Kind) -> Vec<(&str, Vec<Change<'_>>)> {
+        let range = self.objects.range((kind, String::new())..).take_while(|((found, _), _)| *found == kind);
+        range.map(|((_, key), versions)| (key.as_str(), versions.changes())).collect()
     }
 
     /// Returns all objects of a kind that reading shows, in the order in which they were made.

@@ -2,6 +2,7 @@
 
 mod completeness;
 mod files;
+mod history;
 mod kinds;
 mod tools;
 
