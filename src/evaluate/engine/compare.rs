@@ -145,7 +145,8 @@ impl<'a> Machine<'a> {
     fn knows(&self, inner: TermId, rows: &Rows<'a>) -> Outcome<Vector<'a>> {
         let ty = self.query.type_of(inner);
         if ty.set {
-            let sets = self.sets(inner, rows)?;
+            // One sure sighting of a member is enough.
+            let sets = self.distinct(self.sets(inner, rows)?)?;
             let sure = |(from, to): &(u32, u32)| decided((*from..*to).all(|at| sets.level(at) == TRUE && !is_unseen(sets.member(at))));
             return Ok(Vector::Truth(sets.spans.iter().map(sure).collect()));
         }

@@ -38,7 +38,8 @@ impl Columns {
             gap = gap.or_else(|| Some(format!("{} is followed over at most {STEPS_MAX} steps", self.property_name(rule.along))));
         }
         members.sort();
-        members.dedup_by(|a, b| a.member == b.member && a.interval == b.interval);
+        // Told by two sources it stays twice: one of them may be past its review.
+        members.dedup();
         let claim = self.list(property.id).and_then(|column| column.completeness_of(id)).filter(|(_, claimed)| *claimed);
         let spoken = claim.map(|(claim, _)| claim);
         // What cannot be read any more may be a step or a member, whatever was claimed of the list.

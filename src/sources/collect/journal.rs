@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -104,6 +105,25 @@ struct About {
     graph: String,
 }
 
+/// Times the lock is asked for: a program that is being started holds for a moment what the one that starts it has open.
+const LOCK_TRIES: u32 = 20;
+const LOCK_PAUSE: Duration = Duration::from_millis(50);
+
+/// Opens the file of a journal, locked until it is closed.
+fn lock(path: &Path) -> Result<File, CollectError> {
+    let file = private_file(path).map_err(CollectError::io(path))?;
+    for attempt in 0..LOCK_TRIES {
+        match file.try_lock() {
+            Err(fs::TryLockError::WouldBlock) if attempt + 1 < LOCK_TRIES => std::thread::sleep(LOCK_PAUSE),
+            Err(fs::TryLockError::WouldBlock) => break,
+            // A file system without locks.
+            Ok(()) | Err(fs::TryLockError::Error(_)) => return Ok(file),
+        }
+    }
+    let why = format!("{}: another collection is writing here; wait for it, or write to another name", path.display());
+    Err(CollectError::NotOurs(why))
+}
+
 /// The journal of a collection that has not ended.
 #[derive(Debug)]
 pub struct Journal {
@@ -130,6 +150,9 @@ impl Journal {
             graph: whose.graph.clone(),
         };
         let text = serde_json::to_string(&about).map_err(|error| CollectError::NotOurs(error.to_string()))?;
+        let path = folder.join(NAME);
+        // Held until the folder is begun anew, which nobody else may be writing to.
+        let held = if path.exists() { Some(lock(&path)?) } else { None };
         if !resume && folder.exists() {
             fs::remove_dir_all(folder).map_err(CollectError::io(folder))?;
         }
@@ -146,12 +169,9 @@ impl Journal {
             let mut file = private_file(&path).map_err(CollectError::io(&path))?;
             file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(CollectError::io(&path))?;
         }
+        drop(held);
         let path = folder.join(NAME);
-        let file = private_file(&path).map_err(CollectError::io(&path))?;
-        if let Err(fs::TryLockError::WouldBlock) = file.try_lock() {
-            let why = format!("{}: another collection is writing here; wait for it, or write to another name", path.display());
-            return Err(CollectError::NotOurs(why));
-        }
+        let file = lock(&path)?;
         let mut journal = Self { folder: folder.to_owned(), file, at: 0, unsynced: 0, known: BTreeMap::new(), torn: 0 };
         journal.read_back().map_err(CollectError::io(&path))?;
         Ok(journal)
