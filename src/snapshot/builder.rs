@@ -532,10 +532,15 @@ impl SnapshotBuilder {
         known.all(|other| other == first).then(|| first.clone())
     }
 
+    /// Returns what is known of an attribute, as each source says it.
+    pub(super) fn states_of(&self, handle: Handle, property: PropertyId) -> impl Iterator<Item = &CellState> {
+        let facts = self.node(handle).into_iter().flat_map(|node| &node.facts);
+        facts.filter(move |(of, state, _)| *of == property && !matches!(state, CellState::Unknown(_))).map(|(_, state, _)| state)
+    }
+
     /// Tells whether somebody knows the value of an attribute.
     pub(super) fn knows(&self, handle: Handle, property: PropertyId) -> bool {
-        let known = |(of, state, _): &(PropertyId, CellState, SourceId)| *of == property && !matches!(state, CellState::Unknown(_));
-        self.node(handle).is_some_and(|node| node.facts.iter().any(known))
+        self.states_of(handle, property).next().is_some()
     }
 
     /// Returns who says what the value of an attribute is, if somebody knows.

@@ -238,7 +238,14 @@ fn truth(policies: &Policies, story: &Story, at: i64) -> Records {
         world.builder.link(team, "members", member, interval, source).unwrap();
     }
     for (n, one) in story.grants.iter().enumerate().filter(|(_, one)| one.from <= at) {
-        world.grant(&format!("g{}#{n}", one.id), one, Some(one.from), one.to);
+        let key = format!("g{}#{n}", one.id);
+        world.grant(&key, one, Some(one.from), one.to);
+        // Where all is known, an end that is not stated is one that nobody knows.
+        let grant = world.entity("Grant", &key);
+        match one.to {
+            Some(to) => world.builder.set(grant, "ends_at", Value::Instant(hour(to)), source).unwrap(),
+            None => world.builder.set_none(grant, "ends_at", source).unwrap(),
+        }
     }
     world.events(story);
     world.builder.records()
@@ -396,7 +403,7 @@ fn whatever_a_chain_of_snapshots_decides_was_so() {
             if key.1.starts_with('e') || key.1.starts_with('t') || key.1.starts_with('p') {
                 assert!(
                     !is_definite(*verdict) || known[key] == *verdict,
-                    "seed {seed}: {key:?} is {verdict:?}, was {before:?}, and in truth {:?}",
+                    "seed {seed}: {key:?} is {verdict:?}, was {before:?}, and in truth {:?}; captured at {times:?}: {story:?}",
                     known[key]
                 );
             }

@@ -44,18 +44,39 @@ impl Fold<'_> {
     fn compare(&mut self, handle: Handle, record: &Record, place: &Property, (holder, list): (EntityId, PropertyId)) {
         let Some(holder) = self.carry(holder) else { return };
         let elsewhere = self.builder.place_of(handle, place.id).is_some_and(|now| now != holder.value());
-        let lifetime = self.builder.lifetime_of(handle);
-        match if elsewhere { Later::Another } else { self.later(record.lifetime, lifetime) } {
-            Later::Same if self.ended_since(lifetime).is_none() => {}
+        let after = self.builder.lifetime_of(handle);
+        let is_told = self.builder.claims_of(holder, list).iter().any(|claim| claim.covers(self.captured_at));
+        let later = if elsewhere { Later::Another } else { self.later(record.lifetime, after, is_told) };
+        // Where nothing says that it is the same one, whatever differs says that it may be another.
+        let is_certain = matches!((record.lifetime.from, after.from), (Bound::At(then), Bound::At(now)) if then == now);
+        let later = if !is_certain && self.differs(handle, record) { Later::Another } else { later };
+        match later {
+            Later::Same if self.ended_since(after).is_none() => {}
             Later::Same => self.complete(handle, record),
             Later::Since(from) => {
                 self.builder.existed(handle, Interval { from, to: Bound::Unbounded });
                 self.complete(handle, record);
             }
             Later::Another => {
-                self.contradict((holder, list), &format!("{} was removed and made anew since the earlier capture", record.key));
+                self.contradict((holder, list), &format!("{} may have been removed and made anew since the earlier capture", record.key));
             }
         }
+    }
+
+    /// Tells whether something is known of an entity that is not what the earlier snapshot knew. An entity that only the earlier one
+    /// has differs from every one of the new.
+    fn differs(&self, handle: Handle, record: &Record) -> bool {
+        record.cells.iter().any(|(property, cell)| {
+            let before = match &cell.state {
+                CellState::Known(Value::Entity(id)) => {
+                    let there = self.carried.get(id).copied().or_else(|| self.present(*id));
+                    there.map(|handle| CellState::Known(handle.value()))
+                }
+                CellState::Unknown(_) => return false,
+                other => Some(other.clone()),
+            };
+            self.builder.states_of(handle, *property).any(|now| Some(now) != before.as_ref())
+        })
     }
 
     /// Returns when something ended, if it was not there any more when the new snapshot was captured.
@@ -66,7 +87,9 @@ impl Fold<'_> {
         }
     }
 
-    fn later(&self, before: Interval, after: Interval) -> Later {
+    /// Compares for which time each snapshot knows that it was there; `is_told` if events tell all that happened since the earlier
+    /// capture, and at it.
+    fn later(&self, before: Interval, after: Interval, is_told: bool) -> Later {
         let ended_then = matches!(before.to, Bound::At(to) if to <= self.captured_at);
         let ended_since = self.ended_since(after);
         // It was seen at the earlier capture, so it cannot have ended before that began.
@@ -76,10 +99,15 @@ impl Fold<'_> {
             return Later::Another;
         }
         match (before.from, after.from) {
+            (Bound::Unknown | Bound::At(_), Bound::At(now)) if now > self.captured_at => Later::Another,
+            // Since when one that ended was there may be no more than when its log begins: the earlier snapshot held it possible before.
+            (Bound::Unknown, Bound::At(_)) if ended_since.is_some() => Later::Another,
+            // Whoever ended was the one that was seen, if nothing happened to it in between.
+            (Bound::At(then), Bound::Unknown) if ended_since.is_some() && !ended_then && is_told => Later::Since(Bound::At(then)),
+            (Bound::At(then), Bound::At(now)) if then < now && ended_since.is_some() && !ended_then && is_told => {
+                Later::Since(Bound::At(then))
+            }
             (Bound::At(then), Bound::At(now)) if then != now => Later::Another,
-            (Bound::Unknown, Bound::At(now)) if now > self.captured_at => Later::Another,
-            // Whoever ended was the one that was seen; one that lives on may have been made anew.
-            (Bound::At(_), Bound::Unknown) if ended_since.is_some() => Later::Since(before.from),
             _ => Later::Same,
         }
     }
