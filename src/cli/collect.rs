@@ -165,7 +165,7 @@ fn write(
     earlier: Option<Earlier>,
 ) -> anyhow::Result<usize> {
     let work = output::Work::begin(global, "putting facts in order");
-    let place = beside(&args.output, ".collecting").join("evidence");
+    let place = journal.folder().join("evidence");
     let files = write_evidence(journal, &place)?;
     let schema = &compiled.policies.schema;
     let mut builder = SnapshotBuilder::new(schema.clone());

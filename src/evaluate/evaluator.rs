@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::trace::Trace;
 use super::value::{Range, SetValue, Truth, Unseen, Val};
-use crate::check::{Comparison, Expr, ExprKind, Policies};
+use crate::check::{Comparison, Def, Expr, ExprKind, Policies};
 use crate::model::{Base, EntityId, EntityTypeId, PropertyId, SourceId, SourceKind, Value, covers_path};
 use crate::snapshot::{CellState, Fact, Snapshot};
 
@@ -266,13 +266,18 @@ impl<'a> Evaluator<'a> {
         run: impl FnOnce(&Self, &Expr, &mut Frame) -> T,
     ) -> Option<T> {
         let def = self.policies.defs.get(def.0 as usize)?;
+        Some(run(self, &def.body, &mut self.frame_of(def, args, frame)))
+    }
+
+    /// Makes the frame of a definition: its arguments, as far as it looks at them.
+    pub fn frame_of(&self, def: &Def, args: &[Expr], frame: &mut Frame) -> Frame {
         let mut inner: Frame = vec![Val::Unknown; def.n_slots as usize];
         for ((slot, arg), reads) in inner.iter_mut().zip(args).zip(&def.reads) {
             if *reads {
                 *slot = self.value(arg, frame);
             }
         }
-        Some(run(self, &def.body, &mut inner))
+        inner
     }
 
     /// Returns those arguments of a definition that it looks at.

@@ -169,18 +169,14 @@ impl Writer<'_> {
             }
             ExprKind::Branches(branches) => self.branches(branches, truth, frame, printer, depth),
             ExprKind::Call(def, args) if expr.ty.base == Base::Bool && !expr.ty.set => {
-                let names = args.iter().map(|arg| {
-                    let value = self.evaluator.value(arg, frame);
-                    self.evaluator.show(&value)
-                });
-                let names: Vec<String> = names.collect();
+                // All of them, looked at or not: they are shown.
+                let values: Vec<Val> = args.iter().map(|arg| self.evaluator.value(arg, frame)).collect();
+                let names: Vec<String> = values.iter().map(|value| self.evaluator.show(value)).collect();
                 let Some(target) = self.policies.defs.get(def.0 as usize) else { return };
                 self.push(depth, format!("{}({})", target.name, names.join(", ")), Some(truth), Vec::new());
                 let inner = Printer { policies: self.policies, slots: &target.slot_names };
                 let mut body_frame: Frame = vec![Val::Unknown; target.n_slots as usize];
-                for (slot, arg) in body_frame.iter_mut().zip(args) {
-                    *slot = self.evaluator.value(arg, frame);
-                }
+                body_frame.iter_mut().zip(values).for_each(|(slot, value)| *slot = value);
                 self.why(&target.body, truth, &mut body_frame, inner, depth + 1);
             }
             ExprKind::Quantified(kind, binders, body) => {

@@ -255,11 +255,7 @@ impl Violators<'_, '_> {
 
     fn called(&self, def: DefId, args: &[Expr], wanted: bool, frame: &mut Frame, found: &mut BTreeSet<Vec<Value>>) -> bool {
         let Some(def) = self.trial.policies.defs.get(def.0 as usize) else { return false };
-        let mut inner: Frame = vec![Val::Unknown; def.n_slots as usize];
-        for (slot, arg) in inner.iter_mut().zip(args) {
-            *slot = self.evaluator.value(arg, frame);
-        }
-        self.of(&def.body, wanted, &mut inner, found)
+        self.of(&def.body, wanted, &mut self.evaluator.frame_of(def, args, frame), found)
     }
 
     fn members(

@@ -98,13 +98,9 @@ impl<T: Word> Visitor<'_> for OneOf<T> {
 
 /// The same for a word that may be missing.
 pub(super) mod optional {
-    use std::fmt;
-    use std::marker::PhantomData;
+    use serde::{Deserialize, Deserializer, Serialize as _, Serializer};
 
-    use serde::de::{Error, Visitor};
-    use serde::{Deserializer, Serialize as _, Serializer};
-
-    use super::{OneOf, Word};
+    use super::Word;
 
     #[expect(clippy::ref_option, reason = "serde passes a reference to the field")]
     pub(in super::super) fn serialize<T: Word, S: Serializer>(value: &Option<T>, serializer: S) -> Result<S::Ok, S::Error> {
@@ -112,24 +108,14 @@ pub(super) mod optional {
     }
 
     pub(in super::super) fn deserialize<'de, T: Word, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
-        deserializer.deserialize_option(OneOrNone(PhantomData))
+        Ok(Option::<OneWord<T>>::deserialize(deserializer)?.map(|OneWord(word)| word))
     }
 
-    struct OneOrNone<T>(PhantomData<T>);
+    struct OneWord<T>(T);
 
-    impl<'de, T: Word> Visitor<'de> for OneOrNone<T> {
-        type Value = Option<T>;
-
-        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-            formatter.write_str("option")
-        }
-
-        fn visit_none<E: Error>(self) -> Result<Self::Value, E> {
-            Ok(None)
-        }
-
-        fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-            deserializer.deserialize_str(OneOf(PhantomData)).map(Some)
+    impl<'de, T: Word> Deserialize<'de> for OneWord<T> {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            super::deserialize(deserializer).map(Self)
         }
     }
 }

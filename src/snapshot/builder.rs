@@ -530,7 +530,7 @@ impl SnapshotBuilder {
 
     /// Returns the value of a reference, if all that is said of it is the same.
     pub(super) fn place_of(&self, handle: Handle, property: PropertyId) -> Option<Value> {
-        let mut known = self.node(handle)?.facts.iter().filter(|(of, ..)| *of == property).filter_map(|(_, state, _)| match state {
+        let mut known = self.known(handle, property).filter_map(|(state, _)| match state {
             CellState::Known(value) => Some(value),
             _ => None,
         });
@@ -538,22 +538,17 @@ impl SnapshotBuilder {
         known.all(|other| other == first).then(|| first.clone())
     }
 
-    /// Returns what is known of an attribute, as each source says it.
-    pub(super) fn states_of(&self, handle: Handle, property: PropertyId) -> impl Iterator<Item = &CellState> {
+    /// Returns what is known of an attribute, and who says so.
+    pub(super) fn known(&self, handle: Handle, property: PropertyId) -> impl Iterator<Item = (&CellState, SourceId)> {
         let facts = self.node(handle).into_iter().flat_map(|node| &node.facts);
-        facts.filter(move |(of, state, _)| *of == property && !matches!(state, CellState::Unknown(_))).map(|(_, state, _)| state)
-    }
-
-    /// Tells whether somebody knows the value of an attribute.
-    pub(super) fn knows(&self, handle: Handle, property: PropertyId) -> bool {
-        self.states_of(handle, property).next().is_some()
+        let known = facts.filter(move |(of, state, _)| *of == property && !matches!(state, CellState::Unknown(_)));
+        known.map(|(_, state, source)| (state, *source))
     }
 
     /// Returns who says what the value of an attribute is, if somebody knows.
     pub(super) fn known_source(&self, handle: Handle, name: &str) -> Option<SourceId> {
         let property = self.single(handle, name).ok()?.id;
-        let facts = &self.node(handle)?.facts;
-        facts.iter().find(|(of, state, _)| *of == property && !matches!(state, CellState::Unknown(_))).map(|(.., source)| *source)
+        self.known(handle, property).next().map(|(_, source)| source)
     }
 
     /// Returns what was claimed of a list.

@@ -160,10 +160,8 @@ impl<'a> Machine<'a> {
     }
 
     fn coalesced(&self, a: &Vector<'a>, b: &Vector<'a>, n: usize) -> Vector<'a> {
-        // What lies between bounds has no code.
-        let has_codes = !matches!(b, Vector::Values(_) | Vector::Tally(_) | Vector::Same(Val::Range(_)));
         if let Vector::Codes(class, left) = a
-            && has_codes
+            && b.has_codes()
         {
             let right = self.codes(b, *class, n);
             let codes = left.iter().zip(right.iter()).map(|(left, right)| if *left == NONE { *right } else { *left });
@@ -185,8 +183,7 @@ impl<'a> Machine<'a> {
             return vec![truth_code(self.reference().compare(op, a, b)); n];
         }
         let by_value = |row| truth_code(self.reference().compare(op, &self.value_at(a, row), &self.value_at(b, row)));
-        // What lies between bounds has no code.
-        if matches!(a, Vector::Same(Val::Range(_))) || matches!(b, Vector::Same(Val::Range(_))) {
+        if !a.has_codes() || !b.has_codes() {
             return (0..n).map(by_value).collect();
         }
         if let (Vector::Codes(class, codes), Vector::Codes(other, others)) = (a, b)
@@ -313,7 +310,7 @@ impl<'a> Machine<'a> {
         let item = self.evaluate(item, rows)?;
         let sets = self.sets(set, rows)?;
         self.spend(sets.n_members())?;
-        if matches!(&*item, Vector::Values(_) | Vector::Tally(_) | Vector::Same(Val::Range(_))) {
+        if !item.has_codes() {
             let each = |row| truth_code(self.reference().membership(&self.value_at(&item, row), &self.set_value(&sets, row)));
             return Ok((0..rows.n).map(each).collect());
         }

@@ -8,7 +8,7 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use super::super::value::{Unseen, Val};
+use super::super::value::Unseen;
 use super::HashMap;
 use super::machine::{Machine, Outcome};
 use super::vector::{DOUBT, FALSE, Rows, TRUE, Vector, is_known, is_unseen};
@@ -152,7 +152,7 @@ impl<'a> Machine<'a> {
             let class = match &*vector {
                 Vector::Codes(class, _) => *class,
                 Vector::Range(..) => CodeClass::Entity,
-                Vector::Same(value) if !matches!(value, Val::Range(_)) => self.class_of(self.query.type_of(*capture)),
+                Vector::Same(_) if vector.has_codes() => self.class_of(self.query.type_of(*capture)),
                 _ => return Ok(None),
             };
             columns.push((class, self.codes(&vector, class, rows.n).into_owned()));

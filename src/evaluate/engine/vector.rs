@@ -182,6 +182,11 @@ impl Vector<'_> {
         Self::Codes(class, Cow::Owned(codes))
     }
 
+    /// Tells whether nothing is lost by taking codes in place of values: what lies between bounds has no code.
+    pub(super) fn has_codes(&self) -> bool {
+        !matches!(self, Self::Values(_) | Self::Tally(_) | Self::Same(Val::Range(_)))
+    }
+
     /// Returns the rows at these places.
     pub(super) fn gather(&self, rows: &[u32]) -> Self {
         fn pick<T: Copy>(from: &[T], rows: &[u32], other: T) -> Vec<T> {

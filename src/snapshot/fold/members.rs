@@ -75,7 +75,7 @@ impl Fold<'_> {
                 CellState::Unknown(_) => return false,
                 other => Some(other.clone()),
             };
-            self.builder.states_of(handle, *property).any(|now| Some(now) != before.as_ref())
+            self.builder.known(handle, *property).any(|(now, _)| Some(now) != before.as_ref())
         })
     }
 
@@ -115,11 +115,8 @@ impl Fold<'_> {
     /// What ended has no other value than the last one that was read.
     fn complete(&mut self, handle: Handle, record: &Record) {
         for (property, cell) in &record.cells {
-            if !self.builder.knows(handle, *property)
-                && !matches!(cell.state, CellState::Unknown(_))
-                && let (Some(state), Some(source)) = (self.state(&cell.state), self.source(cell.source))
-            {
-                self.builder.restate(handle, *property, state, source);
+            if self.builder.known(handle, *property).next().is_none() {
+                self.carry_known(handle, *property, cell);
             }
         }
     }
@@ -130,11 +127,8 @@ impl Fold<'_> {
         let Some(handle) = self.carry(id) else { return };
         for (property, cell) in &record.cells {
             let lasts = self.lasts(record, *property, place.id);
-            if (proved || lasts)
-                && !matches!(cell.state, CellState::Unknown(_))
-                && let (Some(state), Some(source)) = (self.state(&cell.state), self.source(cell.source))
-            {
-                self.builder.restate(handle, *property, state, source);
+            if proved || lasts {
+                self.carry_known(handle, *property, cell);
             }
         }
         self.lose_unexplained(target, list, record);

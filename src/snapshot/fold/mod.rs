@@ -28,7 +28,7 @@ use jiff::{SignedDuration, Timestamp};
 use thiserror::Error;
 
 use super::builder::{Handle, SnapshotBuilder};
-use super::records::{CellState, Record, Records, SnapshotMeta};
+use super::records::{Cell, CellState, Record, Records, SnapshotMeta};
 use crate::model::{Bound, EntityId, EntityTypeId, FactSource, Interval, PropertyId, Schema, SourceId, SourceKind, Value, format_instant};
 
 /// Why two snapshots cannot be folded.
@@ -213,11 +213,17 @@ impl<'f> Fold<'f> {
     fn carry_cell(&mut self, handle: Handle, record: &Record, name: &str) {
         let property = self.schema.property_named(record.entity_type, name).map(|property| property.id);
         let cell = record.cells.iter().find(|(known, _)| Some(*known) == property);
-        if let Some((property, cell)) = cell
-            && !matches!(cell.state, CellState::Unknown(_))
+        if let Some((property, cell)) = cell {
+            self.carry_known(handle, *property, cell);
+        }
+    }
+
+    /// Takes over what was read of an attribute, if it is known.
+    fn carry_known(&mut self, handle: Handle, property: PropertyId, cell: &Cell) {
+        if !matches!(cell.state, CellState::Unknown(_))
             && let (Some(state), Some(source)) = (self.state(&cell.state), self.source(cell.source))
         {
-            self.builder.restate(handle, *property, state, source);
+            self.builder.restate(handle, property, state, source);
         }
     }
 

@@ -177,6 +177,12 @@ impl Journal {
         Ok(journal)
     }
 
+    /// Returns the folder it stands in.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Returns how many bytes of a torn line were dropped when it was opened.
     #[must_use]
     pub fn torn(&self) -> u64 {

@@ -31,7 +31,7 @@ impl<'g> Encoded<'g> {
     pub(super) fn of(ground: &'g Ground<'g>) -> Self {
         let others = SIDE_TABLES.iter().filter(|name| **name != FACTS);
         let side = others.filter_map(|name| Some((*name, Table::empty(name, side_layout(name)?)))).collect();
-        let mut encoder = Encoder { ground, side, names: HashMap::new(), kind_names: HashMap::new() };
+        let mut encoder = Encoder { ground, side, names: HashMap::new() };
         encoder.sources();
         for record in &ground.records.entities {
             encoder.record(record);
@@ -57,9 +57,8 @@ impl<'g> Encoded<'g> {
 struct Encoder<'g> {
     ground: &'g Ground<'g>,
     side: BTreeMap<&'static str, Table>,
-    /// Texts that repeat in each row: names of types and properties.
+    /// Names of properties, which repeat in each row.
     names: HashMap<(EntityTypeId, PropertyId), Datum>,
-    kind_names: HashMap<EntityTypeId, Datum>,
 }
 
 impl Encoder<'_> {
@@ -134,9 +133,9 @@ impl Encoder<'_> {
 
     fn subject(&mut self, record: &Record, property: PropertyId) -> [(&'static str, Option<Datum>); 3] {
         let (schema, ty) = (self.ground.schema, record.entity_type);
-        let kind = self.kind_names.entry(ty).or_insert_with(|| Datum::text(schema.entity_name(ty))).clone();
+        let kind = self.ground.kind_name(ty);
         let name = self.names.entry((ty, property)).or_insert_with(|| Datum::text(property_name(schema, ty, property))).clone();
-        [("kind", Some(kind)), ("key", Some(Datum::Text(Arc::clone(&record.key)))), ("property", Some(name))]
+        [("kind", kind), ("key", Some(Datum::Text(Arc::clone(&record.key)))), ("property", Some(name))]
     }
 
     fn state_value(&self, state: &CellState) -> (Option<Datum>, Option<Datum>) {

@@ -69,7 +69,7 @@ impl<'r> Ground<'r> {
         self.records.entities.get(entity as usize)
     }
 
-    fn kind_name(&self, ty: EntityTypeId) -> Option<Datum> {
+    pub(super) fn kind_name(&self, ty: EntityTypeId) -> Option<Datum> {
         self.names.get(ty.0 as usize).cloned()
     }
 
@@ -100,9 +100,12 @@ impl<'r> Ground<'r> {
     /// Returns the value as text where no column holds it.
     fn exact(&self, record: &Record, property: PropertyId, state: &CellState) -> Option<Datum> {
         let CellState::Known(value) = state else { return None };
-        let kind = self.typed.get(&(record.entity_type, property));
-        let fits = kind.is_some_and(|kind| super::encode::fits(*kind, value));
-        (!fits).then(|| self.encode(value).1)
+        (!self.has_column(record, property, value)).then(|| self.encode(value).1)
+    }
+
+    /// Tells whether a column holds a value without loss.
+    fn has_column(&self, record: &Record, property: PropertyId, value: &Value) -> bool {
+        self.typed.get(&(record.entity_type, property)).is_some_and(|kind| super::encode::fits(*kind, value))
     }
 
     /// Tells whether a fact is as the defaults of its type say.
@@ -110,9 +113,7 @@ impl<'r> Ground<'r> {
         let usual = self.defaults.get(&(record.entity_type, property));
         match state {
             CellState::Known(value) => {
-                let kind = self.typed.get(&(record.entity_type, property));
-                let fits = kind.is_some_and(|kind| super::encode::fits(*kind, value));
-                fits && source.is_some() && usual.and_then(|usual| usual.value) == source
+                self.has_column(record, property, value) && source.is_some() && usual.and_then(|usual| usual.value) == source
             }
             state => {
                 let empty = usual.and_then(|usual| usual.empty.as_ref());
@@ -308,24 +309,17 @@ impl Made for Facts<'_> {
     }
 }
 
-macro_rules! feed {
-    ($table:ident) => {
-        impl Feed for $table<'_> {
-            fn layout(&self) -> Vec<(String, ColumnKind, Coding)> {
-                self.layout.clone()
-            }
+impl<T: Made> Feed for T {
+    fn layout(&self) -> Vec<(String, ColumnKind, Coding)> {
+        self.columns().to_vec()
+    }
 
-            fn n_rows(&self) -> usize {
-                self.rows.len()
-            }
+    fn n_rows(&self) -> usize {
+        self.n_made()
+    }
 
-            fn array(&self, column: usize, from: usize, to: usize) -> ArrayRef {
-                let kind = self.layout.get(column).map_or(ColumnKind::Bool, |(_, kind, _)| *kind);
-                array_of(kind, (from..to).map(|row| self.cell(column, row)))
-            }
-        }
-    };
+    fn array(&self, column: usize, from: usize, to: usize) -> ArrayRef {
+        let kind = self.columns().get(column).map_or(ColumnKind::Bool, |(_, kind, _)| *kind);
+        array_of(kind, (from..to).map(|row| self.cell(column, row)))
+    }
 }
-
-feed!(Kind);
-feed!(Facts);
