@@ -124,11 +124,11 @@ pub(super) fn admitted(runtime: &Runtime, client: &ReadClient, repo: &Repo) -> a
         .into());
     }
     let cloud = client.cloud();
-    let whose = Whose { tenant: signed_in.tenant, principal: signed_in.principal, arm: cloud.arm.clone(), graph: cloud.graph.clone() };
+    let whose = Whose::of(signed_in, cloud);
     let (path, query) = Operation::Tenants.request("", &whose.tenant);
     let place = address(&cloud.arm, &path, &query);
     let end = client.pace().now().checked_add(FIRST_TIME_MAX)?;
-    let Attempt { answer, failure, .. } = runtime.block_on(client.attempt(Operation::Tenants.service(), None, &place, None, Some(end)));
+    let Attempt { answer, failure, .. } = runtime.block_on(client.attempt(Operation::Tenants.endpoint(), None, &place, None, Some(end)));
     match (answer, failure) {
         (Some(got), _) if matches!(got.status, 401 | 403) => {
             let why = plain(&got.reason());

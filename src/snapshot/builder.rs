@@ -546,7 +546,7 @@ impl SnapshotBuilder {
     }
 
     /// Returns who says what the value of an attribute is, if somebody knows.
-    pub(super) fn known_source(&self, handle: Handle, name: &str) -> Option<SourceId> {
+    pub(crate) fn known_source(&self, handle: Handle, name: &str) -> Option<SourceId> {
         let property = self.single(handle, name).ok()?.id;
         self.known(handle, property).next().map(|(_, source)| source)
     }

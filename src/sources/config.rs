@@ -21,7 +21,7 @@ const KEYS: [&str; 11] =
 const PLAN_KEYS: [&str; 3] = ["principal", "planner", "approvals"];
 /// The most approvals a plan can be asked to have.
 const APPROVALS_MAX: i64 = 16;
-const CLOUD_KEYS: [&str; 4] = ["name", "authority", "arm", "graph"];
+const CLOUD_KEYS: [&str; 5] = ["name", "authority", "arm", "graph", "partner_center"];
 const REGISTER_KEYS: [&str; 9] = ["file", "form", "entity", "name", "attested_by", "attested_on", "review_due", "complete", "optional"];
 const CLAIM_KEYS: [&str; 6] = ["subjects", "from", "to", "attested_by", "attested_on", "list"];
 
@@ -342,6 +342,10 @@ impl Reader {
                 self.error("C0003", value.span(), "a cloud has either a `name` (public, usgov, china) or both `arm` and `graph`");
                 return None;
             }
+        };
+        let made = match of("partner_center") {
+            Some(endpoint) => made.and_then(|cloud| cloud.with_partner_center(endpoint)),
+            None => made,
         };
         made.map_err(|error| self.error("C0003", value.span(), error.to_string())).ok()
     }

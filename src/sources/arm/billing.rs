@@ -8,10 +8,12 @@ use crate::sources::import::{Fields, Intake, Refusal, Taken};
 /// Ranks of sources for the time of acquisition, best first.
 pub(in crate::sources) const RANK_ALIAS: u8 = 0;
 const RANK_PURCHASE: u8 = 1;
+/// The order at Partner Center.
+pub(in crate::sources) const RANK_ORDER: u8 = 2;
 /// The creation time of a licence subscription.
-pub(in crate::sources) const RANK_LICENCE: u8 = 2;
+pub(in crate::sources) const RANK_LICENCE: u8 = 3;
 /// An event of the activity log.
-pub(in crate::sources) const RANK_EVENT: u8 = 3;
+pub(in crate::sources) const RANK_EVENT: u8 = 4;
 
 /// The billing property of a subscription: agreement and account.
 pub(in crate::sources) fn take_property(intake: &mut Intake<'_>, item: &Value) -> Taken {

@@ -10,7 +10,7 @@ use reqwest::Url;
 #[must_use]
 pub fn address(origin: &str, path: &str, query: &[(String, String)]) -> String {
     let mut out = origin.trim_end_matches('/').to_owned();
-    encode(&mut out, path, "/:");
+    encode(&mut out, path, "/:()'=");
     for (at, (name, value)) in query.iter().enumerate() {
         out.push(if at == 0 { '?' } else { '&' });
         encode(&mut out, name, "$");

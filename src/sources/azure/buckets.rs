@@ -2,7 +2,8 @@
 //!
 //! Sources: "Understand how Azure Resource Manager throttles requests" (250 reads, 25 more each second, for each subscription
 //! and for the directory), "Guidance for throttled requests in Azure Resource Graph" (15 queries in 5 seconds),
-//! "Microsoft Graph service-specific throttling limits" (3,500 resource units in 10 seconds for a small directory).
+//! "Microsoft Graph service-specific throttling limits" (3,500 resource units in 10 seconds for a small directory), "Customer
+//! resources" of Partner Center (500 requests in a minute for each partner).
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -11,8 +12,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::address::path_and_query;
+use super::cloud::Endpoint;
 use super::retry::retry_after;
-use crate::remedy::plan::Service;
 
 /// The share of a documented rate that is used.
 const SHARE: f64 = 0.8;
@@ -32,13 +33,16 @@ pub(super) enum BucketKey {
     ResourceGraph,
     /// Microsoft Graph.
     Graph,
+    /// Partner Center.
+    PartnerCenter,
 }
 
 impl BucketKey {
-    pub(super) fn of(service: Service, address: &str) -> Self {
-        match service {
-            Service::Graph => return Self::Graph,
-            Service::Arm => {}
+    pub(super) fn of(endpoint: Endpoint, address: &str) -> Self {
+        match endpoint {
+            Endpoint::Graph => return Self::Graph,
+            Endpoint::PartnerCenter => return Self::PartnerCenter,
+            Endpoint::Arm => {}
         }
         let path = path_and_query(address).map(|(path, _)| path.to_lowercase()).unwrap_or_default();
         let mut segments = path.split('/').skip(1);
@@ -55,6 +59,8 @@ impl BucketKey {
             Self::Directory | Self::Subscription(_) => (250.0, 25.0),
             Self::ResourceGraph => (15.0, 3.0),
             Self::Graph => (3_500.0, 350.0),
+            // In the worst minute the burst and what comes back: 500.
+            Self::PartnerCenter => (100.0, 400.0 / 60.0),
         };
         (burst * SHARE, each_second * SHARE)
     }
@@ -136,6 +142,7 @@ fn hinted(key: &BucketKey, headers: &[(String, String)]) -> Option<Duration> {
             let left: u32 = header("x-ms-user-quota-remaining")?.parse().ok()?;
             (left == 0).then(|| header("x-ms-user-quota-resets-after").and_then(clock_time)).flatten()
         }
+        BucketKey::PartnerCenter => None,
         BucketKey::Graph => {
             let used: f64 = header("x-ms-throttle-limit-percentage")?.parse().ok()?;
             // The window is 10 seconds long.
@@ -164,7 +171,7 @@ mod tests {
     #[test]
     fn no_more_than_four_fifths_of_the_rate_is_used() {
         let buckets = Buckets::default();
-        let key = BucketKey::of(Service::Arm, "https://management.azure.com/providers/Microsoft.ResourceGraph/resources?x=1");
+        let key = BucketKey::of(Endpoint::Arm, "https://management.azure.com/providers/Microsoft.ResourceGraph/resources?x=1");
         assert_eq!(key, BucketKey::ResourceGraph);
         // A client that waits as it is told sends at most the burst and four fifths of the refill.
         let (mut now, mut sent) = (at(0), 0);
@@ -177,11 +184,11 @@ mod tests {
 
     #[test]
     fn subscriptions_have_buckets_of_their_own() {
-        let of = |path: &str| BucketKey::of(Service::Arm, &format!("https://management.azure.com{path}"));
+        let of = |path: &str| BucketKey::of(Endpoint::Arm, &format!("https://management.azure.com{path}"));
         assert_eq!(of("/subscriptions/A/providers/x?y"), BucketKey::Subscription("a".to_owned()));
         assert_eq!(of("/subscriptions?y"), BucketKey::Directory);
         assert_eq!(of("/providers/Microsoft.Billing/billingAccounts"), BucketKey::Directory);
-        assert_eq!(BucketKey::of(Service::Graph, "https://graph.microsoft.com/v1.0/users"), BucketKey::Graph);
+        assert_eq!(BucketKey::of(Endpoint::Graph, "https://graph.microsoft.com/v1.0/users"), BucketKey::Graph);
     }
 
     #[test]

@@ -12,10 +12,12 @@ use jiff::Timestamp;
 use serde_json::Value as Json;
 use thiserror::Error;
 use tokio::sync::Semaphore;
+use uuid::Uuid;
 
 use super::address::{address, path_and_query};
 use super::buckets::{BucketKey, Buckets};
-use super::cloud::Cloud;
+use super::cloud::{Cloud, Endpoint};
+use super::continuation::{next_link, split};
 use super::credentials::{Credential, without_tokens};
 use super::operation::{Polled, Wait, begun, polled};
 use super::retry::{Pace, Patience, backoff, is_transient, retry_after};
@@ -59,7 +61,7 @@ impl Got {
     /// Returns the id the service gave the request; support asks for it.
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {
-        self.header("x-ms-request-id").or_else(|| self.header("request-id"))
+        ["x-ms-request-id", "request-id", "ms-requestid"].iter().find_map(|name| self.header(name))
     }
 
     /// Returns what the service says went wrong: its code and message in any of the forms in which they come.
@@ -140,13 +142,13 @@ struct Mishap {
 
 impl Core {
     /// Sends a request once.
-    async fn once(&self, service: Service, verb: Verb, address: &str, body: Option<&Json>) -> Result<Got, Failure> {
-        if !self.cloud.is_home(service, address) {
+    async fn once(&self, endpoint: Endpoint, verb: Verb, address: &str, body: Option<&Json>, id: Option<Uuid>) -> Result<Got, Failure> {
+        if !self.cloud.is_home(endpoint, address) {
             return Err(Failure::NotSent(format!("{address} is on another host; no token is sent there")));
         }
-        let token = self.credential.token(&self.cloud, service).await.map_err(Failure::SignIn)?;
-        let verb = verb.as_ref();
-        let sent = self.carrier.carry(Outgoing { verb, address, token: &token, body }).await;
+        let token = self.credential.token(&self.cloud, endpoint).await.map_err(Failure::SignIn)?;
+        let (verb, headers) = (verb.as_ref(), headers(address, id)?);
+        let sent = self.carrier.carry(Outgoing { verb, address: split(address).0, headers: &headers, token: &token, body }).await;
         let received = sent.map_err(|error| match error {
             Unanswered::NotSent(why) => Failure::NotSent(why),
             Unanswered::Broken(why) => Failure::Broken(why),
@@ -157,9 +159,9 @@ impl Core {
     }
 
     /// Waits until the service may be asked, and asks it once.
-    async fn in_turn(&self, asking: &Asking<'_>) -> Result<Got, Failure> {
-        let Asking { service, verb, address, body, end } = *asking;
-        let key = BucketKey::of(service, address);
+    async fn in_turn(&self, asking: &Asking<'_>, id: Option<Uuid>) -> Result<Got, Failure> {
+        let Asking { endpoint, verb, address, body, end } = *asking;
+        let key = BucketKey::of(endpoint, address);
         // The lock is never closed; if it were, nothing would be sent.
         let _turn = self.open.acquire().await.map_err(|error| Failure::NotSent(error.to_string()))?;
         let mut wait = self.buckets.take(&key, address, self.pace.now()).max(self.buckets.held(&key, self.pace.now()));
@@ -171,7 +173,7 @@ impl Core {
             // Meanwhile another request may have been told to wait.
             wait = self.buckets.held(&key, self.pace.now());
         }
-        let sent = self.once(service, verb, address, body).await;
+        let sent = self.once(endpoint, verb, address, body, id).await;
         if let Ok(got) = &sent {
             self.buckets.note(&key, got.status, &got.headers, got.at);
         }
@@ -181,10 +183,10 @@ impl Core {
     /// Sends a request that changes nothing until an answer comes that trying again would not better.
     async fn attempt(&self, asking: &Asking<'_>) -> Attempt {
         let began = self.pace.now();
-        let (mut tries, mut renewed) = (0, false);
+        let (mut tries, mut renewed, id) = (0, false, self.new_id(asking.endpoint));
         loop {
             tries += 1;
-            let mishap = match self.in_turn(asking).await {
+            let mishap = match self.in_turn(asking, id).await {
                 Ok(got) if got.status == 401 && !renewed => {
                     // The token may have lapsed, or the service demands claims that a new one has.
                     renewed = true;
@@ -216,8 +218,8 @@ impl Core {
     }
 
     /// As [`Core::attempt`], for whoever wants the answer alone.
-    async fn patiently(&self, service: Service, verb: Verb, address: &str, body: Option<&Json>) -> Result<Got, ReadFailure> {
-        let Attempt { answer, failure, .. } = self.attempt(&Asking { service, verb, address, body, end: None }).await;
+    async fn patiently(&self, endpoint: Endpoint, verb: Verb, address: &str, body: Option<&Json>) -> Result<Got, ReadFailure> {
+        let Attempt { answer, failure, .. } = self.attempt(&Asking { endpoint, verb, address, body, end: None }).await;
         match (answer, failure) {
             (Some(got), None) => Ok(got),
             (_, Some(failure)) => Err(failure),
@@ -246,12 +248,35 @@ impl Core {
     fn spent(&self, began: Timestamp) -> Duration {
         Duration::try_from(self.pace.now().duration_since(began)).unwrap_or(Duration::ZERO)
     }
+
+    /// An id for a request and for all its tries, where the service expects one. Source: "Partner Center REST headers".
+    fn new_id(&self, endpoint: Endpoint) -> Option<Uuid> {
+        if endpoint != Endpoint::PartnerCenter {
+            return None;
+        }
+        let random = u128::from(self.pace.random()) << 64 | u128::from(self.pace.random());
+        Some(uuid::Builder::from_random_bytes(random.to_be_bytes()).into_uuid())
+    }
+}
+
+/// Headers that Partner Center expects beside those of every request; the id tells one that is tried again from a new one.
+fn headers(address: &str, id: Option<Uuid>) -> Result<Vec<(&'static str, String)>, Failure> {
+    let Some(id) = id else { return Ok(Vec::new()) };
+    let mut headers =
+        vec![("ms-requestid", id.to_string()), ("ms-correlationid", id.to_string()), ("ms-contract-version", "v1".to_owned())];
+    if let Some(token) = split(address).1 {
+        if !token.chars().all(|one| one.is_ascii_graphic()) {
+            return Err(Failure::NotSent("the token with which the list goes on cannot stand in a header".to_owned()));
+        }
+        headers.push(("ms-continuationtoken", token.to_owned()));
+    }
+    Ok(headers)
 }
 
 /// A request that changes nothing.
 #[derive(Debug, Clone, Copy)]
 struct Asking<'a> {
-    service: Service,
+    endpoint: Endpoint,
     verb: Verb,
     address: &'a str,
     body: Option<&'a Json>,
@@ -322,7 +347,7 @@ impl ReadClient {
     /// Nothing is waited for past `end`.
     pub async fn attempt(
         &self,
-        service: Service,
+        endpoint: Endpoint,
         question: Option<Question>,
         address: &str,
         body: Option<&Json>,
@@ -333,7 +358,7 @@ impl ReadClient {
             let failure = ReadFailure::Unusable(format!("{address} is not where this question is asked"));
             return Attempt { answer: None, tries: 0, failure: Some(failure) };
         }
-        self.core.attempt(&Asking { service, verb, address, body, end }).await
+        self.core.attempt(&Asking { endpoint, verb, address, body, end }).await
     }
 
     /// Returns the cloud.
@@ -372,7 +397,7 @@ impl ReadClient {
         let (path, version) = question.path();
         let query = [("api-version".to_owned(), version.to_owned())];
         let address = address(&self.core.cloud.arm, path, &query);
-        judged(self.core.patiently(Service::Arm, Verb::Post, &address, Some(body)).await?)
+        judged(self.core.patiently(Endpoint::Arm, Verb::Post, &address, Some(body)).await?)
     }
 
     /// Reads the pages of a list one by one.
@@ -383,7 +408,7 @@ impl ReadClient {
     }
 
     async fn follow(&self, service: Service, address: &str) -> Result<Got, ReadFailure> {
-        judged(self.core.patiently(service, Verb::Get, address, None).await?)
+        judged(self.core.patiently(service.into(), Verb::Get, address, None).await?)
     }
 }
 
@@ -425,19 +450,9 @@ impl Pages<'_> {
         if self.seen.len() > 1 && got.status != 200 {
             return Err(ReadFailure::Unusable(format!("a later page of the list answered {}", got.reason())));
         }
-        self.next = got.body.as_ref().and_then(next_link);
+        self.next = got.body.as_ref().and_then(|body| next_link(&got.address, body));
         Ok(Some(got))
     }
-}
-
-/// Returns the link to the next page. Null, an empty text and what is no absolute address end a list; the last stands in
-/// examples of the documentation.
-#[must_use]
-pub fn next_link(body: &Json) -> Option<String> {
-    let found = ["nextLink", "@nextLink", "@odata.nextLink"].iter().find_map(|name| body.get(*name)?.as_str())?;
-    let link = found.trim();
-    let lower = link.to_ascii_lowercase();
-    (lower.starts_with("https://") || lower.starts_with("http://")).then(|| link.to_owned())
 }
 
 /// A client that also writes. Apply makes one, and nothing else does.
@@ -471,7 +486,7 @@ impl WriteClient {
         let mut tries = 0;
         loop {
             tries += 1;
-            let (reason, asked) = match core.once(request.service, verb(request.method), &at, request.body.as_ref()).await {
+            let (reason, asked) = match core.once(request.service.into(), verb(request.method), &at, request.body.as_ref(), None).await {
                 Ok(got) if got.status == 429 => (got.reason(), retry_after(&got.headers, core.pace.now())),
                 // After these it may have taken effect.
                 Ok(got) if is_transient(got.status) || got.status >= 500 => return Err(WriteError::Lost(got.reason())),
@@ -504,7 +519,7 @@ impl WriteClient {
         while core.spent(began) < core.patience.operation {
             let asked = retry_after(&headers, core.pace.now()).unwrap_or(core.patience.poll_every);
             core.pace.wait(asked.min(core.patience.wait_max)).await;
-            let got = core.patiently(request.service, Verb::Get, &place, None).await.map_err(|failure| lost(failure.to_string()))?;
+            let got = core.patiently(request.service.into(), Verb::Get, &place, None).await.map_err(|failure| lost(failure.to_string()))?;
             match polled(&wait, request.method, got.status, got.body.as_ref()) {
                 Polled::Running => headers = got.headers,
                 Polled::Succeeded(body) => return Ok(Answer { status: 200, body: body.or(first.body), request_id: id }),

@@ -7,6 +7,26 @@ use thiserror::Error;
 
 use crate::remedy::plan::Service;
 
+/// A service that is asked. Plans know two of them; Partner Center is read and never written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Endpoint {
+    /// Azure Resource Manager.
+    Arm,
+    /// Microsoft Graph.
+    Graph,
+    /// Partner Center, which answers partners.
+    PartnerCenter,
+}
+
+impl From<Service> for Endpoint {
+    fn from(service: Service) -> Self {
+        match service {
+            Service::Arm => Self::Arm,
+            Service::Graph => Self::Graph,
+        }
+    }
+}
+
 /// The services of one cloud.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cloud {
@@ -20,6 +40,8 @@ pub struct Cloud {
     pub arm_scope: String,
     /// What a token for Microsoft Graph is asked for.
     pub graph_scope: String,
+    /// Partner Center: origin, and what a token for it is asked for. None where nobody named it.
+    partner_center: Option<(String, String)>,
 }
 
 /// An endpoint that is not used.
@@ -43,7 +65,10 @@ impl Cloud {
     /// [`CloudError::Unknown`].
     pub fn named(name: &str) -> Result<Self, CloudError> {
         let (authority, arm, graph) = match name {
-            "public" => ("https://login.microsoftonline.com", "https://management.azure.com", "https://graph.microsoft.com"),
+            "public" => {
+                let cloud = Self::at("https://login.microsoftonline.com", "https://management.azure.com", "https://graph.microsoft.com")?;
+                return cloud.with_partner_center("https://api.partnercenter.microsoft.com");
+            }
             "usgov" => ("https://login.microsoftonline.us", "https://management.usgovcloudapi.net", "https://graph.microsoft.us"),
             "china" => ("https://login.chinacloudapi.cn", "https://management.chinacloudapi.cn", "https://microsoftgraph.chinacloudapi.cn"),
             _ => return Err(CloudError::Unknown(name.to_owned())),
@@ -58,10 +83,20 @@ impl Cloud {
     pub fn at(authority: &str, arm: &str, graph: &str) -> Result<Self, CloudError> {
         let (arm, graph) = (origin(arm)?, origin(graph)?);
         let (arm_scope, graph_scope) = (format!("{arm}/.default"), format!("{graph}/.default"));
-        Ok(Self { authority: origin(authority)?, arm, graph, arm_scope, graph_scope })
+        Ok(Self { authority: origin(authority)?, arm, graph, arm_scope, graph_scope, partner_center: None })
     }
 
-    /// Returns the origin of a service.
+    /// Adds Partner Center at an endpoint.
+    ///
+    /// # Errors
+    /// As [`Cloud::at`].
+    pub fn with_partner_center(self, endpoint: &str) -> Result<Self, CloudError> {
+        let endpoint = origin(endpoint)?;
+        let scope = format!("{endpoint}/.default");
+        Ok(Self { partner_center: Some((endpoint, scope)), ..self })
+    }
+
+    /// Returns the origin of a service that plans know.
     #[must_use]
     pub fn origin(&self, service: Service) -> &str {
         match service {
@@ -70,20 +105,31 @@ impl Cloud {
         }
     }
 
-    /// Returns what a token for a service is asked for.
+    /// Returns the origin of a service; none if this cloud names none.
     #[must_use]
-    pub fn scope(&self, service: Service) -> &str {
-        match service {
-            Service::Arm => &self.arm_scope,
-            Service::Graph => &self.graph_scope,
+    pub fn endpoint(&self, endpoint: Endpoint) -> Option<&str> {
+        match endpoint {
+            Endpoint::Arm => Some(&self.arm),
+            Endpoint::Graph => Some(&self.graph),
+            Endpoint::PartnerCenter => self.partner_center.as_ref().map(|(origin, _)| origin.as_str()),
+        }
+    }
+
+    /// Returns what a token for a service is asked for; none if this cloud does not name the service.
+    #[must_use]
+    pub fn scope(&self, endpoint: Endpoint) -> Option<&str> {
+        match endpoint {
+            Endpoint::Arm => Some(&self.arm_scope),
+            Endpoint::Graph => Some(&self.graph_scope),
+            Endpoint::PartnerCenter => self.partner_center.as_ref().map(|(_, scope)| scope.as_str()),
         }
     }
 
     /// Tells whether an address is on the host of a service. Only there a token is sent.
     #[must_use]
-    pub fn is_home(&self, service: Service, address: &str) -> bool {
-        match (Url::parse(self.origin(service)), Url::parse(address)) {
-            (Ok(home), Ok(address)) => home.origin() == address.origin() && address.username().is_empty(),
+    pub fn is_home(&self, endpoint: impl Into<Endpoint>, address: &str) -> bool {
+        match (self.endpoint(endpoint.into()).map(Url::parse), Url::parse(address)) {
+            (Some(Ok(home)), Ok(address)) => home.origin() == address.origin() && address.username().is_empty(),
             _ => false,
         }
     }
@@ -91,7 +137,8 @@ impl Cloud {
     /// Tells whether every service is on this machine.
     #[must_use]
     pub fn is_local(&self) -> bool {
-        [&self.arm, &self.graph].iter().all(|origin| Url::parse(origin).is_ok_and(|url| is_loopback(&url)))
+        let origins = [Endpoint::Arm, Endpoint::Graph, Endpoint::PartnerCenter].into_iter().filter_map(|one| self.endpoint(one));
+        origins.map(Url::parse).all(|origin| origin.is_ok_and(|url| is_loopback(&url)))
     }
 }
 
@@ -153,14 +200,18 @@ mod tests {
                 (cloud.origin(Service::Arm), cloud.origin(Service::Graph)),
                 (&*format!("https://{arm}"), &*format!("https://{graph}"))
             );
-            let scopes = (cloud.scope(Service::Arm), cloud.scope(Service::Graph));
-            assert_eq!(scopes, (&*format!("https://{arm}/.default"), &*format!("https://{graph}/.default")));
+            let scopes = [cloud.scope(Endpoint::Arm), cloud.scope(Endpoint::Graph)].map(Option::unwrap);
+            assert_eq!(scopes, [format!("https://{arm}/.default"), format!("https://{graph}/.default")]);
             // A token of one cloud goes to no other.
             for (other, _, arm, graph) in known.iter().filter(|other| other.0 != name) {
                 assert!(!cloud.is_home(Service::Arm, &format!("https://{arm}/x")), "{name} {other}");
                 assert!(!cloud.is_home(Service::Graph, &format!("https://{graph}/x")), "{name} {other}");
             }
             assert!(!cloud.is_home(Service::Arm, &format!("https://{graph}/x")), "{name}");
+            // Partner Center is known in the public cloud alone, and takes tokens of its own.
+            let partner = "https://api.partnercenter.microsoft.com/v1/customers";
+            assert_eq!(cloud.is_home(Endpoint::PartnerCenter, partner), name == "public");
+            assert!(!cloud.is_home(Endpoint::Graph, partner) && !cloud.is_home(Endpoint::PartnerCenter, &format!("https://{arm}/x")));
         }
     }
 

@@ -18,9 +18,8 @@ use azure_identity as identity;
 use serde_json::Value as Json;
 use thiserror::Error;
 
-use super::cloud::Cloud;
+use super::cloud::{Cloud, Endpoint};
 use super::wire;
-use crate::remedy::plan::Service;
 use crate::remedy::target::SignedIn;
 
 /// Time for one way of signing in.
@@ -113,8 +112,8 @@ impl Credential {
     }
 
     /// Returns a token for a service.
-    pub(super) async fn token(&self, cloud: &Cloud, service: Service) -> Result<Secret, String> {
-        let scope = cloud.scope(service);
+    pub(super) async fn token(&self, cloud: &Cloud, endpoint: Endpoint) -> Result<Secret, String> {
+        let scope = cloud.scope(endpoint).ok_or("the cloud names no endpoint of Partner Center; set partner_center in [cloud]")?;
         let inner = Arc::clone(&*self.inner.read().unwrap_or_else(PoisonError::into_inner));
         let asked = tokio::time::timeout(TIME_MAX, inner.get_token(&[scope], None)).await;
         match asked {
@@ -129,17 +128,17 @@ impl Credential {
     /// The library passes no claims on, so a service that demands some is asked again with a new token only; where that
     /// does not do, a person has to sign in.
     pub(super) async fn renew(&self, cloud: &Cloud) -> Result<bool, String> {
-        let before = self.token(cloud, Service::Arm).await?;
+        let before = self.token(cloud, Endpoint::Arm).await?;
         let fresh = attempt(self.method, &self.options, cloud).await?;
         *self.inner.write().unwrap_or_else(PoisonError::into_inner) = fresh;
-        let after = self.token(cloud, Service::Arm).await?;
+        let after = self.token(cloud, Endpoint::Arm).await?;
         Ok(before.secret() != after.secret())
     }
 
     /// Tells who is signed in where, by what the token says of itself. Its signature is not verified here: the services do
     /// that with each request; this is to tell a wrong sign-in before anything is sent.
     pub(super) async fn signed_in(&self, cloud: &Cloud) -> Result<SignedIn, String> {
-        let token = self.token(cloud, Service::Arm).await?;
+        let token = self.token(cloud, Endpoint::Arm).await?;
         claims(token.secret()).ok_or_else(|| "the token does not tell its directory and identity (claims tid and oid)".to_owned())
     }
 }
@@ -231,7 +230,7 @@ fn credential(way: AuthMethod, options: &SignInOptions, cloud: &Cloud) -> Result
         }
         AuthMethod::TokenFile => {
             let path = options.token_file.clone().ok_or("no file is named; give --token-file FILE")?;
-            Arc::new(TokenFile { path, arm_scope: cloud.arm_scope.clone() })
+            Arc::new(TokenFile { path, cloud: cloud.clone() })
         }
     })
 }
@@ -284,11 +283,11 @@ impl identity::ClientAssertion for Assertion {
     }
 }
 
-/// A file that holds a token, or a JSON object with one for each service: `{"arm": …, "graph": …}`. It is read again each time,
+/// A file that holds a token, or a JSON object with one for each service: `{"arm": …, "graph": …, "partner_center": …}`. It is read again each time,
 /// so that another program may renew it.
 struct TokenFile {
     path: PathBuf,
-    arm_scope: String,
+    cloud: Cloud,
 }
 
 impl fmt::Debug for TokenFile {
@@ -307,7 +306,9 @@ impl TokenFile {
         let text = std::fs::read_to_string(&self.path).map_err(|error| format!("{at}: {error}"))?;
         let text = text.trim();
         let token = if text.starts_with('{') {
-            let service = if scope == self.arm_scope { "arm" } else { "graph" };
+            let services = [(Endpoint::Arm, "arm"), (Endpoint::Graph, "graph"), (Endpoint::PartnerCenter, "partner_center")];
+            let service = services.into_iter().find(|(endpoint, _)| self.cloud.scope(*endpoint) == Some(scope));
+            let service = service.map(|(_, name)| name).ok_or_else(|| format!("no service has tokens for {scope}"))?;
             let found: Json = serde_json::from_str(text).map_err(|_| format!("{at} is neither a token nor JSON with tokens"))?;
             found.get(service).and_then(Json::as_str).map(str::to_owned).ok_or_else(|| format!("{at} has no token `{service}`"))?
         } else {

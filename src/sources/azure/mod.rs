@@ -4,7 +4,7 @@
 //! - `cloud`, `credentials`: where the services are, and who signs in
 //! - `client`: reading, and writing for apply; `target`: the same as apply sees it
 //! - `retry`, `buckets`, `pace`: how long to wait; how fast to ask; the clock and the dice of this machine
-//! - `wire`, `address`, `operation`: transport, addresses, long-running operations
+//! - `wire`, `address`, `continuation`, `operation`: transport, addresses, how a list goes on, long-running operations
 //! - `requests`: actions to requests
 //!
 //! Invariants: a client that reads has no way to write; a token is never shown, logged or stored, and goes to the hosts of
@@ -14,6 +14,7 @@ pub mod address;
 mod buckets;
 pub mod client;
 pub mod cloud;
+pub mod continuation;
 pub mod credentials;
 pub mod memory;
 mod operation;

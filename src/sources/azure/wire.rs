@@ -71,6 +71,8 @@ pub struct Outgoing<'r> {
     pub verb: &'r str,
     /// The whole address.
     pub address: &'r str,
+    /// Headers beside those of every request.
+    pub headers: &'r [(&'static str, String)],
     /// The token of its header.
     pub token: &'r Secret,
     /// The body.
@@ -101,13 +103,16 @@ impl Wire {
 #[async_trait]
 impl Carrier for Wire {
     async fn carry(&self, outgoing: Outgoing<'_>) -> Result<Received, Unanswered> {
-        let Outgoing { verb, address, token, body } = outgoing;
+        let Outgoing { verb, address, headers, token, body } = outgoing;
         let url = Url::parse(address).map_err(|error| Unanswered::NotSent(format!("{address} is no address: {error}")))?;
         let verb = verb.parse::<Method>().map_err(|error| Unanswered::NotSent(error.to_string()))?;
         let posts = verb == Method::Post;
         let mut request = Request::new(url, verb);
         request.insert_header("authorization", format!("Bearer {}", token.secret()));
         request.insert_header("accept", "application/json");
+        for (name, value) in headers {
+            request.insert_header(*name, value.clone());
+        }
         if let Some(body) = body {
             request.insert_header("content-type", "application/json");
             request.set_body(body.to_string().into_bytes());

@@ -11,6 +11,8 @@ use crate::text::did_you_mean;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Choice {
     operations: BTreeSet<Operation>,
+    /// Those that were asked for by name.
+    named: BTreeSet<Operation>,
 }
 
 /// A read that nobody knows.
@@ -24,7 +26,7 @@ pub struct ChoiceError {
 impl Default for Choice {
     /// Everything.
     fn default() -> Self {
-        Self { operations: Operation::ALL.into_iter().collect() }
+        Self { operations: Operation::ALL.into_iter().collect(), named: BTreeSet::new() }
     }
 }
 
@@ -34,9 +36,11 @@ impl Choice {
     /// # Errors
     /// For a name that no read has.
     pub fn named(only: &[String], skip: &[String]) -> Result<Self, ChoiceError> {
-        let mut choice = if only.is_empty() { Self::default() } else { Self { operations: operations(only)? } };
+        let named = operations(only)?;
+        let mut choice = if only.is_empty() { Self::default() } else { Self { operations: named.clone(), named } };
         for operation in operations(skip)? {
             choice.operations.remove(&operation);
+            choice.named.remove(&operation);
         }
         Ok(choice)
     }
@@ -46,7 +50,15 @@ impl Choice {
     pub fn for_reads<'a>(self, apis: impl IntoIterator<Item = &'a str>) -> Self {
         let apis: BTreeSet<&str> = apis.into_iter().map(str::trim).collect();
         let operations = self.operations.into_iter().filter(|operation| apis.iter().any(|api| operation.serves(api)));
-        Self { operations: operations.collect() }
+        let operations: BTreeSet<Operation> = operations.collect();
+        let named = self.named.intersection(&operations).copied().collect();
+        Self { operations, named }
+    }
+
+    /// Tells whether an operation was asked for by its name.
+    #[must_use]
+    pub fn names(&self, operation: Operation) -> bool {
+        self.named.contains(&operation)
     }
 
     /// Tells whether an operation was chosen.
@@ -63,8 +75,8 @@ impl Choice {
         asked.extend([Operation::Organization]);
         let mut open: Vec<Operation> = asked.iter().copied().collect();
         while let Some(operation) = open.pop() {
-            if let Some(parent) = operation.parent().filter(|parent| asked.insert(*parent)) {
-                open.push(parent);
+            if let Some(parent) = operation.parents().first().filter(|parent| asked.insert(**parent)) {
+                open.push(*parent);
             }
         }
         Operation::ALL.into_iter().filter(|operation| asked.contains(operation)).collect()
@@ -89,10 +101,11 @@ fn operations(names: &[String]) -> Result<BTreeSet<Operation>, ChoiceError> {
     Ok(found)
 }
 
-/// A read may be named without its service.
+/// A read may be named without its service, and the service alone stands for all its reads.
 fn is_named(operation: Operation, name: &str) -> bool {
     let full = operation.name();
-    full.eq_ignore_ascii_case(name) || full.split_once(':').is_some_and(|(_, short)| short.eq_ignore_ascii_case(name))
+    let part = |(service, short): (&str, &str)| short.eq_ignore_ascii_case(name) || service.eq_ignore_ascii_case(name);
+    full.eq_ignore_ascii_case(name) || full.split_once(':').is_some_and(part)
 }
 
 #[cfg(test)]
@@ -103,9 +116,11 @@ mod tests {
     fn what_something_depends_on_is_asked_too() {
         let choice = Choice::named(&["groups/members".to_owned()], &[]).unwrap();
         assert_eq!(choice.asked(), [Operation::Organization, Operation::Groups, Operation::GroupMembers]);
-        assert!(!choice.holds(Operation::Groups));
+        assert!(!choice.holds(Operation::Groups) && choice.names(Operation::GroupMembers));
         let choice = Choice::named(&[], &["arm:roleAssignments".to_owned()]).unwrap();
         assert!(!choice.asked().contains(&Operation::GroupRoleAssignments));
+        let choice = Choice::named(&[], &["partnercenter".to_owned()]).unwrap();
+        assert!(choice.asked().iter().all(|operation| !operation.name().starts_with("partnercenter:")));
         let error = Choice::named(&["arm:roleAssignment".to_owned()], &[]).unwrap_err();
         assert_eq!(error.to_string(), "there is no read `arm:roleAssignment`; did you mean `arm:roleAssignments`?");
     }

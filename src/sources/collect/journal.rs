@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::CollectError;
+use super::operation::Per;
 
 /// The largest journal.
 const BYTES_MAX: u64 = 64 << 30;
@@ -55,7 +56,14 @@ struct Head {
     /// What the page holds, as a digest of its ids.
     ids: Option<String>,
     /// What it says other operations are asked of.
-    parents: Vec<String>,
+    parents: Vec<Named>,
+}
+
+/// Something an answer names that other operations are asked of.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) struct Named {
+    pub(super) per: Per,
+    pub(super) of: String,
 }
 
 /// Where an exchange lies in the file.
@@ -71,7 +79,7 @@ pub(super) struct KnownPage {
     pub(super) place: Place,
     pub(super) next: Option<String>,
     pub(super) ids: Option<String>,
-    pub(super) parents: Vec<String>,
+    pub(super) parents: Vec<Named>,
 }
 
 /// A list as the journal knows it.
@@ -91,7 +99,7 @@ pub(super) struct Entry {
     pub(super) mark: Mark,
     pub(super) next: Option<String>,
     pub(super) ids: Option<String>,
-    pub(super) parents: Vec<String>,
+    pub(super) parents: Vec<Named>,
     pub(super) exchange: String,
 }
 
@@ -103,6 +111,7 @@ struct About {
     principal: String,
     arm: String,
     graph: String,
+    partner_center: Option<String>,
 }
 
 /// Times the lock is asked for: a program that is being started holds for a moment what the one that starts it has open.
@@ -143,11 +152,12 @@ impl Journal {
     /// If it is of another directory, identity or cloud, or the system refuses.
     pub fn open(folder: &Path, resume: bool, whose: &super::run::Whose) -> Result<Self, CollectError> {
         let about = About {
-            format: "tenet.collection/v1".to_owned(),
+            format: "tenet.collection/v2".to_owned(),
             tenant: whose.tenant.clone(),
             principal: whose.principal.clone(),
             arm: whose.arm.clone(),
             graph: whose.graph.clone(),
+            partner_center: whose.partner_center.clone(),
         };
         let text = serde_json::to_string(&about).map_err(|error| CollectError::NotOurs(error.to_string()))?;
         let path = folder.join(NAME);
@@ -305,12 +315,14 @@ fn parsed(line: &[u8], at: u64) -> Option<(Head, Place)> {
 }
 
 fn differs(found: &About, wanted: &About) -> Result<(), CollectError> {
+    let shown = |endpoint: &Option<String>| endpoint.clone().unwrap_or_else(|| "nowhere".to_owned());
     let pairs = [
-        ("format", &found.format, &wanted.format),
-        ("directory", &found.tenant, &wanted.tenant),
-        ("identity", &found.principal, &wanted.principal),
-        ("endpoint of Azure Resource Manager", &found.arm, &wanted.arm),
-        ("endpoint of Microsoft Graph", &found.graph, &wanted.graph),
+        ("format", found.format.clone(), wanted.format.clone()),
+        ("directory", found.tenant.clone(), wanted.tenant.clone()),
+        ("identity", found.principal.clone(), wanted.principal.clone()),
+        ("endpoint of Azure Resource Manager", found.arm.clone(), wanted.arm.clone()),
+        ("endpoint of Microsoft Graph", found.graph.clone(), wanted.graph.clone()),
+        ("endpoint of Partner Center", shown(&found.partner_center), shown(&wanted.partner_center)),
     ];
     match pairs.iter().find(|(_, found, wanted)| found != wanted) {
         Some((what, found, wanted)) => Err(CollectError::NotOurs(format!(

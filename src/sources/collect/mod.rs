@@ -10,7 +10,7 @@
 //!
 //! - `operation`: what can be read, a closed list
 //! - `choice`: which of it is read
-//! - `stream`: one list, page by page
+//! - `stream`: one list, page by page; `named`: what its objects name that is asked next
 //! - `run`: all of them, side by side
 //! - `journal`: answers as they come, for a run that is killed
 //! - `evidence`: the same answers, in order, for keeping
@@ -20,6 +20,7 @@
 mod choice;
 mod evidence;
 mod journal;
+mod named;
 mod operation;
 mod probe;
 mod redact;

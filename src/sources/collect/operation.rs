@@ -1,9 +1,10 @@
 //! What can be read: a closed list. Each operation has its one request, as the documentation of the service gives it.
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
-use crate::remedy::plan::Service;
 use crate::sources::azure::client::Question;
+use crate::sources::azure::cloud::Endpoint;
 
 /// An operation, for each of something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -96,10 +97,26 @@ pub enum Operation {
     DelegationEvents,
     /// Events about a subscription itself.
     SubscriptionEvents,
+    /// Customers of the partner whose directory it is.
+    Customers,
+    /// What a customer bought through the partner.
+    CustomerSubscriptions,
+    /// Azure subscriptions under a plan of a customer.
+    AzureEntitlements,
+    /// Resellers the partner provides for.
+    IndirectResellers,
+    /// Providers the partner resells for.
+    IndirectProviders,
+    /// The partner account of the directory itself.
+    OwnPartnerProfile,
+    /// Whether a PartnerID that some answer names is one.
+    PartnerProfile,
+    /// Names of a directory that some answer names.
+    TenantInformation,
 }
 
 /// For each of what an operation is asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Per {
     /// Once.
     Directory,
@@ -115,6 +132,16 @@ pub enum Per {
     Group,
     /// Each directory role.
     DirectoryRole,
+    /// Once, if the directory is that of a partner.
+    PartnerDirectory,
+    /// Each customer of the partner.
+    Customer,
+    /// Each plan under which a customer has Azure subscriptions.
+    AzurePlan,
+    /// Each PartnerID that was named.
+    PartnerId,
+    /// Each other directory that was named.
+    OtherDirectory,
 }
 
 /// What a caller needs.
@@ -148,7 +175,7 @@ struct Spec {
     /// The read, as the schema cites it.
     name: &'static str,
     per: Per,
-    service: Service,
+    endpoint: Endpoint,
     /// `{of}` stands for what it is asked of, `{tenant}` for the directory.
     path: &'static str,
     query: &'static [(&'static str, &'static str)],
@@ -164,6 +191,9 @@ const USER_FIELDS: (&str, &str) = (
     "id,displayName,userPrincipalName,mail,userType,accountEnabled,createdDateTime,creationType,externalUserState,onPremisesSyncEnabled",
 );
 const PAGE: (&str, &str) = ("$top", "999");
+/// What Partner Center lets an application read, and what it lets a person read alone.
+const APPLICATION: Permission = Permission::Other("an application of the partner that is registered with Partner Center");
+const PERSON: Permission = Permission::Other("somebody of the partner who is an admin agent, signed in as a person");
 /// Of events what a history is made of; the claims of the caller's token are not asked for.
 const EVENT_FIELDS: (&str, &str) =
     ("$select", "eventDataId,eventTimestamp,operationName,status,subStatus,correlationId,caller,resourceId,subscriptionId,properties");
@@ -178,7 +208,7 @@ const SUBSCRIPTION_EVENTS: (&str, &str) =
 
 impl Operation {
     /// All of them: those that others depend on go first.
-    pub const ALL: [Self; 44] = [
+    pub const ALL: [Self; 52] = [
         Self::Tenants,
         Self::Organization,
         Self::Subscriptions,
@@ -223,6 +253,14 @@ impl Operation {
         Self::RoleEvents,
         Self::DelegationEvents,
         Self::SubscriptionEvents,
+        Self::Customers,
+        Self::CustomerSubscriptions,
+        Self::AzureEntitlements,
+        Self::IndirectResellers,
+        Self::IndirectProviders,
+        Self::OwnPartnerProfile,
+        Self::PartnerProfile,
+        Self::TenantInformation,
     ];
 
     /// Returns its place in [`Operation::ALL`], by which journals and files know it.
@@ -230,18 +268,12 @@ impl Operation {
         (0..).zip(Self::ALL).find(|(_, one)| *one == self).map_or(u8::MAX, |(at, _)| at)
     }
 
-    /// Sources: the REST references of Azure Resource Manager and Microsoft Graph v1.0.
+    /// Sources: the REST references of Azure Resource Manager, Microsoft Graph v1.0 and Partner Center v1.
     fn spec(self) -> Spec {
-        let arm = |name, per, path, query, permission| Spec { name, per, service: Service::Arm, path, query, question: None, permission };
-        let graph = |name, per, path, query, permission| Spec {
-            name,
-            per,
-            service: Service::Graph,
-            path,
-            query,
-            question: None,
-            permission: Permission::Graph(permission),
-        };
+        let at = |endpoint, name, per, path, query, permission| Spec { name, per, endpoint, path, query, question: None, permission };
+        let arm = |name, per, path, query, permission| at(Endpoint::Arm, name, per, path, query, permission);
+        let partner = |name, per, path, query, permission| at(Endpoint::PartnerCenter, name, per, path, query, permission);
+        let graph = |name, per, path, query, permission| at(Endpoint::Graph, name, per, path, query, Permission::Graph(permission));
         let action = Permission::Action;
         let (directory, management_group, subscription) = (Per::Directory, Per::ManagementGroup, Per::Subscription);
         match self {
@@ -461,6 +493,36 @@ impl Operation {
                 &[("$top", "300")],
                 "DelegatedAdminRelationship.Read.All",
             ),
+            Self::Customers => partner("partnercenter:customers", Per::PartnerDirectory, "/v1/customers", &[("size", "100")], APPLICATION),
+            Self::CustomerSubscriptions => {
+                partner("partnercenter:subscriptions", Per::Customer, "/v1/customers/{of}/subscriptions", &[], APPLICATION)
+            }
+            Self::AzureEntitlements => {
+                partner("partnercenter:azureEntitlements", Per::AzurePlan, "/v1/customers/{of}/azureEntitlements", &[], APPLICATION)
+            }
+            Self::IndirectResellers => partner(
+                "partnercenter:relationships",
+                Per::PartnerDirectory,
+                "/v1/relationships",
+                &[("relationship_type", "IsIndirectCloudSolutionProviderOf")],
+                PERSON,
+            ),
+            Self::IndirectProviders => partner(
+                "partnercenter:relationships",
+                Per::PartnerDirectory,
+                "/v1/relationships",
+                &[("relationship_type", "IsIndirectResellerOf")],
+                PERSON,
+            ),
+            Self::OwnPartnerProfile => partner("partnercenter:profiles/mpn", Per::PartnerDirectory, "/v1/profiles/mpn", &[], PERSON),
+            Self::PartnerProfile => partner("partnercenter:profiles/mpn", Per::PartnerId, "/v1/profiles/mpn", &[("mpnId", "{of}")], PERSON),
+            Self::TenantInformation => graph(
+                "graph:tenantInformation",
+                Per::OtherDirectory,
+                "/v1.0/tenantRelationships/findTenantInformationByTenantId(tenantId='{of}')",
+                &[],
+                "CrossTenantInformation.ReadBasic.All",
+            ),
         }
         .with_per(match self {
             Self::GroupRoleAssignments
@@ -487,7 +549,7 @@ impl Operation {
             Self::RoleAssignments | Self::RoleDefinitions | Self::DenyAssignments | Self::RoleEligibility | Self::RoleSchedules
         );
         let query = if below { whole } else { at_scope };
-        Spec { name, per: Per::Subscription, service: Service::Arm, path, query, question: None, permission: Permission::Action(action) }
+        Spec { name, per: Per::Subscription, endpoint: Endpoint::Arm, path, query, question: None, permission: Permission::Action(action) }
     }
 
     /// Returns the name of the read, as the schema and reports cite it; several operations can have one.
@@ -514,13 +576,18 @@ impl Operation {
             Per::BillingAccount => "of each billing account",
             Per::Group => "of each group",
             Per::DirectoryRole => "of each directory role",
+            Per::PartnerDirectory => "of a partner's directory",
+            Per::Customer => "of each customer",
+            Per::AzurePlan => "of each Azure plan",
+            Per::PartnerId => "of each PartnerID",
+            Per::OtherDirectory => "of each other directory",
         }
     }
 
     /// Returns the service.
     #[must_use]
-    pub fn service(self) -> Service {
-        self.spec().service
+    pub fn endpoint(self) -> Endpoint {
+        self.spec().endpoint
     }
 
     /// Returns the least permission.
@@ -539,7 +606,7 @@ impl Operation {
     #[must_use]
     pub fn request(self, of: &str, tenant: &str) -> (String, Vec<(String, String)>) {
         let spec = self.spec();
-        let query = spec.query.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let query = spec.query.iter().map(|(name, value)| ((*name).to_owned(), value.replace("{of}", of)));
         (spec.path.replace("{of}", of).replace("{tenant}", tenant), query.collect())
     }
 
@@ -570,21 +637,33 @@ impl Operation {
     pub fn is_list(self) -> bool {
         !matches!(
             self,
-            Self::HierarchySettings | Self::SubscriptionPolicy | Self::BillingProperty | Self::PartnerLink | Self::AuthorizationPolicy
+            Self::HierarchySettings
+                | Self::SubscriptionPolicy
+                | Self::BillingProperty
+                | Self::PartnerLink
+                | Self::AuthorizationPolicy
+                | Self::OwnPartnerProfile
+                | Self::PartnerProfile
+                | Self::TenantInformation
         )
     }
 
-    /// Returns the operation whose answers say what this one is asked of.
+    /// Returns the operations whose answers say what this one is asked of. The first one is asked with it.
     #[must_use]
-    pub fn parent(self) -> Option<Self> {
+    pub fn parents(self) -> &'static [Self] {
         match self.per() {
-            Per::Directory => None,
-            Per::ManagementGroup => Some(Self::Entities),
-            Per::Subscription => Some(Self::Subscriptions),
-            Per::ResourceGroup => Some(Self::ResourceGroups),
-            Per::BillingAccount => Some(Self::BillingAccounts),
-            Per::Group => Some(Self::Groups),
-            Per::DirectoryRole => Some(Self::DirectoryRoles),
+            Per::Directory => &[],
+            Per::ManagementGroup => &[Self::Entities],
+            Per::Subscription => &[Self::Subscriptions],
+            Per::ResourceGroup => &[Self::ResourceGroups],
+            Per::BillingAccount => &[Self::BillingAccounts],
+            Per::Group => &[Self::Groups],
+            Per::DirectoryRole => &[Self::DirectoryRoles],
+            Per::PartnerDirectory => &[Self::Organization],
+            Per::Customer => &[Self::Customers],
+            Per::AzurePlan => &[Self::CustomerSubscriptions],
+            Per::PartnerId => &[Self::IndirectResellers, Self::IndirectProviders, Self::CustomerSubscriptions],
+            Per::OtherDirectory => &[Self::Subscriptions, Self::CommerceSubscriptions, Self::CrossTenantPartners],
         }
     }
 
@@ -604,6 +683,9 @@ impl Operation {
             Self::DeletedUsers => api == "graph:users",
             Self::DirectoryRoleMembers => api == "graph:directoryRoles" || api == "graph:roleAssignmentScheduleInstances",
             Self::DirectoryRoleSchedules => api == "graph:directoryRoles" || api == "graph:directoryRoles/members",
+            // A partner knows of its customers' subscriptions when they were bought and who resold them.
+            Self::CustomerSubscriptions => api == "billing:billingSubscriptions",
+            Self::TenantInformation | Self::Customers => api == "arm:tenants",
             _ => false,
         }
     }
@@ -624,7 +706,7 @@ mod tests {
         for (at, operation) in Operation::ALL.iter().enumerate() {
             let earlier = &Operation::ALL[..at];
             assert!(!earlier.contains(operation), "{operation:?} is listed twice");
-            assert!(operation.parent().is_none_or(|parent| earlier.contains(&parent)), "{operation:?}");
+            assert!(operation.parents().iter().all(|parent| earlier.contains(parent)), "{operation:?}");
         }
     }
 

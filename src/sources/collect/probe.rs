@@ -1,12 +1,12 @@
 //! What the caller may read: one request for each operation, or a few where it is asked of many things.
 
-use std::collections::BTreeMap;
-
-use serde_json::Value as Json;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::choice::Choice;
+use super::journal::Named;
+use super::named::named;
 use super::operation::{Operation, Per};
-use super::run::{Whose, parent};
+use super::run::Whose;
 use crate::sources::azure::address::address;
 use crate::sources::azure::client::{Attempt, ReadClient, ReadFailure};
 
@@ -47,17 +47,27 @@ pub struct Probed {
 
 /// Tries each operation that was chosen, and those they depend on.
 pub async fn probe(client: &ReadClient, whose: &Whose, choice: &Choice) -> Vec<Probed> {
-    let mut parents: BTreeMap<Operation, Vec<String>> = BTreeMap::new();
+    let mut known: BTreeMap<Per, Vec<String>> = BTreeMap::new();
+    let mut answered: BTreeSet<Operation> = BTreeSet::new();
     let mut probed = Vec::new();
     for operation in choice.asked() {
-        let of = match operation.parent() {
-            None => vec![String::new()],
-            Some(parent) => parents.get(&parent).cloned().unwrap_or_default(),
+        let of = match operation.per() {
+            Per::Directory => vec![String::new()],
+            Per::PartnerDirectory if choice.names(operation) => vec![whose.tenant.clone()],
+            per => known.get(&per).cloned().unwrap_or_default(),
         };
+        if of.is_empty() && may_be_none(operation) && operation.parents().iter().all(|parent| answered.contains(parent)) {
+            // The directory is no partner's, or names none of it: there is nothing to read.
+            answered.insert(operation);
+            continue;
+        }
         let mut one =
             Probed { operation, access: Access::Unknown { reason: nothing(operation) }, n_tried: 0, n_allowed: 0, n_known: of.len() };
         for of in sample(&of) {
-            let access = try_one(client, whose, operation, of, &mut parents).await;
+            let access = try_one(client, whose, operation, of, &mut known).await;
+            if access == Access::Allowed {
+                answered.insert(operation);
+            }
             one.n_tried += 1;
             one.n_allowed += usize::from(access == Access::Allowed);
             // What is denied anywhere is denied; what is unknown anywhere is not known to be allowed.
@@ -87,8 +97,18 @@ fn nothing(operation: Operation) -> String {
         Per::BillingAccount => "billing account",
         Per::Group => "group",
         Per::DirectoryRole => "activated directory role",
+        Per::PartnerDirectory => "answer that tells whether the directory is a partner's",
+        Per::Customer => "customer",
+        Per::AzurePlan => "Azure plan of a customer",
+        Per::PartnerId => "PartnerID",
+        Per::OtherDirectory => "other directory",
     };
     format!("no {what} is in sight to try it on")
+}
+
+/// Tells whether an operation is asked of what many directories do not have.
+fn may_be_none(operation: Operation) -> bool {
+    matches!(operation.per(), Per::PartnerDirectory | Per::Customer | Per::AzurePlan | Per::PartnerId | Per::OtherDirectory)
 }
 
 /// The first, the middle and the last.
@@ -99,24 +119,25 @@ fn sample(of: &[String]) -> Vec<&String> {
     [0, of.len() / 2, of.len() - 1].into_iter().filter_map(|at| of.get(at)).collect()
 }
 
-async fn try_one(
-    client: &ReadClient,
-    whose: &Whose,
-    operation: Operation,
-    of: &str,
-    parents: &mut BTreeMap<Operation, Vec<String>>,
-) -> Access {
+async fn try_one(client: &ReadClient, whose: &Whose, operation: Operation, of: &str, known: &mut BTreeMap<Per, Vec<String>>) -> Access {
     let (path, query) = operation.request_at(of, &whose.tenant, client.pace().now());
-    let place = address(client.cloud().origin(operation.service()), &path, &query);
-    let Attempt { answer, failure, .. } = client.attempt(operation.service(), operation.question(), &place, None, None).await;
+    let Some(origin) = client.cloud().endpoint(operation.endpoint()) else {
+        return Access::Unknown { reason: "the cloud names no endpoint of Partner Center".to_owned() };
+    };
+    let place = address(origin, &path, &query);
+    let Attempt { answer, failure, .. } = client.attempt(operation.endpoint(), operation.question(), &place, None, None).await;
     match (answer, failure) {
         (_, Some(ReadFailure::SignIn(reason) | ReadFailure::Refused(reason))) => Access::Denied { reason },
         (_, Some(failure)) => Access::Unknown { reason: failure.to_string() },
         (Some(got), None) => match got.status {
             200..300 => {
-                let items = got.body.as_ref().and_then(|body| body.get("value")).and_then(Json::as_array);
-                let named = items.into_iter().flatten().filter_map(|item| parent(operation, item, &whose.tenant));
-                parents.entry(operation).or_default().extend(named);
+                let found = got.body.as_ref().map(|body| named(operation, of, body, &whose.tenant)).unwrap_or_default();
+                for Named { per, of } in found {
+                    let known = known.entry(per).or_default();
+                    if !known.contains(&of) {
+                        known.push(of);
+                    }
+                }
                 Access::Allowed
             }
             404 if !operation.is_list() => Access::Allowed,

@@ -11,10 +11,13 @@ use serde_json::Value as Json;
 use tokio::sync::Notify;
 
 use super::choice::Choice;
-use super::journal::{Entry, Journal, KnownPage, StreamKey};
+use super::journal::{Entry, Journal, KnownPage, Named, StreamKey};
+use super::named::named;
 use super::operation::{Operation, Per};
 use super::{CollectError, stream};
+use crate::remedy::target::SignedIn;
 use crate::sources::azure::client::{AFTER_DEADLINE, Attempt, ReadClient, ReadFailure};
+use crate::sources::azure::cloud::{Cloud, Endpoint};
 
 /// How many lists are read at a time.
 const WORKERS: usize = 16;
@@ -32,6 +35,18 @@ pub struct Whose {
     pub arm: String,
     /// Origin of Microsoft Graph.
     pub graph: String,
+    /// Origin of Partner Center, where the cloud names one.
+    pub partner_center: Option<String>,
+}
+
+impl Whose {
+    /// Returns whose a collection is that somebody makes in a cloud.
+    #[must_use]
+    pub fn of(signed_in: SignedIn, cloud: &Cloud) -> Self {
+        let partner_center = cloud.endpoint(Endpoint::PartnerCenter).map(str::to_owned);
+        let (arm, graph) = (cloud.arm.clone(), cloud.graph.clone());
+        Self { tenant: signed_in.tenant, principal: signed_in.principal, arm, graph, partner_center }
+    }
 }
 
 /// How a collection goes.
@@ -139,8 +154,11 @@ pub async fn collect(
         watcher,
     };
     for operation in &run.asked {
-        if operation.per() == Per::Directory {
-            run.enqueue(*operation, "")?;
+        match operation.per() {
+            Per::Directory => run.enqueue(*operation, "")?,
+            // Whoever names it knows that the directory is a partner's.
+            Per::PartnerDirectory if settings.choice.names(*operation) => run.enqueue(*operation, &whose.tenant)?,
+            _ => {}
         }
     }
     let workers = (0..WORKERS).map(|_| Box::pin(run.work()) as Worker<'_>).collect();
@@ -236,13 +254,13 @@ impl Run<'_> {
 
     /// Enqueues what is asked of the things this list named.
     fn expand(&self, operation: Operation, key: &StreamKey) -> Result<(), CollectError> {
-        let children: Vec<Operation> = self.asked.iter().copied().filter(|child| child.parent() == Some(operation)).collect();
+        let children: Vec<Operation> = self.asked.iter().copied().filter(|child| child.parents().contains(&operation)).collect();
         if children.is_empty() {
             return Ok(());
         }
         let pages = self.pages(key);
-        for of in pages.iter().flat_map(|page| &page.parents) {
-            for child in &children {
+        for Named { per, of } in pages.iter().flat_map(|page| &page.parents) {
+            for child in children.iter().filter(|child| child.per() == *per) {
                 self.enqueue(*child, of)?;
             }
         }
@@ -254,7 +272,7 @@ impl Run<'_> {
             let failure = ReadFailure::GivenUp { status: None, tries: 0, reason: AFTER_DEADLINE.to_owned() };
             return Attempt { answer: None, tries: 0, failure: Some(failure) };
         }
-        let attempt = self.client.attempt(operation.service(), operation.question(), address, None, self.end).await;
+        let attempt = self.client.attempt(operation.endpoint(), operation.question(), address, None, self.end).await;
         held(&self.state).n_requests += u64::from(attempt.tries);
         attempt
     }
@@ -281,12 +299,11 @@ impl Run<'_> {
     }
 
     /// Returns what an answer names that other operations are asked of.
-    pub(super) fn parents_in(&self, operation: Operation, body: &Json) -> Vec<String> {
-        if !self.asked.iter().any(|child| child.parent() == Some(operation)) {
+    pub(super) fn named_in(&self, key: &StreamKey, operation: Operation, body: &Json) -> Vec<Named> {
+        if !self.asked.iter().any(|child| child.parents().contains(&operation)) {
             return Vec::new();
         }
-        let items = body.get("value").and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
-        items.iter().filter_map(|item| parent(operation, item, &self.whose.tenant)).collect()
+        named(operation, &key.of, body, &self.whose.tenant)
     }
 
     fn conclude(self) -> Result<Collected, CollectError> {
@@ -310,28 +327,4 @@ enum Next {
     One(StreamKey),
     Wait,
     Nothing,
-}
-
-/// Returns what an object says other operations are asked of.
-pub(super) fn parent(operation: Operation, item: &Json, tenant: &str) -> Option<String> {
-    let text = |name: &str| item.get(name).and_then(Json::as_str).map(str::trim).filter(|text| !text.is_empty());
-    let in_path = |id: &str| id.starts_with('/') && !id.contains(['?', '#']) && !id.contains("..");
-    match operation {
-        Operation::Subscriptions => {
-            // What a managing tenant sees of its customers belongs to other directories.
-            let here = text("tenantId").is_none_or(|id| id.eq_ignore_ascii_case(tenant));
-            let id = text("subscriptionId")?.to_lowercase();
-            (here && id.chars().all(|one| one.is_ascii_alphanumeric() || one == '-')).then(|| format!("/subscriptions/{id}"))
-        }
-        Operation::Entities => {
-            let is_group = text("type").is_some_and(|ty| ty.to_lowercase().ends_with("microsoft.management/managementgroups"));
-            text("id").filter(|id| is_group && in_path(id)).map(str::to_owned)
-        }
-        Operation::ResourceGroups | Operation::BillingAccounts => text("id").filter(|id| in_path(id)).map(str::to_owned),
-        Operation::Groups | Operation::DirectoryRoles => {
-            let id = text("id")?.to_lowercase();
-            id.chars().all(|one| one.is_ascii_alphanumeric() || one == '-').then_some(id)
-        }
-        _ => None,
-    }
 }

@@ -8,23 +8,29 @@ use serde_json::Value as Json;
 use super::CollectError;
 use super::evidence::{Requested, exchange};
 use super::journal::{Entry, KnownPage, Mark, StreamKey};
+use super::named::{is_list, items};
 use super::operation::Operation;
 use super::run::{Gap, Run};
 use crate::sources::azure::address::address;
-use crate::sources::azure::client::{Attempt, Got, ReadFailure, next_link};
+use crate::sources::azure::client::{Attempt, Got, ReadFailure};
+use crate::sources::azure::continuation::next_link;
 
 /// The most pages of one list.
 const PAGES_MAX: usize = 100_000;
 /// How often a list that changes under the reader is read anew.
 const RESTARTS_MAX: u32 = 2;
+const NOWHERE: &str = "not attempted: the cloud names no endpoint of Partner Center; set partner_center in [cloud] of tenet.toml";
 
 /// Reads a list from where it is.
 pub(super) async fn read(run: &Run<'_>, key: &StreamKey, operation: Operation) -> Result<(), CollectError> {
+    let (path, query) = operation.request_at(&key.of, &run.whose.tenant, run.begun);
+    let Some(origin) = run.client.cloud().endpoint(operation.endpoint()) else { return fail(run, key, operation, &path, None, NOWHERE) };
+    let first = address(origin, &path, &query);
     loop {
-        if !to_its_end(run, key, operation).await? {
+        if !to_its_end(run, key, operation, &first).await? {
             return Ok(());
         }
-        match look_again(run, key, operation).await? {
+        match look_again(run, key, operation, &first).await? {
             Look::Same => return run.add(mark(key, Mark::End(None))),
             Look::Unread(why) => {
                 let gap = format!("whether the list changed while it was read could not be checked: {why}");
@@ -46,12 +52,12 @@ fn mark(key: &StreamKey, mark: Mark) -> Entry {
 }
 
 /// Reads the pages that are left; tells whether the last one was reached.
-async fn to_its_end(run: &Run<'_>, key: &StreamKey, operation: Operation) -> Result<bool, CollectError> {
+async fn to_its_end(run: &Run<'_>, key: &StreamKey, operation: Operation, first: &str) -> Result<bool, CollectError> {
     let known = run.pages(key);
     let mut seen: BTreeSet<String> = known.iter().filter_map(|page| page.next.clone()).collect();
     let mut next = match known.last() {
         Some(page) => page.next.clone(),
-        None => Some(first(run, key, operation)),
+        None => Some(first.to_owned()),
     };
     let mut resumed = !known.is_empty();
     while let Some(place) = next.take() {
@@ -66,7 +72,7 @@ async fn to_its_end(run: &Run<'_>, key: &StreamKey, operation: Operation) -> Res
             run.add(mark(key, Mark::Restart))?;
             resumed = false;
             seen.clear();
-            next = Some(first(run, key, operation));
+            next = Some(first.to_owned());
             continue;
         }
         resumed = false;
@@ -89,15 +95,10 @@ async fn to_its_end(run: &Run<'_>, key: &StreamKey, operation: Operation) -> Res
     Ok(true)
 }
 
-fn first(run: &Run<'_>, key: &StreamKey, operation: Operation) -> String {
-    let (path, query) = operation.request_at(&key.of, &run.whose.tenant, run.begun);
-    address(run.client.cloud().origin(operation.service()), &path, &query)
-}
-
 /// Takes down a page and returns where the next one is.
 fn take(run: &Run<'_>, key: &StreamKey, operation: Operation, got: &Got) -> Result<Option<String>, CollectError> {
-    let next = if operation.is_list() { got.body.as_ref().and_then(next_link) } else { None };
-    let parents = got.body.as_ref().map(|body| run.parents_in(operation, body)).unwrap_or_default();
+    let next = got.body.as_ref().filter(|_| operation.is_list()).and_then(|body| next_link(&got.address, body));
+    let parents = got.body.as_ref().map(|body| run.named_in(key, operation, body)).unwrap_or_default();
     let text = exchange(Requested { operation, address: &got.address, body: None }, Some(got), None, got.at);
     let ids = next.is_some().then(|| ids(got)).or_else(|| run.has_pages(key).then(|| ids(got)));
     run.add(Entry { key: key.clone(), mark: Mark::Page, next: next.clone(), ids, parents, exchange: text })?;
@@ -120,7 +121,7 @@ fn fail(run: &Run<'_>, key: &StreamKey, operation: Operation, place: &str, got: 
 fn refusal(got: &Got, operation: Operation) -> Option<String> {
     let permission = operation.permission();
     match got.status {
-        200..300 if operation.is_list() && !got.body.as_ref().is_some_and(|body| body.get("value").is_some_and(Json::is_array)) => {
+        200..300 if operation.is_list() && !got.body.as_ref().is_some_and(is_list) => {
             Some("schema not understood: the answer holds no list".to_owned())
         }
         200..300 if !got.body.as_ref().is_some_and(Json::is_object) => Some("schema not understood: the answer is no object".to_owned()),
@@ -143,8 +144,7 @@ fn in_words(failure: &ReadFailure) -> String {
 
 /// What a page holds, whatever the order of its fields: a digest of the ids of its objects.
 fn ids(got: &Got) -> String {
-    let items = got.body.as_ref().and_then(|body| body.get("value")).and_then(Json::as_array);
-    let mut ids: Vec<String> = items.into_iter().flatten().map(id_of).collect();
+    let mut ids: Vec<String> = got.body.as_ref().map(items).unwrap_or_default().iter().map(id_of).collect();
     ids.sort();
     crate::model::sha256_hex(ids.join("\n").as_bytes())
 }
@@ -162,12 +162,12 @@ enum Look {
 
 /// Reads a list of several pages once more and compares what its pages hold: an object that moves between pages while they are
 /// read could otherwise be lost without a trace. One page alone is of one moment.
-async fn look_again(run: &Run<'_>, key: &StreamKey, operation: Operation) -> Result<Look, CollectError> {
+async fn look_again(run: &Run<'_>, key: &StreamKey, operation: Operation, first: &str) -> Result<Look, CollectError> {
     let known: Vec<KnownPage> = run.pages(key);
     if known.len() < 2 {
         return Ok(Look::Same);
     }
-    let mut place = first(run, key, operation);
+    let mut place = first.to_owned();
     for (at, page) in known.iter().enumerate() {
         let Attempt { answer, failure, .. } = run.ask(operation, &place).await;
         let why = failure.map(|failure| in_words(&failure)).or_else(|| answer.as_ref().and_then(|got| refusal(got, operation)));
@@ -178,7 +178,7 @@ async fn look_again(run: &Run<'_>, key: &StreamKey, operation: Operation) -> Res
         if page.ids.as_deref() != Some(ids(&got).as_str()) {
             return Ok(Look::Changed);
         }
-        match (got.body.as_ref().and_then(next_link), at + 1 == known.len()) {
+        match (got.body.as_ref().and_then(|body| next_link(&got.address, body)), at + 1 == known.len()) {
             (Some(next), false) => place = next,
             (None, true) => {}
             _ => return Ok(Look::Changed),

@@ -73,6 +73,18 @@ pub enum ListKind {
     DeletedItems,
     /// Events of a subscription
     ActivityLog,
+    /// Customers of a partner
+    PartnerCustomers,
+    /// What a customer bought through the partner
+    PartnerSubscriptions,
+    /// Azure subscriptions under a plan of a customer
+    AzureEntitlements,
+    /// Partners that a partner works with
+    PartnerRelationships,
+    /// A partner account
+    PartnerProfile,
+    /// The names of a directory
+    TenantInformation,
 }
 
 /// The kinds a user may claim, with their spelling.
@@ -217,6 +229,12 @@ impl ListKind {
             Self::EnrollmentAccounts => "billing:enrollmentAccounts",
             Self::BillingProperty => "billing:billingProperty",
             Self::ActivityLog => "arm:activityLog",
+            Self::PartnerCustomers => "partnercenter:customers",
+            Self::PartnerSubscriptions => "partnercenter:subscriptions",
+            Self::AzureEntitlements => "partnercenter:azureEntitlements",
+            Self::PartnerRelationships => "partnercenter:relationships",
+            Self::PartnerProfile => "partnercenter:profiles/mpn",
+            Self::TenantInformation => "graph:tenantInformation",
         }
     }
 
@@ -233,6 +251,7 @@ impl ListKind {
             Self::Entities | Self::Descendants => ("ManagementGroup", Some("children")),
             Self::DeletedItems => ("User", None),
             Self::ActivityLog => ("", None),
+            Self::PartnerProfile => ("Partner", Some("verified")),
             _ => match (self.extent().first(), self.lists()) {
                 (Some(ty), _) => (ty, None),
                 (None, (holder, lists)) => (holder, lists.first().copied()),

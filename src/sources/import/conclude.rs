@@ -14,11 +14,12 @@ pub(in crate::sources) fn finish(intake: &mut Intake<'_>, lists: &Lists, tallies
         intake.builder.captured_at(instant);
     }
     let mut closing = Tally::new("(all files)");
-    let steps: [(&str, Step); 9] = [
+    let steps: [(&str, Step); 10] = [
         ("events", |intake, _| activity_log::state(intake)),
         ("delegations", describe_delegations),
         ("acquisition", state_acquired),
         ("conditions", state_effective),
+        ("customers", state_customer_names),
         ("home", state_home),
         ("settings", state_settings),
         ("directoryRoleMembers", state_role_members),
@@ -81,6 +82,16 @@ fn state_acquired(intake: &mut Intake<'_>, _: &mut Tally) -> Taken {
         let best = times.first().map(|(rank, ..)| *rank);
         for (_, text, source) in times.iter().filter(|(rank, ..)| Some(*rank) == best) {
             intake.builder.set_text(subscription, "acquired_at", text, *source)?;
+        }
+    }
+    Ok(())
+}
+
+/// Partner Center tells the name of the company; the directory's own name goes first.
+fn state_customer_names(intake: &mut Intake<'_>, _: &mut Tally) -> Taken {
+    for (tenant, name, text, source) in std::mem::take(&mut intake.later.customer_names) {
+        if intake.builder.known_source(tenant, name).is_none() {
+            intake.builder.set_text(tenant, name, &text, source)?;
         }
     }
     Ok(())

@@ -2,10 +2,11 @@
 
 use serde_json::Value;
 
-use super::{Intake, Kind, Taken};
+use super::{Intake, Kind, Refusal, Taken};
 use crate::sources::{arm, az, graph, partner_center};
 
 pub(in crate::sources) fn decode(intake: &mut Intake<'_>, kind: Kind, item: &Value) -> Taken {
+    misfit(item)?;
     match kind {
         Kind::Tenant => arm::tenants::take(intake, item),
         Kind::Subscription => arm::subscriptions::take(intake, item),
@@ -48,6 +49,58 @@ pub(in crate::sources) fn decode(intake: &mut Intake<'_>, kind: Kind, item: &Val
         }
         Kind::CrossTenantPartner => graph::cross_tenant_partners::take(intake, item),
         Kind::DelegatedAdminRelationship => graph::delegated_admin_relationships::take(intake, item),
+        Kind::PartnerCustomer => partner_center::take_customer(intake, item),
+        Kind::PartnerSubscription => partner_center::take_subscription(intake, item),
+        Kind::AzureEntitlement => partner_center::take_entitlement(intake, item),
+        Kind::PartnerRelationship => partner_center::take_relationship(intake, item),
         Kind::PartnerProfile => partner_center::take_profile(intake, item),
+        Kind::TenantInformation => arm::tenants::take_information(intake, item),
     }
+}
+
+/// Fields that tell what an object is, whose, and whether it counts. An object in which one of them is no text cannot be read:
+/// to pass over the field would make it another object, or a harmless one.
+const TEXTS: [&str; 26] = [
+    "assignmentType",
+    "commerceSubscriptionId",
+    "creationType",
+    "customerId",
+    "deletedDateTime",
+    "directoryScopeId",
+    "entitlementId",
+    "id",
+    "managedByTenantId",
+    "memberType",
+    "objectId",
+    "originRoleAssignmentId",
+    "principalId",
+    "principalType",
+    "registrationDefinitionId",
+    "roleDefinitionId",
+    "roleTemplateId",
+    "scope",
+    "status",
+    "subscriptionId",
+    "templateId",
+    "tenantCategory",
+    "tenantId",
+    "userPrincipalName",
+    "userType",
+    "visibility",
+];
+
+/// Refuses an object of which such a field is neither a text nor null.
+fn misfit(item: &Value) -> Taken {
+    for name in TEXTS {
+        let found = [item.get(name), item.get("properties").and_then(|properties| properties.get(name))];
+        if let Some(wrong) = found.into_iter().flatten().find(|value| !matches!(value, Value::String(_) | Value::Null)) {
+            // A status may be an object that holds its name and one for people.
+            if name == "status" && wrong.is_object() {
+                continue;
+            }
+            let shown: String = wrong.to_string().chars().take(40).collect();
+            return Err(Refusal::new(format!("its {name} is {shown}, and a text is expected")));
+        }
+    }
+    Ok(())
 }

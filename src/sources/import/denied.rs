@@ -1,14 +1,25 @@
 //! Recorded answers that are errors: they say why something is not known.
 
+use serde_json::Value;
+
 use super::claims::ListKind;
 use super::intake::{Intake, Refusal, Taken};
 use super::lists::{Lists, Page};
 use super::page::{Exchange, Next};
 use super::report::Tally;
 use super::request::Asked;
+use crate::model::SourceId;
+use crate::sources::partner_center;
 
 /// Takes an error answer.
-pub(super) fn take(intake: &mut Intake<'_>, exchange: &Exchange, asked: &Asked, lists: &mut Lists, tally: &mut Tally) {
+pub(super) fn take(
+    intake: &mut Intake<'_>,
+    exchange: &Exchange,
+    body: Option<&Value>,
+    asked: &Asked,
+    lists: &mut Lists,
+    tally: &mut Tally,
+) {
     let reason = match asked {
         Asked::List { kind, scope, .. } => {
             let reason = reason(exchange, intake.permission(*kind).as_deref());
@@ -19,6 +30,12 @@ pub(super) fn take(intake: &mut Intake<'_>, exchange: &Exchange, asked: &Asked, 
             let read_at = intake.origin.read_at;
             lists.push(Page { kind: *kind, scope, at_scope: false, url, next: Next::Last, gap, unproved: None, source, read_at });
             reason
+        }
+        Asked::One { kind: ListKind::PartnerProfile, id } if exchange.status == 404 => {
+            if let Err(Refusal(why)) = partner_center::take_absent_profile(intake, id, body) {
+                tally.note(why);
+            }
+            reason(exchange, None)
         }
         Asked::One { kind, id } => {
             let reason = reason(exchange, intake.permission(*kind).as_deref());
@@ -64,6 +81,8 @@ fn take_one(intake: &mut Intake<'_>, kind: ListKind, id: &str, status: u64, reas
         ListKind::ServicePrincipals => ("ServicePrincipal", &["exists"]),
         ListKind::Subscriptions => ("Subscription", &["display_name", "state", "tenant", "quota_id", "offer_class"]),
         ListKind::BillingProperty => ("Subscription", &["agreement", "billing_account", "enrollment_account"]),
+        ListKind::PartnerProfile if !id.is_empty() => ("Partner", &["verified"]),
+        ListKind::TenantInformation if is_guid(id) => return take_names(intake, id, reason, source),
         _ => return Ok(()),
     };
     // Objects may also be asked for by name or by a function; only an object id tells which one.
@@ -78,6 +97,15 @@ fn take_one(intake: &mut Intake<'_>, kind: ListKind, id: &str, status: u64, reas
         } else {
             intake.builder.set_unknown(handle, property, reason, source)?;
         }
+    }
+    Ok(())
+}
+
+/// Why a directory has no names; another source may tell them.
+fn take_names(intake: &mut Intake<'_>, id: &str, reason: &str, source: SourceId) -> Taken {
+    let tenant = intake.builder.entity_named("Tenant", id)?;
+    for name in ["display_name", "default_domain"] {
+        intake.builder.set_unknown(tenant, name, reason, source)?;
     }
     Ok(())
 }

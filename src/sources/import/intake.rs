@@ -39,9 +39,12 @@ pub(in crate::sources) struct Origin {
     pub(in crate::sources) read_at: Option<Timestamp>,
     /// What an absent `condition` means: that there is none, or that the export does not say.
     pub(in crate::sources) says_conditions: bool,
-
     /// Whether the objects come from the list of deleted ones.
     pub(in crate::sources) deleted: bool,
+    /// The customer whose objects were asked for at Partner Center.
+    pub(in crate::sources) customer: Option<String>,
+    /// Whether Partner Center was asked for the account of whoever is signed in.
+    pub(in crate::sources) own_profile: bool,
 }
 
 /// What can be said only when all files are read.
@@ -61,6 +64,8 @@ pub(in crate::sources) struct Later {
     pub(in crate::sources) home: BTreeSet<String>,
     /// What belongs to the home directory, with the attribute that says so.
     pub(in crate::sources) residents: BTreeSet<(Handle, &'static str, SourceId)>,
+    /// Names of customers, by tenant and attribute, where nothing better tells them.
+    pub(in crate::sources) customer_names: BTreeSet<(Handle, &'static str, String, SourceId)>,
     /// Settings of the home directory.
     pub(in crate::sources) settings: Vec<(Value, SourceId)>,
     /// Template ids of directory roles by object id.
@@ -73,6 +78,8 @@ pub(in crate::sources) struct Later {
     pub(in crate::sources) foreign: BTreeSet<Handle>,
     /// Lists of the whole directory that are whole.
     pub(in crate::sources) whole: BTreeMap<super::ListKind, SourceId>,
+    /// Why lists of the whole directory are open.
+    pub(in crate::sources) open: BTreeMap<super::ListKind, String>,
     /// All scopes by key, once all files are read.
     scopes: BTreeMap<String, Handle>,
     /// The source that stands for the user's word.
@@ -227,10 +234,10 @@ impl<'b> Intake<'b> {
             Some(Value::Null) => self.builder.set_none(handle, name, source)?,
             Some(Value::String(text)) if text.trim().is_empty() => self.builder.set_none(handle, name, source)?,
             Some(Value::String(text)) => self.builder.set_text(handle, name, text, source)?,
-            Some(Value::Number(number)) if !self.expects_bool(handle, name) => {
+            Some(Value::Number(number)) if matches!(self.expected(handle, name), Some(Base::String | Base::Int)) => {
                 self.builder.set_text(handle, name, &number.to_string(), source)?;
             }
-            Some(Value::Bool(value)) if self.expects_bool(handle, name) => {
+            Some(Value::Bool(value)) if self.expected(handle, name) == Some(Base::Bool) => {
                 self.builder.set(handle, name, crate::model::Value::Bool(*value), source)?;
             }
             Some(other) => {
@@ -241,10 +248,10 @@ impl<'b> Intake<'b> {
         Ok(())
     }
 
-    fn expects_bool(&self, handle: Handle, name: &str) -> bool {
+    fn expected(&self, handle: Handle, name: &str) -> Option<Base> {
         let schema = self.builder.schema();
-        let ty = self.builder.type_of(handle);
-        ty.and_then(|ty| schema.property_named(ty, name)).is_some_and(|property| property.ty.base == Base::Bool)
+        let ty = self.builder.type_of(handle)?;
+        schema.property_named(ty, name).map(|property| property.ty.base)
     }
 
     /// States several attributes, each from the field of its own name on the right.

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::ImportError;
 use crate::model::parse_instant;
+use crate::sources::azure::continuation::next_link;
 
 const VALUES_MAX: usize = 1_000_000;
 
@@ -91,7 +92,12 @@ fn is_page(value: &Value) -> bool {
 fn answer(mut value: Value) -> Answer {
     if let Some(exchange) = recorded(&value) {
         let body = value.pointer_mut("/response/body").map_or(Value::Null, Value::take);
+        // Where a list goes on may be told from the place that was asked.
+        let link = next_link(&exchange.url, &body);
         let mut answer = Answer { exchange: Some(exchange), ..unwrapped(body) };
+        if let (Next::Token, Some(link)) = (&answer.next, link) {
+            answer.next = Next::Page(link);
+        }
         if let Some(time) = value.get("time").filter(|time| instant(time).is_none()) {
             answer.notes.push(format!("the time {time} of the exchange is no time and was left out"));
         }

@@ -43,7 +43,12 @@ pub(in crate::sources) enum Kind {
     AuthorizationPolicy,
     CrossTenantPartner,
     DelegatedAdminRelationship,
+    PartnerCustomer,
+    PartnerSubscription,
+    AzureEntitlement,
+    PartnerRelationship,
     PartnerProfile,
+    TenantInformation,
 }
 
 impl Kind {
@@ -82,7 +87,12 @@ impl Kind {
             Self::AuthorizationPolicy => "authorizationPolicy",
             Self::CrossTenantPartner => "crossTenantPartners",
             Self::DelegatedAdminRelationship => "delegatedAdminRelationships",
+            Self::PartnerCustomer => "customers",
+            Self::PartnerSubscription => "customerSubscriptions",
+            Self::AzureEntitlement => "azureEntitlements",
+            Self::PartnerRelationship => "partnerRelationships",
             Self::PartnerProfile => "partnerProfiles",
+            Self::TenantInformation => "tenantInformation",
         }
     }
 
@@ -137,6 +147,9 @@ const NO_OBJECT: &str = "it is no JSON object";
 pub(super) fn recognise(item: &Value, context: Option<&str>, asked: &Asked) -> Recognised {
     if !item.is_object() {
         return pass("value", NO_OBJECT);
+    }
+    if let Some(found) = of_partner_center(item, asked) {
+        return found;
     }
     let by_type = item.get("type").and_then(Value::as_str).and_then(|ty| by_type(&ty.to_lowercase(), item));
     by_type
@@ -273,6 +286,7 @@ fn by_context(context: &str) -> Option<Recognised> {
         }
         "policies/authorizationpolicy" | "authorizationpolicy" => Kind::AuthorizationPolicy,
         "policies/crosstenantaccesspolicy/partners" => Kind::CrossTenantPartner,
+        "microsoft.graph.tenantinformation" => Kind::TenantInformation,
         "subscribedskus" => return Some(pass("subscribedSkus", NO_PLACE)),
         "invitations" => return Some(pass("invitations", NO_PLACE)),
         "rolemanagement/directory/roleeligibilityscheduleinstances" => {
@@ -280,6 +294,24 @@ fn by_context(context: &str) -> Option<Recognised> {
         }
         _ => return None,
     }))
+}
+
+/// Objects of Partner Center say what they are in their attributes; whose they are is told by the request alone.
+fn of_partner_center(item: &Value, asked: &Asked) -> Option<Recognised> {
+    let asked_for = match asked {
+        Asked::List { kind, .. } | Asked::One { kind, .. } => Some(*kind),
+        Asked::Other => None,
+    };
+    let object_type = item.get("attributes").and_then(|attributes| attributes.get("objectType")).and_then(Value::as_str);
+    Some(match (asked_for, object_type) {
+        (Some(ListKind::PartnerCustomers), _) | (None, Some("Customer")) => Recognised::Take(Kind::PartnerCustomer),
+        (Some(ListKind::PartnerSubscriptions), _) => Recognised::Take(Kind::PartnerSubscription),
+        (Some(ListKind::AzureEntitlements), _) => Recognised::Take(Kind::AzureEntitlement),
+        (Some(ListKind::PartnerRelationships), _) | (None, Some("PartnerRelationship")) => Recognised::Take(Kind::PartnerRelationship),
+        (Some(ListKind::PartnerProfile), _) | (None, Some("MpnProfile")) => Recognised::Take(Kind::PartnerProfile),
+        (None, Some("Subscription")) => pass("Partner Center subscription", "the request that tells its customer was not recorded"),
+        _ => return None,
+    })
 }
 
 fn by_shape(item: &Value) -> Option<Recognised> {
@@ -298,8 +330,12 @@ fn by_shape(item: &Value) -> Option<Recognised> {
         return passed("subscribedSkus");
     } else if has("contractType") && has("customerId") {
         return passed("partner contracts");
-    } else if has("companyProfile") || has("friendlyName") || has("FriendlyName") {
+    } else if has("companyProfile") {
+        Kind::PartnerCustomer
+    } else if has("friendlyName") || has("FriendlyName") {
         return passed("Partner Center object");
+    } else if has("tenantId") && has("defaultDomainName") {
+        Kind::TenantInformation
     } else if has("mpnId") && has("profileType") {
         Kind::PartnerProfile
     } else if has("partnerId") && has("objectId") {

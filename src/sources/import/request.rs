@@ -53,10 +53,31 @@ pub(super) fn asked(exchange: &Exchange) -> Asked {
         let rest = segments.iter().skip_while(|segment| matches!(**segment, "v1.0" | "beta")).copied().collect::<Vec<_>>();
         return graph_list(&rest, narrowed(query, true));
     }
+    if segments.first() == Some(&"v1") || host.contains("partnercenter") {
+        let rest = segments.iter().skip_while(|segment| **segment == "v1").copied().collect::<Vec<_>>();
+        return partner_center(&rest, query);
+    }
     if let [.., "providers", "microsoft.insights", "eventtypes", "management", "values"] = segments.as_slice() {
         return events(&segments, query);
     }
     arm_list(&segments, narrowed(query, false))
+}
+
+/// Lists of Partner Center. They state nothing of being whole: no list of a snapshot is filled by them alone.
+fn partner_center(segments: &[&str], query: &str) -> Asked {
+    let list = |kind, scope: Option<String>| Asked::List { kind, scope, narrowed: Narrowed::No };
+    match segments {
+        ["customers"] => list(ListKind::PartnerCustomers, None),
+        ["customers", customer, "subscriptions"] => list(ListKind::PartnerSubscriptions, Some((*customer).to_owned())),
+        ["customers", customer, "subscriptions", _, "azureentitlements"] => list(ListKind::AzureEntitlements, Some((*customer).to_owned())),
+        ["relationships"] => list(ListKind::PartnerRelationships, None),
+        ["profiles", "mpn"] => {
+            let query = query.split('#').next().unwrap_or_default();
+            let id = query.split('&').filter_map(|part| part.split_once('=')).find(|(name, _)| name.eq_ignore_ascii_case("mpnId"));
+            Asked::One { kind: ListKind::PartnerProfile, id: id.map(|(_, id)| decoded(id)).unwrap_or_default() }
+        }
+        _ => Asked::Other,
+    }
 }
 
 /// A list of events is of a time and a provider; asked in another way, it is not known what it leaves out.
@@ -146,6 +167,9 @@ fn graph_list(segments: &[&str], narrowed: Narrowed) -> Asked {
         ["policies", "crosstenantaccesspolicy", "partners"] => list(ListKind::CrossTenantPartners, None),
         ["tenantrelationships", "delegatedadminrelationships"] => list(ListKind::DelegatedAdminRelationships, None),
         ["directory", "deleteditems", ..] => list(ListKind::DeletedItems, None),
+        ["tenantrelationships", call] if call.starts_with("findtenantinformationbytenantid(") => {
+            one(ListKind::TenantInformation, call.split('\'').nth(1).unwrap_or_default())
+        }
         _ => Asked::Other,
     }
 }

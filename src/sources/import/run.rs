@@ -81,7 +81,7 @@ fn take_answer(intake: &mut Intake<'_>, file: &str, answer: &Answer, lists: &mut
     }
     if let Some(exchange) = exchange {
         if exchange.error.is_some() || !(200..400).contains(&exchange.status) {
-            return denied::take(intake, exchange, &asked, lists, tally);
+            return denied::take(intake, exchange, answer.items.first(), &asked, lists, tally);
         }
         if !is_read(exchange) {
             return tally.skip("answer", &format!("the answer of a {} is no reading", exchange.method));
@@ -109,6 +109,11 @@ fn origin(file: &str, exchange: Option<&Exchange>, asked: &Asked) -> Origin {
         read_at: exchange.and_then(|exchange| exchange.time),
         says_conditions: !old,
         deleted: matches!(asked, Asked::List { kind: ListKind::DeletedItems, .. }),
+        customer: match asked {
+            Asked::List { kind: ListKind::PartnerSubscriptions | ListKind::AzureEntitlements, scope, .. } => scope.clone(),
+            _ => None,
+        },
+        own_profile: matches!(asked, Asked::One { kind: ListKind::PartnerProfile, id } if id.is_empty()),
     }
 }
 

@@ -3,6 +3,7 @@
 mod equal;
 mod faults;
 mod paging;
+mod partner;
 mod program;
 mod replay;
 mod resume;

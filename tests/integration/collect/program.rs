@@ -110,7 +110,7 @@ fn a_collected_snapshot_is_an_import_of_its_evidence() {
     world.run(&["import", "arm", "snapshots/live.snapshot/evidence", "-o", "again/live.snapshot"]).ends(0, "ok");
     let (ours, theirs) = (world.manifest("snapshots/live.snapshot"), world.manifest("again/live.snapshot"));
     assert_eq!(ours["files"], theirs["files"]);
-    assert_eq!(ours["evidence"].as_array().unwrap().len(), 44);
+    assert_eq!(ours["evidence"].as_array().unwrap().len(), 45);
     let result = |snapshot: &str| {
         let run = world.run(&["scan", "--snapshot", snapshot, "--format", "json"]);
         let mut document: Json = serde_json::from_str(&run.stdout).unwrap();

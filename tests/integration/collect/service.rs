@@ -13,6 +13,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde_json::{Value as Json, json};
 use tenet::remedy::plan::{Method, Service as Which};
+use tenet::remedy::target::SignedIn;
 use tenet::sources::azure::address::path_and_query;
 use tenet::sources::azure::client::ReadClient;
 use tenet::sources::azure::cloud::Cloud;
@@ -167,7 +168,7 @@ impl Service {
 #[async_trait]
 impl Carrier for Service {
     async fn carry(&self, request: Outgoing<'_>) -> Result<Received, Unanswered> {
-        let Outgoing { verb, address, token, body } = request;
+        let Outgoing { verb, address, token, body, .. } = request;
         assert!(matches!(verb, "GET" | "POST"), "{verb} {address}");
         assert!(token.secret().contains(CANARY));
         self.n_requests.fetch_add(1, Ordering::SeqCst);
@@ -220,8 +221,7 @@ pub(super) fn client(service: &Arc<Service>, clock: &Arc<Simulated>) -> ReadClie
 }
 
 pub(super) fn whose() -> Whose {
-    let cloud = Cloud::named("public").unwrap();
-    Whose { tenant: TENANT.to_owned(), principal: ADMIN.to_owned(), arm: cloud.arm, graph: cloud.graph }
+    Whose::of(SignedIn { tenant: TENANT.to_owned(), principal: ADMIN.to_owned() }, &Cloud::named("public").unwrap())
 }
 
 /// Everything, within an hour.

@@ -36,6 +36,10 @@ impl MemoryTenant {
             Route::MemberReference { .. } | Route::Invitations | Route::Restore(_) => {
                 graph_error(405, "Request_BadRequest", "Specified HTTP method is not allowed for the request target.", now)
             }
+            Route::TenantInformation => self
+                .recorded
+                .fixed(call)
+                .unwrap_or_else(|| graph_error(404, "Directory_ObjectNotFound", "Unable to find the target tenant information.", now)),
             Route::Other => self.recorded.fixed(call).unwrap_or_else(|| not_modelled(call, now)),
         }
     }

@@ -35,6 +35,8 @@ pub(super) enum Route {
     Restore(String),
     /// The activity log of a scope.
     Events(String),
+    /// The names of any directory.
+    TenantInformation,
     /// Something the model only knows from recorded answers, if at all.
     Other,
 }
@@ -146,6 +148,7 @@ fn graph(lower: &[&str], original: &[&str]) -> Route {
         ["directory", "deleteditems", _, "restore"] => Route::Restore(at(3)),
         ["directoryobjects", _] => Route::DirectoryObject(at(2)),
         ["invitations"] => Route::Invitations,
+        ["tenantrelationships", call] if call.starts_with("findtenantinformationbytenantid(") => Route::TenantInformation,
         ["policies", "authorizationpolicy"] => Route::One(Kind::AuthorizationPolicy, none(), "authorizationPolicy".to_owned()),
         _ => Route::Other,
     }
