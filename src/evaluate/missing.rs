@@ -307,7 +307,7 @@ impl Evaluator<'_> {
             }
             MissingWhat::List(id, property) => (self.list_reason(id, property, at), of_property(property)),
             MissingWhat::Extent(ty) | MissingWhat::UnseenMember(ty) => {
-                (self.snapshot.extent_completeness(ty).reason.clone().unwrap_or_else(unread), of_entity(ty))
+                (self.extent_reason(ty).unwrap_or_else(unread), of_entity(ty))
             }
             MissingWhat::Type(id) => {
                 let below = self.snapshot.entity_type(id).into_iter().flat_map(|ty| schema.subtypes(ty));
@@ -316,6 +316,15 @@ impl Evaluator<'_> {
             }
         };
         MissingFact { what, at, reason, source: source.unwrap_or_else(Provenance::default) }
+    }
+
+    /// Why not all entities of a type are known; for a type that others are below, why those of the first open one are not.
+    fn extent_reason(&self, ty: EntityTypeId) -> Option<String> {
+        let below = self.snapshot.schema().subtypes(ty).map(|below| below.id);
+        std::iter::once(ty).chain(below).find_map(|ty| {
+            let completeness = self.snapshot.extent_completeness(ty);
+            completeness.reason.clone().filter(|_| !completeness.complete)
+        })
     }
 
     fn list_reason(&self, id: EntityId, property: PropertyId, at: Option<Timestamp>) -> String {

@@ -214,6 +214,8 @@ fn state(intake: &mut Intake<'_>, kind: ListKind, scope: Option<&str>, at_scope:
         _ => {
             if claim.complete {
                 intake.note_whole(kind, claim.source);
+            } else if let Some(reason) = &claim.reason {
+                intake.later.open.entry(kind).or_insert_with(|| reason.to_string());
             }
             claims::state(intake, kind, scope, at_scope, claim)
         }
@@ -244,13 +246,20 @@ fn state_management_groups(intake: &mut Intake<'_>, kind: ListKind, scope: Optio
 
 /// Subscriptions are known whole only if those of Azure and the licence subscriptions both are.
 fn state_subscriptions(intake: &mut Intake<'_>) -> Result<(), Refusal> {
+    let unknown = |what: &str, kind: ListKind| {
+        let because = intake.later.open.get(&kind).map(|reason| format!(": {reason}")).unwrap_or_default();
+        format!("{what} are not known to be all here{because}")
+    };
     let azure = intake.whole(ListKind::Subscriptions);
     let licences = intake.whole(ListKind::CommerceSubscriptions);
     let claim = match (azure, licences) {
         (Some(source), Some(_)) => Completeness::now(Some(source)),
-        (Some(source), None) => Completeness::open(Some("licence subscriptions are not known to be all here".to_owned()), Some(source)),
-        (None, Some(source)) => Completeness::open(Some("Azure subscriptions are not known to be all here".to_owned()), Some(source)),
-        (None, None) => Completeness::open(Some(UNRECORDED.to_owned()), None),
+        (Some(source), None) => Completeness::open(Some(unknown("licence subscriptions", ListKind::CommerceSubscriptions)), Some(source)),
+        (None, Some(source)) => Completeness::open(Some(unknown("Azure subscriptions", ListKind::Subscriptions)), Some(source)),
+        (None, None) => {
+            let reason = [ListKind::Subscriptions, ListKind::CommerceSubscriptions].iter().find_map(|kind| intake.later.open.get(kind));
+            Completeness::open(Some(reason.cloned().unwrap_or_else(unrecorded)), None)
+        }
     };
     let ty = intake.builder.entity_type("Subscription")?;
     intake.builder.claim_extent(ty, claim);

@@ -1,6 +1,7 @@
 //! Killed at any moment, a collection goes on where it was.
 
 use std::fs::{self, OpenOptions};
+use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use jiff::Timestamp;
@@ -29,7 +30,7 @@ impl Weather for Ending {
 }
 
 /// Makes a snapshot of what was collected, as the program does, and returns its digest.
-fn snapshot_digest(tenant: &Tenant, folder: &std::path::Path) -> String {
+fn snapshot_digest(tenant: &Tenant, folder: &Path) -> String {
     let (place, files) = evidence(folder);
     let schema = &tenant.compiled.policies.schema;
     let mut builder = SnapshotBuilder::new(schema.clone());
@@ -50,7 +51,8 @@ fn killed_at_a_hundred_points_and_resumed_the_snapshot_is_the_same() {
     let service = Service::new(contoso(3), Box::new(Calm), &clock);
     let calm = collected(whole.path(), false, &service, &clock).unwrap();
     let n_requests = service.n_requests.load(Ordering::SeqCst);
-    let (_, files) = evidence(whole.path());
+    let (place, files) = evidence(whole.path());
+    let texts: Vec<String> = files.iter().map(|file| fs::read_to_string(place.join(&file.name)).unwrap()).collect();
     let digest = snapshot_digest(&tenant, whole.path());
     let n_points: u64 = std::env::var("TENET_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(100);
     let mut most = 0;
@@ -71,7 +73,13 @@ fn killed_at_a_hundred_points_and_resumed_the_snapshot_is_the_same() {
         let second = Service::new(contoso(3), Box::new(Calm), &clock);
         let resumed = collected(&folder, true, &second, &clock).unwrap();
         assert_eq!(resumed.gaps, calm.gaps, "killed at {at}");
-        assert_eq!(evidence(&folder).1, files, "killed at {at}");
+        let (place, again) = evidence(&folder);
+        for (file, text) in again.iter().zip(&texts) {
+            let now = fs::read_to_string(place.join(&file.name)).unwrap();
+            let differing = now.lines().zip(text.lines()).find(|(one, other)| one != other);
+            assert!(now == *text, "killed at {at}: {differing:?}");
+        }
+        assert_eq!(again.len(), files.len(), "killed at {at}");
         assert_eq!(snapshot_digest(&tenant, &folder), digest, "killed at {at}");
         // What failed, what was under way and what was torn is read again, and the check of a list of several pages begins anew.
         let sent = at.min(n_requests - 1) + second.n_requests.load(Ordering::SeqCst);
