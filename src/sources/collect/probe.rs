@@ -110,7 +110,9 @@ async fn try_one(
     let place = address(client.cloud().origin(operation.service()), &path, &query);
     let Attempt { answer, failure, .. } = client.attempt(operation.service(), operation.question(), &place, None, None).await;
     match (answer, failure) {
-        (_, Some(ReadFailure::SignIn(reason) | ReadFailure::Refused(reason))) => Access::Denied { reason },
+        (_, Some(ReadFailure::SignIn(reason) | ReadFailure::Refused(reason) | ReadFailure::Challenged(reason))) => {
+            Access::Denied { reason }
+        }
         (_, Some(failure)) => Access::Unknown { reason: failure.to_string() },
         (Some(got), None) => match got.status {
             200..300 => {

@@ -8,4 +8,5 @@ mod replay;
 mod resume;
 mod scale;
 mod service;
+mod sign_in;
 mod storm;
