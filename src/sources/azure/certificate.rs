@@ -7,8 +7,8 @@
 //! are asked for, `iss` and `sub` the application, `exp` at most ten minutes after `nbf`. PS256 is of RSA, so that other keys are
 //! refused here. `x5c` is RFC 7515, section 4.1.6: the certificate of the key first.
 //!
-//! Invariants: the key is in memory while an assertion is made and no longer; nothing shows it. PKCS#12 is not read: no library
-//! that is kept up reads it without many more.
+//! Invariants: the key is in memory while an assertion is made and no longer; nothing shows it. PKCS#12 is not read: that takes
+//! ciphers (RC2, triple DES) which nothing else here needs.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};

@@ -188,6 +188,22 @@ mod tests {
     }
 
     #[test]
+    fn each_way_is_told_what_it_can_do() {
+        let challenge = Challenge::decoded("e30").unwrap();
+        let says = |way, why| challenge.advice(way, None, "s/.default", why);
+        let lacks = "the service demands claims that the sign-in lacks (insufficient_claims: not named): ";
+        assert!(
+            says(AuthMethod::Az, None)
+                .starts_with(&format!("{lacks}run `az logout` and `az login --scope s/.default --claims-challenge e30=`"))
+        );
+        assert!(says(AuthMethod::Azd, None).contains("run `azd auth token --scope s/.default --claims e30=`"));
+        assert!(says(AuthMethod::TokenFile, None).contains("put a token for s/.default into the file"));
+        assert!(says(AuthMethod::Managed, None).contains("sign in another way"));
+        assert!(says(AuthMethod::Workload, Some("no")).contains("none was given: no; a policy for workload identities"));
+        assert!(says(AuthMethod::Env, None).contains("a token with them is not taken either"));
+    }
+
+    #[test]
     fn claims_go_with_the_tokens_they_are_demanded_of() {
         let demands = Demands::default();
         demands.demand("https://arm.example/.default", Some(r#"{"a":"&="}"#.to_owned()));
