@@ -130,6 +130,9 @@ pub(super) fn admitted(runtime: &Runtime, client: &ReadClient, repo: &Repo) -> a
     let end = client.pace().now().checked_add(FIRST_TIME_MAX)?;
     let Attempt { answer, failure, .. } = runtime.block_on(client.attempt(Operation::Tenants.endpoint(), None, &place, None, Some(end)));
     match (answer, failure) {
+        (_, Some(ReadFailure::Challenged(why))) => {
+            Err(refused(format!("Azure Resource Manager does not take the sign-in: {}", plain(&why))).into())
+        }
         (Some(got), _) if matches!(got.status, 401 | 403) => {
             let why = plain(&got.reason());
             Err(refused(format!("Azure Resource Manager does not take the sign-in: {why}{}", skew(&got))).into())

@@ -22,6 +22,8 @@ mod canonical;
 mod cli;
 mod collect;
 mod comparisons;
+#[path = "../support/directory.rs"]
+mod directory;
 mod docs;
 mod evidence;
 mod faults;

@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use super::address::{address, path_and_query};
 use super::buckets::{BucketKey, Buckets};
+use super::challenge::Challenge;
 use super::cloud::{Cloud, Endpoint};
 use super::continuation::{next_link, split};
 use super::credentials::{Credential, without_tokens};
@@ -64,6 +65,12 @@ impl Got {
         ["x-ms-request-id", "request-id", "ms-requestid"].iter().find_map(|name| self.header(name))
     }
 
+    /// Returns the claims that the service demands of the token, if that is why it refuses.
+    #[must_use]
+    pub fn challenge(&self) -> Option<Challenge> {
+        Some(self).filter(|got| got.status == 401).and_then(|got| Challenge::of(&got.headers))
+    }
+
     /// Returns what the service says went wrong: its code and message in any of the forms in which they come.
     #[must_use]
     pub fn reason(&self) -> String {
@@ -89,6 +96,9 @@ pub enum ReadFailure {
     /// 401 or 403.
     #[error("refused: {0}")]
     Refused(String),
+    /// 401, since claims are demanded of the token that no new one brought; with what can be done.
+    #[error("denied: {0}")]
+    Challenged(String),
     /// Throttled, or a service in trouble, beyond all patience.
     #[error("given up after {tries} tries: {reason}")]
     GivenUp {
@@ -187,12 +197,11 @@ impl Core {
         loop {
             tries += 1;
             let mishap = match self.in_turn(asking, id).await {
-                Ok(got) if got.status == 401 && !renewed => {
+                Ok(got) if got.status == 401 => {
                     // The token may have lapsed, or the service demands claims that a new one has.
-                    renewed = true;
-                    match self.credential.renew(&self.cloud).await {
-                        Ok(true) => continue,
-                        _ => return answered(got, tries),
+                    match self.renew(asking.endpoint, &got, &mut renewed).await {
+                        Ok(()) => continue,
+                        Err(failure) => return Attempt { answer: Some(got), tries, failure },
                     }
                 }
                 Ok(got) if is_transient(got.status) => {
@@ -215,6 +224,21 @@ impl Core {
             }
             self.pace.wait(wait).await;
         }
+    }
+
+    /// Signs in anew after a 401, once. If that is of no use, tells what to do, if there is something.
+    async fn renew(&self, endpoint: Endpoint, got: &Got, renewed: &mut bool) -> Result<(), Option<ReadFailure>> {
+        let challenge = got.challenge();
+        let again = if std::mem::replace(renewed, true) {
+            Ok(false)
+        } else {
+            self.credential.renew(&self.cloud, endpoint, challenge.as_ref()).await
+        };
+        if again == Ok(true) {
+            return Ok(());
+        }
+        let advice = |challenge| self.credential.advice(&self.cloud, endpoint, &challenge, again.err().as_deref());
+        Err(challenge.map(advice).map(ReadFailure::Challenged))
     }
 
     /// As [`Core::attempt`], for whoever wants the answer alone.

@@ -2,7 +2,6 @@
 //!
 //! Tokens live in [`Secret`], which shows nothing; they are never printed, logged or stored.
 
-use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -17,8 +16,11 @@ use azure_core::time::OffsetDateTime;
 use azure_identity as identity;
 use serde_json::Value as Json;
 use thiserror::Error;
+use tokio::sync::Mutex;
 
+use super::challenge::{Challenge, Demands};
 use super::cloud::{Cloud, Endpoint};
+use super::environment::{self, variable};
 use super::wire;
 use crate::remedy::target::SignedIn;
 
@@ -34,7 +36,7 @@ const TOKEN_BYTES_MAX: u64 = 64 * 1024;
 pub enum AuthMethod {
     /// The first way of the others, save a file, that works: environment, workload, machine, az, azd.
     Auto,
-    /// A secret or an assertion from the environment.
+    /// A secret, a certificate or an assertion from the environment.
     Env,
     /// A federated token of a workload.
     Workload,
@@ -96,6 +98,9 @@ pub struct Credential {
     inner: Arc<RwLock<Arc<dyn TokenCredential>>>,
     options: SignInOptions,
     method: AuthMethod,
+    demands: Demands,
+    /// One at a time.
+    renewing: Arc<Mutex<()>>,
 }
 
 impl fmt::Debug for Credential {
@@ -113,26 +118,37 @@ impl Credential {
 
     /// Returns a token for a service.
     pub(super) async fn token(&self, cloud: &Cloud, endpoint: Endpoint) -> Result<Secret, String> {
-        let scope = cloud.scope(endpoint).ok_or("the cloud names no endpoint of Partner Center; set partner_center in [cloud]")?;
         let inner = Arc::clone(&*self.inner.read().unwrap_or_else(PoisonError::into_inner));
-        let asked = tokio::time::timeout(TIME_MAX, inner.get_token(&[scope], None)).await;
-        match asked {
-            Ok(Ok(token)) => Ok(token.token),
-            Ok(Err(error)) => Err(shown(&error)),
-            Err(_) => Err(format!("no token for {scope} within {} seconds", TIME_MAX.as_secs())),
-        }
+        token_of(&*inner, scope_of(cloud, endpoint)?).await
     }
 
-    /// Signs in anew in the same way, past all tokens that are kept. Tells whether the token is another one.
+    /// Signs in anew in the same way, past all tokens that are kept, for a service that did not take its token. Tells whether the
+    /// token is another one; if it is not, everything stays as it was.
     ///
-    /// The library passes no claims on, so a service that demands some is asked again with a new token only; where that
-    /// does not do, a person has to sign in.
-    pub(super) async fn renew(&self, cloud: &Cloud) -> Result<bool, String> {
-        let before = self.token(cloud, Endpoint::Arm).await?;
-        let fresh = attempt(self.method, &self.options, cloud).await?;
-        *self.inner.write().unwrap_or_else(PoisonError::into_inner) = fresh;
-        let after = self.token(cloud, Endpoint::Arm).await?;
-        Ok(before.secret() != after.secret())
+    /// The claims that the service demands are asked for, if there are any. Applications pass them on; other ways cannot.
+    pub(super) async fn renew(&self, cloud: &Cloud, endpoint: Endpoint, challenge: Option<&Challenge>) -> Result<bool, String> {
+        let _turn = self.renewing.lock().await;
+        let scope = scope_of(cloud, endpoint)?;
+        let before = self.token(cloud, endpoint).await?;
+        let demanded = challenge.map(|challenge| self.demands.demand(scope, Some(challenge.claims())));
+        let fresh = async {
+            let fresh = attempt(self.method, &self.options, cloud, &self.demands).await?;
+            let after = token_of(&*fresh, scope).await.map_err(explained)?;
+            Ok((before.secret() != after.secret()).then_some(fresh))
+        };
+        let fresh: Result<Option<Arc<dyn TokenCredential>>, String> = fresh.await;
+        match (&fresh, demanded) {
+            (Ok(Some(fresh)), _) => *self.inner.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(fresh),
+            (_, Some(before)) => drop(self.demands.demand(scope, before)),
+            (_, None) => {}
+        }
+        fresh.map(|fresh| fresh.is_some())
+    }
+
+    /// Says what can be done about claims that a service demands and that no new token brought; `why` is what the directory said.
+    pub(super) fn advice(&self, cloud: &Cloud, endpoint: Endpoint, challenge: &Challenge, why: Option<&str>) -> String {
+        let scope = cloud.scope(endpoint).unwrap_or(&cloud.arm_scope);
+        challenge.advice(self.method, self.options.tenant.as_deref(), scope, why)
     }
 
     /// Tells who is signed in where, by what the token says of itself. Its signature is not verified here: the services do
@@ -140,6 +156,19 @@ impl Credential {
     pub(super) async fn signed_in(&self, cloud: &Cloud) -> Result<SignedIn, String> {
         let token = self.token(cloud, Endpoint::Arm).await?;
         claims(token.secret()).ok_or_else(|| "the token does not tell its directory and identity (claims tid and oid)".to_owned())
+    }
+}
+
+/// What a token for a service is asked for.
+fn scope_of(cloud: &Cloud, endpoint: Endpoint) -> Result<&str, String> {
+    cloud.scope(endpoint).ok_or_else(|| "the cloud names no endpoint of Partner Center; set partner_center in [cloud]".to_owned())
+}
+
+async fn token_of(credential: &dyn TokenCredential, scope: &str) -> Result<Secret, String> {
+    match tokio::time::timeout(TIME_MAX, credential.get_token(&[scope], None)).await {
+        Ok(Ok(token)) => Ok(token.token),
+        Ok(Err(error)) => Err(shown(&error)),
+        Err(_) => Err(format!("no token for {scope} within {} seconds", TIME_MAX.as_secs())),
     }
 }
 
@@ -161,9 +190,13 @@ pub async fn sign_in(options: &SignInOptions, cloud: &Cloud) -> Result<Credentia
         one => vec![one],
     };
     let mut refusals = Vec::new();
+    let demands = Demands::default();
     for way in ways {
-        match attempt(way, options, cloud).await {
-            Ok(inner) => return Ok(Credential { inner: Arc::new(RwLock::new(inner)), options: options.clone(), method: way }),
+        match attempt(way, options, cloud, &demands).await {
+            Ok(inner) => {
+                let (inner, renewing) = (Arc::new(RwLock::new(inner)), Arc::default());
+                return Ok(Credential { inner, options: options.clone(), method: way, demands, renewing });
+            }
             Err(why) => refusals.push((way.name(), why)),
         }
     }
@@ -174,8 +207,8 @@ fn is_last_resort(way: AuthMethod) -> bool {
     matches!(way, AuthMethod::Auto | AuthMethod::TokenFile)
 }
 
-async fn attempt(way: AuthMethod, options: &SignInOptions, cloud: &Cloud) -> Result<Arc<dyn TokenCredential>, String> {
-    let credential = credential(way, options, cloud)?;
+async fn attempt(way: AuthMethod, options: &SignInOptions, cloud: &Cloud, demands: &Demands) -> Result<Arc<dyn TokenCredential>, String> {
+    let credential = credential(way, options, cloud, demands)?;
     let time = if way == AuthMethod::Managed { MACHINE_TIME_MAX } else { TIME_MAX };
     match tokio::time::timeout(time, credential.get_token(&[&cloud.arm_scope], None)).await {
         Ok(Ok(_)) => Ok(credential),
@@ -186,9 +219,13 @@ async fn attempt(way: AuthMethod, options: &SignInOptions, cloud: &Cloud) -> Res
 
 /// What the directory means, in words, for what often keeps people from signing in. Source: "Microsoft Entra authentication and
 /// authorization error codes".
-const MEANINGS: [(&str, &str); 9] = [
+const MEANINGS: [(&str, &str); 10] = [
     ("AADSTS7000222", "the secret of the application has expired: make a new one and set AZURE_CLIENT_SECRET"),
     ("AADSTS7000215", "the secret is not one of the application: its value is needed, not its id"),
+    (
+        "AADSTS700027",
+        "the certificate is not one of the application: upload it (App registrations, Certificates & secrets), or name the one that is there in AZURE_CLIENT_CERTIFICATE_PATH",
+    ),
     ("AADSTS700016", "the directory does not know the application: AZURE_CLIENT_ID or AZURE_TENANT_ID is of another one"),
     ("AADSTS90002", "there is no such directory: AZURE_TENANT_ID is wrong, or it is in another cloud"),
     ("AADSTS900023", "AZURE_TENANT_ID is no id of a directory"),
@@ -205,19 +242,19 @@ fn explained(why: String) -> String {
     }
 }
 
-fn credential(way: AuthMethod, options: &SignInOptions, cloud: &Cloud) -> Result<Arc<dyn TokenCredential>, String> {
+fn credential(way: AuthMethod, options: &SignInOptions, cloud: &Cloud, demands: &Demands) -> Result<Arc<dyn TokenCredential>, String> {
     let tenant = options.tenant.clone();
     let said = |error: Error| shown(&error);
     Ok(match way {
-        AuthMethod::Auto | AuthMethod::Env => environment(tenant, cloud)?,
+        AuthMethod::Auto | AuthMethod::Env => environment::credential(tenant, &authority(cloud), client_options(cloud, demands)?)?,
         AuthMethod::Workload => {
-            let credential_options = identity::ClientAssertionCredentialOptions { client_options: client_options(cloud)? };
+            let credential_options = identity::ClientAssertionCredentialOptions { client_options: client_options(cloud, demands)? };
             let options = identity::WorkloadIdentityCredentialOptions { credential_options, tenant_id: tenant, ..Default::default() };
             identity::WorkloadIdentityCredential::new(Some(options)).map_err(said)?
         }
         AuthMethod::Managed => {
             let user_assigned_id = variable("AZURE_CLIENT_ID").map(identity::UserAssignedId::ClientId);
-            let options = identity::ManagedIdentityCredentialOptions { user_assigned_id, client_options: client_options(cloud)? };
+            let options = identity::ManagedIdentityCredentialOptions { user_assigned_id, client_options: client_options(cloud, demands)? };
             identity::ManagedIdentityCredential::new(Some(options)).map_err(said)?
         }
         AuthMethod::Az => {
@@ -235,52 +272,21 @@ fn credential(way: AuthMethod, options: &SignInOptions, cloud: &Cloud) -> Result
     })
 }
 
-fn environment(tenant: Option<String>, cloud: &Cloud) -> Result<Arc<dyn TokenCredential>, String> {
-    let tenant = tenant.or_else(|| variable("AZURE_TENANT_ID")).ok_or("AZURE_TENANT_ID is not set")?;
-    let client = variable("AZURE_CLIENT_ID").ok_or("AZURE_CLIENT_ID is not set")?;
-    let client_options = client_options(cloud)?;
-    if let Some(secret) = variable("AZURE_CLIENT_SECRET") {
-        let options = identity::ClientSecretCredentialOptions { client_options };
-        return Ok(
-            identity::ClientSecretCredential::new(&tenant, client, Secret::new(secret), Some(options)).map_err(|error| shown(&error))?
-        );
-    }
-    if let Some(assertion) = variable("AZURE_CLIENT_ASSERTION") {
-        let options = identity::ClientAssertionCredentialOptions { client_options };
-        let assertion = Assertion(Secret::new(assertion));
-        return Ok(identity::ClientAssertionCredential::new(tenant, client, assertion, Some(options)).map_err(|error| shown(&error))?);
-    }
-    if variable("AZURE_CLIENT_CERTIFICATE_PATH").is_some() {
-        return Err("certificates are not signed with here; make an assertion of it (AZURE_CLIENT_ASSERTION), or use az".to_owned());
-    }
-    Err("neither AZURE_CLIENT_SECRET nor AZURE_CLIENT_ASSERTION is set".to_owned())
+/// The authority as the library wants it: it signs in at https addresses only.
+fn authority(cloud: &Cloud) -> String {
+    cloud.authority.replacen("http://", "https://", 1)
 }
 
-fn variable(name: &str) -> Option<String> {
-    std::env::var_os(name).map(OsString::into_string).and_then(Result::ok).filter(|value| !value.is_empty())
-}
-
-fn client_options(cloud: &Cloud) -> Result<ClientOptions, String> {
+fn client_options(cloud: &Cloud, demands: &Demands) -> Result<ClientOptions, String> {
     let mut custom = CustomConfiguration::default();
-    custom.authority_host = cloud.authority.replacen("http://", "https://", 1);
+    custom.authority_host = authority(cloud);
     let transport = wire::transport(cloud).map_err(|error| error.to_string())?;
-    Ok(ClientOptions { transport: Some(transport), cloud: Some(Arc::new(CloudConfiguration::Custom(custom))), ..Default::default() })
-}
-
-/// A signed statement of who a client is.
-struct Assertion(Secret);
-
-impl fmt::Debug for Assertion {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Assertion")
-    }
-}
-
-#[async_trait]
-impl identity::ClientAssertion for Assertion {
-    async fn secret(&self, _options: Option<azure_core::http::ClientMethodOptions<'_>>) -> azure_core::Result<String> {
-        Ok(self.0.secret().to_owned())
-    }
+    Ok(ClientOptions {
+        transport: Some(transport),
+        cloud: Some(Arc::new(CloudConfiguration::Custom(custom))),
+        per_call_policies: vec![Arc::new(demands.clone())],
+        ..Default::default()
+    })
 }
 
 /// A file that holds a token, or a JSON object with one for each service: `{"arm": …, "graph": …, "partner_center": …}`. It is read again each time,

@@ -2,6 +2,7 @@
 //!
 //! - `memory`: a deterministic tenant in memory, for tests and for the demo
 //! - `cloud`, `credentials`: where the services are, and who signs in
+//! - `environment`, `certificate`: an application signs in; `challenge`: claims that a service demands of a token
 //! - `client`: reading, and writing for apply; `target`: the same as apply sees it
 //! - `retry`, `buckets`, `pace`: how long to wait; how fast to ask; the clock and the dice of this machine
 //! - `wire`, `address`, `continuation`, `operation`: transport, addresses, how a list goes on, long-running operations
@@ -12,10 +13,13 @@
 
 pub mod address;
 mod buckets;
+mod certificate;
+pub mod challenge;
 pub mod client;
 pub mod cloud;
 pub mod continuation;
 pub mod credentials;
+mod environment;
 pub mod memory;
 mod operation;
 pub mod pace;

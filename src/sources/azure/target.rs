@@ -91,7 +91,7 @@ async fn whole(client: &ReadClient, read: &Read) -> Result<Answer, ReadFailure> 
 fn read_error(path: &str, failure: ReadFailure) -> ReadError {
     let (path, reason) = (path.to_owned(), failure.to_string());
     match failure {
-        ReadFailure::SignIn(_) | ReadFailure::Refused(_) => ReadError::Refused { path, reason },
+        ReadFailure::SignIn(_) | ReadFailure::Refused(_) | ReadFailure::Challenged(_) => ReadError::Refused { path, reason },
         ReadFailure::GivenUp { .. } | ReadFailure::Unusable(_) => ReadError::Failed { path, reason },
     }
 }

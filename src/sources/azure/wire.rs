@@ -15,6 +15,7 @@ use azure_core::http::{
     AsyncRawResponse, Body, ClientOptions, Context, HttpClient, Method, Pipeline, PipelineSendOptions, Request, RetryOptions, Transport,
     Url,
 };
+use reqwest::header::WWW_AUTHENTICATE;
 use serde_json::Value as Json;
 
 use super::cloud::Cloud;
@@ -182,12 +183,18 @@ impl HttpClient for Bounded {
     }
 }
 
+/// Returns the headers that are text. Challenges may come in several headers, which are the same as one (RFC 9110, section 5.3);
+/// of others with one name the last counts.
 fn headers(map: &reqwest::header::HeaderMap) -> Headers {
     let mut headers = Headers::new();
     for (name, value) in map {
         if let Ok(value) = value.to_str() {
             headers.insert(name.as_str().to_owned(), value.to_owned());
         }
+    }
+    let challenges: Vec<&str> = map.get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok()).collect();
+    if challenges.len() > 1 {
+        headers.insert(WWW_AUTHENTICATE.as_str(), challenges.join(", "));
     }
     headers
 }

@@ -139,7 +139,9 @@ mod tests {
                 Operation::DeletedUsers,
                 Operation::CommerceSubscriptions,
                 Operation::BillingSubscriptions,
-                Operation::SubscriptionEvents
+                Operation::SubscriptionEvents,
+                Operation::Customers,
+                Operation::CustomerSubscriptions
             ]
         );
     }

@@ -127,7 +127,9 @@ async fn try_one(client: &ReadClient, whose: &Whose, operation: Operation, of: &
     let place = address(origin, &path, &query);
     let Attempt { answer, failure, .. } = client.attempt(operation.endpoint(), operation.question(), &place, None, None).await;
     match (answer, failure) {
-        (_, Some(ReadFailure::SignIn(reason) | ReadFailure::Refused(reason))) => Access::Denied { reason },
+        (_, Some(ReadFailure::SignIn(reason) | ReadFailure::Refused(reason) | ReadFailure::Challenged(reason))) => {
+            Access::Denied { reason }
+        }
         (_, Some(failure)) => Access::Unknown { reason: failure.to_string() },
         (Some(got), None) => match got.status {
             200..300 => {

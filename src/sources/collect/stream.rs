@@ -107,8 +107,8 @@ fn take(run: &Run<'_>, key: &StreamKey, operation: Operation, got: &Got) -> Resu
 
 fn fail(run: &Run<'_>, key: &StreamKey, operation: Operation, place: &str, got: Option<&Got>, why: &str) -> Result<(), CollectError> {
     let time: Timestamp = got.map_or_else(|| run.client.pace().now(), |got| got.at);
-    // What services answer with a status is told by the status; the rest in words.
-    let said = got.is_none_or(|got| got.status < 300).then_some(why);
+    // What services answer with a status is told by the status; the rest in words. Of 401 there are two kinds.
+    let said = got.is_none_or(|got| got.status < 300 || got.challenge().is_some()).then_some(why);
     let text = exchange(Requested { operation, address: place, body: None }, got, said, time);
     // One object that is not there is an answer.
     if operation.is_list() || got.is_none_or(|got| got.status != 404) {

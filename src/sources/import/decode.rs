@@ -91,14 +91,12 @@ const TEXTS: [&str; 26] = [
 
 /// Refuses an object of which such a field is neither a text nor null.
 fn misfit(item: &Value) -> Taken {
-    for name in TEXTS {
-        let found = [item.get(name), item.get("properties").and_then(|properties| properties.get(name))];
-        if let Some(wrong) = found.into_iter().flatten().find(|value| !matches!(value, Value::String(_) | Value::Null)) {
-            // A status may be an object that holds its name and one for people.
-            if name == "status" && wrong.is_object() {
-                continue;
-            }
-            let shown: String = wrong.to_string().chars().take(40).collect();
+    let outer = item.as_object().into_iter().flatten();
+    let inner = item.get("properties").and_then(Value::as_object).into_iter().flatten();
+    for (name, value) in outer.chain(inner).filter(|(_, value)| !matches!(value, Value::String(_) | Value::Null)) {
+        // The status of an event is an object that holds its name and one for people.
+        if TEXTS.contains(&name.as_str()) && !(name == "status" && value.is_object()) {
+            let shown: String = value.to_string().chars().take(40).collect();
             return Err(Refusal::new(format!("its {name} is {shown}, and a text is expected")));
         }
     }

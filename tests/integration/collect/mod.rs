@@ -9,4 +9,5 @@ mod replay;
 mod resume;
 mod scale;
 mod service;
+mod sign_in;
 mod storm;

@@ -15,17 +15,17 @@ use crate::azure_server::{AzureServer, CANARY, Fault, Rule, verbs};
 use crate::memory::recorded;
 use crate::program::{Run, command, tenet};
 
-const TENANT: &str = "c0a70500-0000-4000-8000-000000000001";
-const READER: &str = "4ead0000-0000-4000-8000-000000000000";
+pub(super) const TENANT: &str = "c0a70500-0000-4000-8000-000000000001";
+pub(super) const READER: &str = "4ead0000-0000-4000-8000-000000000000";
 
-struct World {
+pub(super) struct World {
     folder: tempfile::TempDir,
-    server: AzureServer,
+    pub(super) server: AzureServer,
 }
 
 impl World {
     /// A governance repo like Contoso's, whose cloud is a local server.
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let mut tenant = MemoryTenant::from_answers(&recorded("contoso")).unwrap();
         tenant.settings.page_size = Some(5);
         let grants = ["Microsoft.Authorization/*/read", "Microsoft.ManagedServices/*/read", "Microsoft.Resources/*/read", "User.Read.All"];
@@ -40,13 +40,13 @@ impl World {
         world
     }
 
-    fn configure(&self, authority: &str, arm: &str) {
+    pub(super) fn configure(&self, authority: &str, arm: &str) {
         let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/contoso/tenet.toml")).unwrap();
         let cloud = format!("\n[cloud]\nname = \"custom\"\nauthority = \"{authority}\"\narm = \"{arm}\"\ngraph = \"{arm}\"\n");
         fs::write(self.path("tenet.toml"), text + &cloud).unwrap();
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
@@ -60,7 +60,7 @@ impl World {
         self.run(&args)
     }
 
-    fn manifest(&self, name: &str) -> Json {
+    pub(super) fn manifest(&self, name: &str) -> Json {
         serde_json::from_str(&fs::read_to_string(self.path(name).join("manifest.json")).unwrap()).unwrap()
     }
 }
@@ -296,13 +296,13 @@ fn authority(answer: (u16, Json)) -> (String, tokio::runtime::Runtime) {
     (origin, runtime)
 }
 
-fn with_environment(world: &World, args: &[&str], variables: &[(&str, &str)]) -> Run {
+pub(super) fn with_environment(world: &World, args: &[&str], variables: &[(&str, &str)]) -> Run {
     let mut command = command(world.folder.path(), args);
     command.envs(variables.iter().copied());
     crate::program::finish(&command.output().unwrap())
 }
 
-const SECRET: &str = "canary-secret-5b1e77";
+pub(super) const SECRET: &str = "canary-secret-5b1e77";
 
 #[test]
 fn every_way_of_signing_in_goes_and_says_why_not() {
@@ -343,7 +343,7 @@ fn every_way_of_signing_in_goes_and_says_why_not() {
 }
 
 #[cfg(unix)]
-fn script(path: &Path, says: &str) {
+pub(super) fn script(path: &Path, says: &str) {
     use std::os::unix::fs::PermissionsExt as _;
     fs::write(path, format!("#!/bin/sh\ncat <<'END'\n{says}\nEND\n")).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
