@@ -44,6 +44,8 @@ type Hole = (MissingWhat, Option<Timestamp>);
 
 type Facts = BTreeSet<Hole>;
 
+/// Attributes that an id alone can tell, such as the service of a subscription.
+const TOLD_BY_ID: usize = 1;
 /// Facts gathered for one unknown; more would not help a reader.
 const FACTS_MAX: usize = 200;
 
@@ -301,14 +303,12 @@ impl Evaluator<'_> {
             MissingWhat::Attribute(id, property) => {
                 let reason = match self.state(id, property, at) {
                     CellState::Unknown(Some(reason)) => reason.to_string(),
-                    _ => unread(),
+                    _ => self.unread(id),
                 };
                 (reason, of_property(property))
             }
             MissingWhat::List(id, property) => (self.list_reason(id, property, at), of_property(property)),
-            MissingWhat::Extent(ty) | MissingWhat::UnseenMember(ty) => {
-                (self.extent_reason(ty).unwrap_or_else(unread), of_entity(ty))
-            }
+            MissingWhat::Extent(ty) | MissingWhat::UnseenMember(ty) => (self.extent_reason(ty).unwrap_or_else(unread), of_entity(ty)),
             MissingWhat::Type(id) => {
                 let below = self.snapshot.entity_type(id).into_iter().flat_map(|ty| schema.subtypes(ty));
                 let read = below.into_iter().find(|sub| !sub.is_abstract && sub.source != Provenance::default());
@@ -316,6 +316,23 @@ impl Evaluator<'_> {
             }
         };
         MissingFact { what, at, reason, source: source.unwrap_or_else(Provenance::default) }
+    }
+
+    /// Why nothing was read of an entity: if a reference alone tells of it, why the list is open in which it would stand.
+    fn unread(&self, id: EntityId) -> String {
+        let schema = self.snapshot.schema();
+        let plain = || "not read".to_owned();
+        let Some(ty) = self.snapshot.entity_type(id).and_then(|ty| schema.entity(ty)) else { return plain() };
+        let own = ty
+            .properties
+            .values()
+            .filter_map(|id| schema.property(*id))
+            .filter(|property| !property.ty.set && property.source == ty.source);
+        let n_known = own.filter(|property| !matches!(self.state(id, property.id, None), CellState::Unknown(_))).count();
+        if n_known > TOLD_BY_ID {
+            return plain();
+        }
+        self.extent_reason(ty.id).map_or_else(plain, |reason| format!("not read: {reason}"))
     }
 
     /// Why not all entities of a type are known; for a type that others are below, why those of the first open one are not.
@@ -336,7 +353,7 @@ impl Evaluator<'_> {
         match (&completeness.reason, at) {
             (Some(reason), _) => reason.clone(),
             (None, Some(at)) if completeness.complete => format!("the history does not reach back to {}", format_instant(at)),
-            (None, _) => "not read".to_owned(),
+            (None, _) => self.unread(id),
         }
     }
 

@@ -5,7 +5,7 @@
 use serde_json::Value;
 
 use super::arm::billing::RANK_ORDER;
-use super::import::{Fields, Intake, Refusal, Taken};
+use super::import::{Fields, Intake, Refusal, Taken, is_guid};
 use crate::model::{SourceId, canonical_guid};
 use crate::snapshot::Handle;
 
@@ -32,19 +32,30 @@ pub(super) fn take_subscription(intake: &mut Intake<'_>, item: &Value) -> Taken 
     let by_use = fields.text("billingType").is_some_and(|ty| ty.eq_ignore_ascii_case("usage"));
     let subscription = match (by_use, fields.text("entitlementId")) {
         (true, Some(azure)) if is_guid(azure) => super::arm::subscriptions::azure(intake, azure)?,
+        (true, Some(_)) => return Err(Refusal::new("its entitlementId is no id of an Azure subscription")),
         // A plan is none itself: its subscriptions are entitlements.
-        (true, _) => return Ok(()),
+        (true, None) => return Ok(()),
+        (false, _) if !fields.text("billingType").is_some() => return Err(Refusal::new("it does not say how it is billed")),
         (false, _) => seats(intake, id, &fields, source)?,
     };
     let name = fields.get("friendlyName").filter(|name| !name.is_null()).or_else(|| fields.get("offerName"));
     intake.copy(subscription, "display_name", name, source)?;
     intake.copy(subscription, "is_trial", fields.get("isTrial"), source)?;
-    intake.copy(subscription, "reseller_partner_id", fields.get("partnerId"), source)?;
+    match fields.get("partnerId") {
+        // It is of the indirect model; without it, the partner itself may be the one who sold it.
+        Some(Value::Null) => {
+            intake.builder.set_unknown(subscription, "reseller_partner_id", "Partner Center names no indirect reseller", source)?;
+        }
+        id => intake.copy(subscription, "reseller_partner_id", id.filter(|id| id.as_str() != Some("")), source)?,
+    }
     intake.acquired(subscription, RANK_ORDER, fields.get("creationDate"), source);
     take_common(intake, subscription, &fields, source)
 }
 
 fn seats(intake: &mut Intake<'_>, id: &str, fields: &Fields<'_>, source: SourceId) -> Result<Handle, Refusal> {
+    if !is_guid(id) {
+        return Err(Refusal::new(format!("its id `{}` is none of a subscription", id.chars().take(40).collect::<String>())));
+    }
     let subscription = intake.builder.entity_named("Subscription", &format!("/commercesubscriptions/{}", canonical_guid(id)))?;
     intake.builder.set_none(subscription, "parent", source)?;
     let offer = fields.text("offerName").unwrap_or("without a name");
@@ -56,7 +67,8 @@ fn seats(intake: &mut Intake<'_>, id: &str, fields: &Fields<'_>, source: SourceI
 /// An Azure subscription under a plan of a customer.
 pub(super) fn take_entitlement(intake: &mut Intake<'_>, item: &Value) -> Taken {
     let fields = Fields::of(item);
-    let subscription = super::arm::subscriptions::azure(intake, fields.id()?)?;
+    let id = Some(fields.id()?).filter(|id| is_guid(id)).ok_or_else(|| Refusal::new("its id is none of an Azure subscription"))?;
+    let subscription = super::arm::subscriptions::azure(intake, id)?;
     let source = intake.source("partnercenter:azureEntitlements");
     intake.copy(subscription, "display_name", fields.get("friendlyName"), source)?;
     take_common(intake, subscription, &fields, source)
@@ -85,7 +97,10 @@ pub(super) fn take_relationship(intake: &mut Intake<'_>, item: &Value) -> Taken 
     let source = intake.source("partnercenter:relationships");
     let partner = partner(intake, &fields)?;
     intake.copy(partner, "display_name", fields.get("name"), source)?;
-    intake.copy(partner, "tenant", fields.get("id"), source)
+    match fields.text("id").filter(|id| is_guid(id)) {
+        Some(id) => Ok(intake.builder.set_text(partner, "tenant", id, source)?),
+        None => Ok(intake.builder.set_unknown(partner, "tenant", "Partner Center names no directory of it", source)?),
+    }
 }
 
 /// A PartnerID that exists; asked without one, that of the directory itself.
@@ -109,19 +124,15 @@ fn partner(intake: &mut Intake<'_>, fields: &Fields<'_>) -> Result<Handle, Refus
 /// The code with which Partner Center says that a PartnerID is none. Source: "Verify a partner MPN ID", failure.
 const NO_PARTNER: u64 = 3000;
 
-/// Takes the answer that there is no such PartnerID; any other 404 says nothing of it.
-pub(super) fn take_absent_profile(intake: &mut Intake<'_>, id: &str, body: Option<&Value>) -> Taken {
+/// Tells whether the body of a 404 says that there is no such PartnerID; any other 404 says nothing of it.
+pub(super) fn is_no_partner(body: Option<&Value>) -> bool {
     let code = body.and_then(|body| body.get("code"));
-    let is_no_partner = code.and_then(Value::as_u64) == Some(NO_PARTNER) || code.and_then(Value::as_str) == Some("3000");
-    if !is_no_partner || id.is_empty() {
-        return Ok(());
-    }
+    code.and_then(Value::as_u64) == Some(NO_PARTNER) || code.and_then(Value::as_str) == Some("3000")
+}
+
+/// Takes the answer that there is no such PartnerID.
+pub(super) fn take_absent_profile(intake: &mut Intake<'_>, id: &str) -> Taken {
     let source = intake.source("partnercenter:profiles/mpn");
     let partner = intake.builder.entity_named("Partner", id)?;
     Ok(intake.builder.set(partner, "verified", crate::model::Value::Bool(false), source)?)
-}
-
-fn is_guid(text: &str) -> bool {
-    let lengths: Vec<usize> = text.split('-').map(str::len).collect();
-    lengths == [8, 4, 4, 4, 12] && text.chars().all(|one| one == '-' || one.is_ascii_hexdigit())
 }

@@ -31,7 +31,9 @@ fn of_partner_center(at: &str, body: &Json) -> Option<String> {
         let headers = next.get("headers").and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
         let is_token = |header: &&Json| header.get("key").and_then(Json::as_str).is_some_and(|key| key.eq_ignore_ascii_case(TOKEN));
         let found = headers.iter().find(is_token).and_then(|header| token(header.get("value")?));
-        let place = resolved(at, next.get("uri")?.as_str()?.trim())?;
+        // One that cannot be followed is no end: whoever follows it is told that it leads nowhere.
+        let uri = next.get("uri").and_then(Json::as_str).map_or("(a link without an address)", str::trim);
+        let place = resolved(at, uri).unwrap_or_else(|| uri.to_owned());
         return Some(joined(&place, found.as_deref()));
     }
     let found = token(body.get("continuationToken")?)?;
@@ -89,6 +91,9 @@ mod tests {
         assert_eq!(split(AT), (AT, None));
         // Another host stays what it is: the client refuses it.
         assert_eq!(next_link(AT, &link("https://evil.example/x")).as_deref(), Some("https://evil.example/x#MS-ContinuationToken=AQ=="));
-        assert_eq!(next_link(AT, &link("evil")), None);
+        // A link that leads nowhere does not end the list.
+        assert_eq!(next_link(AT, &link("evil")).as_deref(), Some("evil#MS-ContinuationToken=AQ=="));
+        let nothing = json!({ "links": { "next": { "uri": null } } });
+        assert_eq!(next_link(AT, &nothing).as_deref(), Some("(a link without an address)"));
     }
 }

@@ -13,6 +13,8 @@ pub struct Choice {
     operations: BTreeSet<Operation>,
     /// Those that were asked for by name.
     named: BTreeSet<Operation>,
+    /// Those that are left out, whatever needs them.
+    skipped: BTreeSet<Operation>,
 }
 
 /// A read that nobody knows.
@@ -26,7 +28,7 @@ pub struct ChoiceError {
 impl Default for Choice {
     /// Everything.
     fn default() -> Self {
-        Self { operations: Operation::ALL.into_iter().collect(), named: BTreeSet::new() }
+        Self { operations: Operation::ALL.into_iter().collect(), named: BTreeSet::new(), skipped: BTreeSet::new() }
     }
 }
 
@@ -37,11 +39,10 @@ impl Choice {
     /// For a name that no read has.
     pub fn named(only: &[String], skip: &[String]) -> Result<Self, ChoiceError> {
         let named = operations(only)?;
-        let mut choice = if only.is_empty() { Self::default() } else { Self { operations: named.clone(), named } };
-        for operation in operations(skip)? {
-            choice.operations.remove(&operation);
-            choice.named.remove(&operation);
-        }
+        let mut choice = if only.is_empty() { Self::default() } else { Self { operations: named.clone(), named, ..Self::default() } };
+        choice.skipped = operations(skip)?;
+        choice.operations.retain(|operation| !choice.skipped.contains(operation));
+        choice.named.retain(|operation| !choice.skipped.contains(operation));
         Ok(choice)
     }
 
@@ -49,25 +50,20 @@ impl Choice {
     #[must_use]
     pub fn for_reads<'a>(self, apis: impl IntoIterator<Item = &'a str>) -> Self {
         let apis: BTreeSet<&str> = apis.into_iter().map(str::trim).collect();
-        let operations = self.operations.into_iter().filter(|operation| apis.iter().any(|api| operation.serves(api)));
-        let operations: BTreeSet<Operation> = operations.collect();
+        let serves = |operation: &&Operation| apis.iter().any(|api| operation.serves(api));
+        let operations: BTreeSet<Operation> = self.operations.iter().filter(serves).copied().collect();
         let named = self.named.intersection(&operations).copied().collect();
-        Self { operations, named }
+        Self { operations, named, ..self }
     }
 
-    /// Tells whether an operation was asked for by its name.
+    /// Tells whether an operation was asked for by name, or another one that depends on it.
     #[must_use]
     pub fn names(&self, operation: Operation) -> bool {
-        self.named.contains(&operation)
+        self.named.iter().any(|named| *named == operation || named.depends_on(operation))
     }
 
-    /// Tells whether an operation was chosen.
-    #[must_use]
-    pub fn holds(&self, operation: Operation) -> bool {
-        self.operations.contains(&operation)
-    }
-
-    /// Returns what is asked, in order: what was chosen, and what says of what it is asked.
+    /// Returns what is asked, in order: what was chosen, and what says of what it is asked. What nothing that is asked says
+    /// this of is left out.
     #[must_use]
     pub fn asked(&self) -> Vec<Operation> {
         let mut asked = self.operations.clone();
@@ -75,11 +71,20 @@ impl Choice {
         asked.extend([Operation::Organization]);
         let mut open: Vec<Operation> = asked.iter().copied().collect();
         while let Some(operation) = open.pop() {
-            if let Some(parent) = operation.parents().first().filter(|parent| asked.insert(**parent)) {
-                open.push(*parent);
+            for parent in operation.parents().iter().filter(|parent| !self.skipped.contains(parent)) {
+                if asked.insert(*parent) {
+                    open.push(*parent);
+                }
             }
         }
-        Operation::ALL.into_iter().filter(|operation| asked.contains(operation)).collect()
+        let mut ordered: Vec<Operation> = Vec::new();
+        for operation in Operation::ALL.into_iter().filter(|operation| asked.contains(operation)) {
+            let parents = operation.parents();
+            if parents.is_empty() || parents.iter().any(|parent| ordered.contains(parent)) {
+                ordered.push(operation);
+            }
+        }
+        ordered
     }
 }
 
@@ -116,11 +121,19 @@ mod tests {
     fn what_something_depends_on_is_asked_too() {
         let choice = Choice::named(&["groups/members".to_owned()], &[]).unwrap();
         assert_eq!(choice.asked(), [Operation::Organization, Operation::Groups, Operation::GroupMembers]);
-        assert!(!choice.holds(Operation::Groups) && choice.names(Operation::GroupMembers));
+        assert!(choice.names(Operation::GroupMembers) && choice.names(Operation::Groups) && !choice.names(Operation::Users));
         let choice = Choice::named(&[], &["arm:roleAssignments".to_owned()]).unwrap();
         assert!(!choice.asked().contains(&Operation::GroupRoleAssignments));
         let choice = Choice::named(&[], &["partnercenter".to_owned()]).unwrap();
         assert!(choice.asked().iter().all(|operation| !operation.name().starts_with("partnercenter:")));
+        // What only a list that is left out would name cannot be asked.
+        let asked = Choice::named(&[], &["partnercenter:subscriptions".to_owned(), "groups".to_owned()]).unwrap().asked();
+        let left_out = [Operation::CustomerSubscriptions, Operation::AzureEntitlements, Operation::Groups, Operation::GroupMembers];
+        assert!(left_out.iter().all(|operation| !asked.contains(operation)), "{asked:?}");
+        assert!([Operation::Customers, Operation::PartnerProfile].iter().all(|operation| asked.contains(operation)));
+        // What several lists name comes with all of them.
+        let asked = Choice::named(&["graph:tenantInformation".to_owned()], &[]).unwrap().asked();
+        assert!([Operation::Subscriptions, Operation::CommerceSubscriptions].iter().all(|operation| asked.contains(operation)));
         let error = Choice::named(&["arm:roleAssignment".to_owned()], &[]).unwrap_err();
         assert_eq!(error.to_string(), "there is no read `arm:roleAssignment`; did you mean `arm:roleAssignments`?");
     }

@@ -4,25 +4,23 @@ use serde_json::Value as Json;
 
 use super::journal::Named;
 use super::operation::{Operation, Per};
+use crate::sources::azure::cloud::Endpoint;
 
 /// Returns the objects of an answer: of a list, or the one object that it is.
-pub(super) fn items(body: &Json) -> &[Json] {
-    list(body).map_or(std::slice::from_ref(body), Vec::as_slice)
+pub(super) fn items(operation: Operation, body: &Json) -> &[Json] {
+    list(operation, body).map_or(std::slice::from_ref(body), Vec::as_slice)
 }
 
-/// Tells whether an answer is a list.
-pub(super) fn is_list(body: &Json) -> bool {
-    list(body).is_some()
-}
-
-fn list(body: &Json) -> Option<&Vec<Json>> {
-    ["value", "items"].iter().find_map(|name| body.get(*name)?.as_array())
+/// Returns the list that an answer holds, in the field in which its service writes it.
+pub(super) fn list(operation: Operation, body: &Json) -> Option<&Vec<Json>> {
+    let field = if operation.endpoint() == Endpoint::PartnerCenter { "items" } else { "value" };
+    body.get(field)?.as_array()
 }
 
 /// Returns what an answer of an operation, asked of something, names.
 pub(super) fn named(operation: Operation, of: &str, body: &Json, tenant: &str) -> Vec<Named> {
     let mut found = Vec::new();
-    for item in items(body) {
+    for item in items(operation, body) {
         name(operation, of, &Item { json: item, tenant }, &mut found);
     }
     found
@@ -63,7 +61,9 @@ fn name(operation: Operation, of: &str, item: &Item<'_>, found: &mut Vec<Named>)
         Operation::CustomerSubscriptions => {
             // Azure is billed by use. Source: Partner Center, subscription resources, billingType.
             let by_use = item.text("billingType").is_some_and(|ty| ty.eq_ignore_ascii_case("usage"));
-            add(Per::AzurePlan, item.word("id").filter(|_| by_use).map(|id| format!("{of}/subscriptions/{id}")));
+            // One that names its Azure subscription is no plan.
+            let is_plan = by_use && item.text("entitlementId").is_none();
+            add(Per::AzurePlan, item.word("id").filter(|_| is_plan).map(|id| format!("{of}/subscriptions/{id}")));
             add(Per::PartnerId, item.partner_id("partnerId"));
         }
         Operation::IndirectResellers | Operation::IndirectProviders => add(Per::PartnerId, item.partner_id("mpnId")),

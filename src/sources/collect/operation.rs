@@ -648,7 +648,7 @@ impl Operation {
         )
     }
 
-    /// Returns the operations whose answers say what this one is asked of. The first one is asked with it.
+    /// Returns the operations whose answers say what this one is asked of.
     #[must_use]
     pub fn parents(self) -> &'static [Self] {
         match self.per() {
@@ -665,6 +665,11 @@ impl Operation {
             Per::PartnerId => &[Self::IndirectResellers, Self::IndirectProviders, Self::CustomerSubscriptions],
             Per::OtherDirectory => &[Self::Subscriptions, Self::CommerceSubscriptions, Self::CrossTenantPartners],
         }
+    }
+
+    /// Tells whether it is asked of what another one names, or of what follows from that.
+    pub(super) fn depends_on(self, other: Self) -> bool {
+        self.parents().iter().any(|parent| *parent == other || parent.depends_on(other))
     }
 
     /// Tells whether it gives facts that the schema says come from a read of this name.
@@ -685,7 +690,6 @@ impl Operation {
             Self::DirectoryRoleSchedules => api == "graph:directoryRoles" || api == "graph:directoryRoles/members",
             // A partner knows of its customers' subscriptions when they were bought and who resold them.
             Self::CustomerSubscriptions => api == "billing:billingSubscriptions",
-            Self::TenantInformation | Self::Customers => api == "arm:tenants",
             _ => false,
         }
     }

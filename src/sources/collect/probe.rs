@@ -7,8 +7,10 @@ use super::journal::Named;
 use super::named::named;
 use super::operation::{Operation, Per};
 use super::run::Whose;
+use super::stream::NOWHERE;
 use crate::sources::azure::address::address;
 use crate::sources::azure::client::{Attempt, ReadClient, ReadFailure};
+use crate::sources::partner_center::is_no_partner;
 
 /// Of how many things an operation is asked.
 const SAMPLE: usize = 3;
@@ -50,13 +52,18 @@ pub async fn probe(client: &ReadClient, whose: &Whose, choice: &Choice) -> Vec<P
     let mut known: BTreeMap<Per, Vec<String>> = BTreeMap::new();
     let mut answered: BTreeSet<Operation> = BTreeSet::new();
     let mut probed = Vec::new();
-    for operation in choice.asked() {
+    let asked = choice.asked();
+    for operation in &asked {
+        let operation = *operation;
         let of = match operation.per() {
             Per::Directory => vec![String::new()],
             Per::PartnerDirectory if choice.names(operation) => vec![whose.tenant.clone()],
             per => known.get(&per).cloned().unwrap_or_default(),
         };
-        if of.is_empty() && may_be_none(operation) && operation.parents().iter().all(|parent| answered.contains(parent)) {
+        if of.is_empty()
+            && may_be_none(operation)
+            && operation.parents().iter().all(|parent| answered.contains(parent) || !asked.contains(parent))
+        {
             // The directory is no partner's, or names none of it: there is nothing to read.
             answered.insert(operation);
             continue;
@@ -122,7 +129,7 @@ fn sample(of: &[String]) -> Vec<&String> {
 async fn try_one(client: &ReadClient, whose: &Whose, operation: Operation, of: &str, known: &mut BTreeMap<Per, Vec<String>>) -> Access {
     let (path, query) = operation.request_at(of, &whose.tenant, client.pace().now());
     let Some(origin) = client.cloud().endpoint(operation.endpoint()) else {
-        return Access::Unknown { reason: "the cloud names no endpoint of Partner Center".to_owned() };
+        return Access::Unknown { reason: NOWHERE.to_owned() };
     };
     let place = address(origin, &path, &query);
     let Attempt { answer, failure, .. } = client.attempt(operation.endpoint(), operation.question(), &place, None, None).await;
@@ -142,7 +149,7 @@ async fn try_one(client: &ReadClient, whose: &Whose, operation: Operation, of: &
                 }
                 Access::Allowed
             }
-            404 if !operation.is_list() => Access::Allowed,
+            404 if !operation.is_list() && (operation != Operation::PartnerProfile || is_no_partner(got.body.as_ref())) => Access::Allowed,
             401 | 403 => Access::Denied { reason: got.reason() },
             _ => Access::Unknown { reason: got.reason() },
         },

@@ -299,10 +299,8 @@ impl Run<'_> {
     }
 
     /// Returns what an answer names that other operations are asked of.
+    /// Whether any of it is asked now or not: a run that goes on here may ask more.
     pub(super) fn named_in(&self, key: &StreamKey, operation: Operation, body: &Json) -> Vec<Named> {
-        if !self.asked.iter().any(|child| child.parents().contains(&operation)) {
-            return Vec::new();
-        }
         named(operation, &key.of, body, &self.whose.tenant)
     }
 

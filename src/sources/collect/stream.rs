@@ -8,18 +8,20 @@ use serde_json::Value as Json;
 use super::CollectError;
 use super::evidence::{Requested, exchange};
 use super::journal::{Entry, KnownPage, Mark, StreamKey};
-use super::named::{is_list, items};
+use super::named::{items, list};
 use super::operation::Operation;
 use super::run::{Gap, Run};
 use crate::sources::azure::address::address;
 use crate::sources::azure::client::{Attempt, Got, ReadFailure};
 use crate::sources::azure::continuation::next_link;
+use crate::sources::partner_center::is_no_partner;
 
 /// The most pages of one list.
 const PAGES_MAX: usize = 100_000;
 /// How often a list that changes under the reader is read anew.
 const RESTARTS_MAX: u32 = 2;
-const NOWHERE: &str = "not attempted: the cloud names no endpoint of Partner Center; set partner_center in [cloud] of tenet.toml";
+pub(super) const NOWHERE: &str =
+    "not attempted: the cloud names no endpoint of Partner Center; set partner_center in [cloud] of tenet.toml, or --skip partnercenter";
 
 /// Reads a list from where it is.
 pub(super) async fn read(run: &Run<'_>, key: &StreamKey, operation: Operation) -> Result<(), CollectError> {
@@ -100,7 +102,7 @@ fn take(run: &Run<'_>, key: &StreamKey, operation: Operation, got: &Got) -> Resu
     let next = got.body.as_ref().filter(|_| operation.is_list()).and_then(|body| next_link(&got.address, body));
     let parents = got.body.as_ref().map(|body| run.named_in(key, operation, body)).unwrap_or_default();
     let text = exchange(Requested { operation, address: &got.address, body: None }, Some(got), None, got.at);
-    let ids = next.is_some().then(|| ids(got)).or_else(|| run.has_pages(key).then(|| ids(got)));
+    let ids = (next.is_some() || run.has_pages(key)).then(|| ids(operation, got));
     run.add(Entry { key: key.clone(), mark: Mark::Page, next: next.clone(), ids, parents, exchange: text })?;
     Ok(next)
 }
@@ -110,8 +112,9 @@ fn fail(run: &Run<'_>, key: &StreamKey, operation: Operation, place: &str, got: 
     // What services answer with a status is told by the status; the rest in words. Of 401 there are two kinds.
     let said = got.is_none_or(|got| got.status < 300 || got.challenge().is_some()).then_some(why);
     let text = exchange(Requested { operation, address: place, body: None }, got, said, time);
-    // One object that is not there is an answer.
-    if operation.is_list() || got.is_none_or(|got| got.status != 404) {
+    // One object that is not there is an answer; of a PartnerID only if the service itself says so.
+    let absent = |got: &Got| got.status == 404 && (operation != Operation::PartnerProfile || is_no_partner(got.body.as_ref()));
+    if operation.is_list() || !got.is_some_and(absent) {
         run.gap(Gap::of(operation, key, why));
     }
     run.add(Entry { key: key.clone(), mark: Mark::Failure, next: None, ids: None, parents: Vec::new(), exchange: text })
@@ -121,15 +124,24 @@ fn fail(run: &Run<'_>, key: &StreamKey, operation: Operation, place: &str, got: 
 fn refusal(got: &Got, operation: Operation) -> Option<String> {
     let permission = operation.permission();
     match got.status {
-        200..300 if operation.is_list() && !got.body.as_ref().is_some_and(is_list) => {
+        200..300 if operation.is_list() && !got.body.as_ref().is_some_and(|body| list(operation, body).is_some()) => {
             Some("schema not understood: the answer holds no list".to_owned())
         }
         200..300 if !got.body.as_ref().is_some_and(Json::is_object) => Some("schema not understood: the answer is no object".to_owned()),
+        // Otherwise a partner's directory would be taken for a customer's.
+        200..300 if operation == Operation::Organization && !got.body.as_ref().is_some_and(tells_partners) => {
+            Some("schema not understood: partnerTenantType is neither a text nor null".to_owned())
+        }
         200..300 => None,
         401 | 403 => Some(format!("denied: needs {}: {}", permission.name(), got.reason())),
         429 => Some(format!("throttled: {}", got.reason())),
         _ => Some(got.reason()),
     }
+}
+
+fn tells_partners(body: &Json) -> bool {
+    let told = |item: &Json| item.get("partnerTenantType").is_none_or(|ty| ty.is_string() || ty.is_null());
+    items(Operation::Organization, body).iter().all(told)
 }
 
 fn in_words(failure: &ReadFailure) -> String {
@@ -143,8 +155,8 @@ fn in_words(failure: &ReadFailure) -> String {
 }
 
 /// What a page holds, whatever the order of its fields: a digest of the ids of its objects.
-fn ids(got: &Got) -> String {
-    let mut ids: Vec<String> = got.body.as_ref().map(items).unwrap_or_default().iter().map(id_of).collect();
+fn ids(operation: Operation, got: &Got) -> String {
+    let mut ids: Vec<String> = got.body.as_ref().map(|body| items(operation, body)).unwrap_or_default().iter().map(id_of).collect();
     ids.sort();
     crate::model::sha256_hex(ids.join("\n").as_bytes())
 }
@@ -175,7 +187,7 @@ async fn look_again(run: &Run<'_>, key: &StreamKey, operation: Operation, first:
             (Some(got), None) => got,
             (_, why) => return Ok(Look::Unread(why.unwrap_or_else(|| "no answer".to_owned()))),
         };
-        if page.ids.as_deref() != Some(ids(&got).as_str()) {
+        if page.ids.as_deref() != Some(ids(operation, &got).as_str()) {
             return Ok(Look::Changed);
         }
         match (got.body.as_ref().and_then(|body| next_link(&got.address, body)), at + 1 == known.len()) {

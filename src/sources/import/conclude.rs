@@ -89,10 +89,10 @@ fn state_acquired(intake: &mut Intake<'_>, _: &mut Tally) -> Taken {
 
 /// Partner Center tells the name of the company; the directory's own name goes first.
 fn state_customer_names(intake: &mut Intake<'_>, _: &mut Tally) -> Taken {
-    for (tenant, name, text, source) in std::mem::take(&mut intake.later.customer_names) {
-        if intake.builder.known_source(tenant, name).is_none() {
-            intake.builder.set_text(tenant, name, &text, source)?;
-        }
+    let mut names = std::mem::take(&mut intake.later.customer_names);
+    names.retain(|(tenant, name, ..)| intake.builder.known_source(*tenant, name).is_none());
+    for (tenant, name, text, source) in names {
+        intake.builder.set_text(tenant, name, &text, source)?;
     }
     Ok(())
 }

@@ -60,8 +60,9 @@ pub(in crate::sources) fn decode(intake: &mut Intake<'_>, kind: Kind, item: &Val
 
 /// Fields that tell what an object is, whose, and whether it counts. An object in which one of them is no text cannot be read:
 /// to pass over the field would make it another object, or a harmless one.
-const TEXTS: [&str; 26] = [
+const TEXTS: [&str; 28] = [
     "assignmentType",
+    "billingType",
     "commerceSubscriptionId",
     "creationType",
     "customerId",
@@ -73,6 +74,7 @@ const TEXTS: [&str; 26] = [
     "memberType",
     "objectId",
     "originRoleAssignmentId",
+    "partnerTenantType",
     "principalId",
     "principalType",
     "registrationDefinitionId",

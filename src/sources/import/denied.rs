@@ -31,8 +31,10 @@ pub(super) fn take(
             lists.push(Page { kind: *kind, scope, at_scope: false, url, next: Next::Last, gap, unproved: None, source, read_at });
             reason
         }
-        Asked::One { kind: ListKind::PartnerProfile, id } if exchange.status == 404 => {
-            if let Err(Refusal(why)) = partner_center::take_absent_profile(intake, id, body) {
+        Asked::One { kind: ListKind::PartnerProfile, id }
+            if exchange.status == 404 && !id.is_empty() && partner_center::is_no_partner(body) =>
+        {
+            if let Err(Refusal(why)) = partner_center::take_absent_profile(intake, id) {
                 tally.note(why);
             }
             reason(exchange, None)
@@ -110,7 +112,8 @@ fn take_names(intake: &mut Intake<'_>, id: &str, reason: &str, source: SourceId)
     Ok(())
 }
 
-fn is_guid(id: &str) -> bool {
+/// Tells whether a text has the form of a GUID.
+pub(in crate::sources) fn is_guid(id: &str) -> bool {
     let lengths: Vec<usize> = id.split('-').map(str::len).collect();
     lengths == [8, 4, 4, 4, 12] && id.chars().all(|c| c == '-' || c.is_ascii_hexdigit())
 }

@@ -164,7 +164,10 @@ fn unwrapped(body: Value) -> Answer {
             answer.is_list = true;
         }
         Value::Object(mut map) => {
-            let list = ["value", "items"].into_iter().find(|name| map.get(*name).is_some_and(Value::is_array));
+            // Partner Center says of its lists that they are some.
+            let collection = map.get("attributes").and_then(|attributes| attributes.get("objectType")) == Some(&Value::from("Collection"));
+            let names = [Some("value"), collection.then_some("items")];
+            let list = names.into_iter().flatten().find(|name| map.get(*name).is_some_and(Value::is_array));
             if let Some(rows) = super::super::resource_graph::rows(&map) {
                 answer.next = next(&map, &mut answer.notes);
                 answer.items = rows;

@@ -40,7 +40,8 @@ pub(super) enum Narrowed {
 
 /// Reads a recorded request.
 pub(super) fn asked(exchange: &Exchange) -> Asked {
-    let (before, query) = exchange.url.split_once('?').unwrap_or((&exchange.url, ""));
+    let url = exchange.url.split('#').next().unwrap_or_default();
+    let (before, query) = url.split_once('?').unwrap_or((url, ""));
     let (host, path) = split_host(before);
     let path = decoded(path).to_lowercase();
     let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
@@ -63,7 +64,7 @@ pub(super) fn asked(exchange: &Exchange) -> Asked {
     arm_list(&segments, narrowed(query, false))
 }
 
-/// Lists of Partner Center. They state nothing of being whole: no list of a snapshot is filled by them alone.
+/// Lists of Partner Center. None of them makes a list of a snapshot whole; one that is open keeps subscriptions from being all known.
 fn partner_center(segments: &[&str], query: &str) -> Asked {
     let list = |kind, scope: Option<String>| Asked::List { kind, scope, narrowed: Narrowed::No };
     match segments {
@@ -72,7 +73,6 @@ fn partner_center(segments: &[&str], query: &str) -> Asked {
         ["customers", customer, "subscriptions", _, "azureentitlements"] => list(ListKind::AzureEntitlements, Some((*customer).to_owned())),
         ["relationships"] => list(ListKind::PartnerRelationships, None),
         ["profiles", "mpn"] => {
-            let query = query.split('#').next().unwrap_or_default();
             let id = query.split('&').filter_map(|part| part.split_once('=')).find(|(name, _)| name.eq_ignore_ascii_case("mpnId"));
             Asked::One { kind: ListKind::PartnerProfile, id: id.map(|(_, id)| decoded(id)).unwrap_or_default() }
         }
