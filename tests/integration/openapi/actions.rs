@@ -102,8 +102,7 @@ impl Wire<'_> {
     fn request(&mut self, what: &str, request: &Request, template: bool) {
         let path = filled(&request.path, None);
         let method = verb(Some(request.method));
-        let asked =
-            Asked { method: &method, path: &path, query: &request.query, body: request.body.as_ref(), continued: false, template };
+        let asked = Asked { method: &method, path: &path, query: &request.query, body: request.body.as_ref(), continued: false, template };
         self.found(what, &asked);
     }
 
@@ -133,8 +132,7 @@ impl Wire<'_> {
     fn send(&mut self, what: &str, tenant: &mut MemoryTenant, call: &memory::Call<'_>, now: Timestamp) -> memory::Reply {
         let reply = tenant.answer(call, now);
         let method = verb(call.method);
-        let asked =
-            Asked { method: &method, path: call.path, query: call.query, body: call.body, continued: false, template: false };
+        let asked = Asked { method: &method, path: call.path, query: call.query, body: call.body, continued: false, template: false };
         let said = self.descriptions.check(&asked).and_then(|matched| matched.answered(reply.status, reply.body.as_ref()));
         if let Err(why) = said {
             self.odd.insert(format!("{what}: {why}"));
@@ -147,25 +145,38 @@ impl Wire<'_> {
         let (mut tenant, mut at, mut n_done) = (contoso.clone(), now, 0);
         for one in requests {
             self.operation(name, &one.operation, false);
-            n_done += usize::from(self.carry_out(name, &mut tenant, &one.operation, at) < 300);
+            let reply = self.carry_out(name, &mut tenant, &one.operation, None, at);
+            let done = reply.status < 300;
+            n_done += usize::from(done);
             at = at.checked_add(SignedDuration::from_hours(2)).unwrap();
-            if let Undo::By(undo) = &one.undo {
-                self.operation(&format!("undo of {name}"), undo, true);
+            let Undo::By(undo) = &one.undo else { continue };
+            let back = format!("undo of {name}");
+            self.operation(&back, undo, true);
+            if done && !undo.request.body.as_ref().is_some_and(holds_null) {
+                self.carry_out(&back, &mut tenant.clone(), undo, reply.body.as_ref(), at);
             }
         }
         n_done
     }
 
-    /// Carries an operation out on a copy of the tenant.
-    fn carry_out(&mut self, what: &str, tenant: &mut MemoryTenant, operation: &Operation, at: Timestamp) -> u16 {
+    /// Carries an operation out, after another was answered.
+    fn carry_out(
+        &mut self,
+        what: &str,
+        tenant: &mut MemoryTenant,
+        operation: &Operation,
+        earlier: Option<&Json>,
+        at: Timestamp,
+    ) -> memory::Reply {
         for expected in &operation.before {
-            self.ask(what, tenant, &expected.read, None, at);
+            self.ask(what, tenant, &expected.read, earlier, at);
         }
         let request = &operation.request;
+        let path = filled(&request.path, earlier);
         let call = memory::Call {
             service: request.service,
             method: Some(request.method),
-            path: &request.path,
+            path: &path,
             query: &request.query,
             body: request.body.as_ref(),
             caller: "harper",
@@ -173,9 +184,9 @@ impl Wire<'_> {
         let reply = self.send(what, tenant, &call, at);
         let later = at.checked_add(SignedDuration::from_hours(1)).unwrap();
         for expected in &operation.after {
-            self.ask(what, tenant, &expected.read, reply.body.as_ref(), later);
+            self.ask(what, tenant, &expected.read, earlier.or(reply.body.as_ref()), later);
         }
-        reply.status
+        reply
     }
 
     fn ask(&mut self, what: &str, tenant: &mut MemoryTenant, read: &Read, answer: Option<&Json>, at: Timestamp) {
@@ -193,13 +204,26 @@ fn filled(path: &str, answer: Option<&Json>) -> String {
     format!("{before}{value}{after}")
 }
 
+/// Tells whether something in it stands for what will be found.
+fn holds_null(body: &Json) -> bool {
+    match body {
+        Json::Null => true,
+        Json::Array(items) => items.iter().any(holds_null),
+        Json::Object(map) => map.values().any(holds_null),
+        _ => false,
+    }
+}
+
+/// Names of facts with their values, as texts.
+type Facts<'a> = &'a [(&'a str, &'a str)];
+
 /// What the recorded tenant does not tell, for the actions that need it.
 fn told(schema: &Arc<Schema>) -> Snapshot {
     let mut builder = SnapshotBuilder::new(Arc::clone(schema));
     let source = builder.source(FactSource::new(SourceKind::Derived, "test"));
     let group = |name: &str| format!("/providers/Microsoft.Management/managementGroups/{name}");
     let (old, new, root) = (group("contoso-landing-zones"), group("contoso-sandboxes"), group(TENANT));
-    let facts: &[(&str, &str, &[(&str, &str)])] = &[
+    let facts: &[(&str, &str, Facts<'_>)] = &[
         ("ManagementGroup", &old, &[]),
         ("ManagementGroup", &new, &[]),
         ("Subscription", SUB, &[("display_name", "ERP Production"), ("service", "Azure")]),
@@ -207,7 +231,13 @@ fn told(schema: &Arc<Schema>) -> Snapshot {
         (
             "User",
             GUEST,
-            &[("display_name", "Sam"), ("user_type", "Guest"), ("exists", "true"), ("account_enabled", "true"), ("is_break_glass", "false")],
+            &[
+                ("display_name", "Sam"),
+                ("user_type", "Guest"),
+                ("exists", "true"),
+                ("account_enabled", "true"),
+                ("is_break_glass", "false"),
+            ],
         ),
         (
             "Tenant",

@@ -94,12 +94,14 @@ impl Descriptions {
     fn find(&self, asked: &Asked<'_>) -> Result<Matched<'_>, String> {
         let path = asked.path;
         let all = self.files.iter().flat_map(|file| file.paths.iter().map(move |(template, item)| (file, template, item)));
-        let mut found: Vec<_> = all.filter_map(|(file, template, item)| Some((exactness(template, item, path)?, file, template, item))).collect();
-        found.sort_by(|one, other| other.0.cmp(&one.0));
+        let mut found: Vec<_> =
+            all.filter_map(|(file, template, item)| Some((exactness(template, item, path)?, file, template, item))).collect();
+        found.sort_by_key(|one| std::cmp::Reverse(one.0));
         let best = found.first().ok_or_else(|| format!("no description has the path {path}"))?.0;
         found.retain(|one| one.0 == best);
         if !path.starts_with("/v1.0/") {
-            let version = asked.query.iter().find(|(name, _)| name == "api-version").ok_or_else(|| format!("{path} is asked without api-version"))?;
+            let version =
+                asked.query.iter().find(|(name, _)| name == "api-version").ok_or_else(|| format!("{path} is asked without api-version"))?;
             let known: Vec<&str> = found.iter().map(|one| one.1.version.as_str()).collect();
             let none = format!("the version {} of {path} is not described, but {}", version.1, known.join(", "));
             found.retain(|one| one.1.version == version.1);
@@ -117,7 +119,8 @@ impl Descriptions {
         let mut validators = self.validators.borrow_mut();
         let validator = validators.entry(key).or_insert_with(|| {
             let mut root = strict(schema, purpose);
-            let definitions = file.definitions.as_object().unwrap().iter().map(|(name, one)| (name.clone(), strict(one, purpose))).collect();
+            let definitions =
+                file.definitions.as_object().unwrap().iter().map(|(name, one)| (name.clone(), strict(one, purpose))).collect();
             root["definitions"] = Json::Object(definitions);
             if let Some(reference) = root.as_object_mut().unwrap().remove("$ref") {
                 root["allOf"] = json!([{ "$ref": reference }]);
@@ -269,6 +272,11 @@ fn strict(schema: &Json, purpose: Use) -> Json {
                 out.insert(name.clone(), strict(value, purpose));
             }
             "readOnly" => {}
+            // Some descriptions want a link on every page; the last one has none.
+            "required" if purpose == Use::Answered => {
+                let names = value.as_array().unwrap().iter().filter(|name| **name != "nextLink").cloned();
+                out.insert(name.clone(), Json::Array(names.collect()));
+            }
             _ => {
                 out.insert(name.clone(), value.clone());
             }

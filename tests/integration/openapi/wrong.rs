@@ -22,8 +22,7 @@ fn case(method: &'static str, address: impl Into<String>, body: Option<Json>, sa
 #[track_caller]
 fn refused(descriptions: &Descriptions, case: &Case) {
     let (path, query) = path_and_query(&case.address).unwrap();
-    let asked =
-        Asked { method: case.method, path: &path, query: &query, body: case.body.as_ref(), continued: false, template: false };
+    let asked = Asked { method: case.method, path: &path, query: &query, body: case.body.as_ref(), continued: false, template: false };
     let said = descriptions.check(&asked).map(|matched| matched.named).expect_err(&case.address);
     assert!(said.contains(case.says), "{}: {said}", case.address);
 }
@@ -52,7 +51,12 @@ fn wrong_requests_are_refused() {
         case("DELETE", assignments.clone() + "?api-version=2022-04-01", None, "knows GET, and no DELETE"),
         // Versions.
         case("GET", format!("{arm}/subscriptions"), None, "is asked without api-version"),
-        case("GET", format!("{arm}/tenants?api-version=2020-01-01"), None, "the version 2020-01-01 of /tenants is not described, but 2022-12-01"),
+        case(
+            "GET",
+            format!("{arm}/tenants?api-version=2020-01-01"),
+            None,
+            "the version 2020-01-01 of /tenants is not described, but 2022-12-01",
+        ),
         case("GET", format!("{SUB}/resourcegroups?api-version=2024-07-01"), None, "is not described, but 2024-03-01"),
         // Parameters.
         case("GET", assignments.clone() + "?api-version=2022-04-01&$top=10", None, "has no parameter $top"),
