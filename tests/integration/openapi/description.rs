@@ -119,8 +119,12 @@ impl Descriptions {
         let mut validators = self.validators.borrow_mut();
         let validator = validators.entry(key).or_insert_with(|| {
             let mut root = strict(schema, purpose);
-            let definitions =
-                file.definitions.as_object().unwrap().iter().map(|(name, one)| (name.clone(), strict(one, purpose))).collect();
+            let all = file.definitions.as_object().unwrap().iter();
+            let mut definitions: Map<String, Json> = all.map(|(name, one)| (name.clone(), strict(one, purpose))).collect();
+            // What is answered as a directory object is a user, a group or another type below it, with the properties of that.
+            if let Some(base) = definitions.get_mut("DirectoryObject").filter(|_| purpose == Use::Answered) {
+                base["additionalProperties"] = json!(true);
+            }
             root["definitions"] = Json::Object(definitions);
             if let Some(reference) = root.as_object_mut().unwrap().remove("$ref") {
                 root["allOf"] = json!([{ "$ref": reference }]);
