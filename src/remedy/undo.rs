@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 
 use super::expect::complete_path;
 use super::journal::{Attempt, Progress, State};
-use super::plan::{Expectation, NotPlanned, Op, Operation, Plan, Step, Summary, Undo, Why};
+use super::plan::{Expectation, Method, NotPlanned, Op, Operation, Plan, Step, Summary, Undo, Why};
 
 /// What a plan of the way back is made with.
 #[derive(Debug, Clone, Copy)]
@@ -148,6 +148,9 @@ fn completed(attempt: &Attempt) -> Result<Operation, String> {
     done.after = expectations(&done.after)?;
     if let Some(body) = &mut done.request.body {
         complete_body(body, attempt.removed.as_ref().unwrap_or(&Json::Null));
+        if done.request.method == Method::Put {
+            drop_nulls(body);
+        }
     }
     Ok(done)
 }
@@ -163,6 +166,19 @@ pub(super) fn complete_body(body: &mut Json, found: &Json) {
             (Some(inner), Some(value)) => complete_body(inner, value),
             _ => {}
         }
+    }
+}
+
+/// Takes out members that are `null`: a PUT says nothing of what is not there, and no official description of a service lets it say
+/// null.
+pub(crate) fn drop_nulls(body: &mut Json) {
+    match body {
+        Json::Object(members) => {
+            members.retain(|_, member| !member.is_null());
+            members.values_mut().for_each(drop_nulls);
+        }
+        Json::Array(items) => items.iter_mut().for_each(drop_nulls),
+        _ => {}
     }
 }
 

@@ -41,6 +41,7 @@ mod index;
 mod layers;
 mod memory;
 mod open_world;
+mod openapi;
 #[path = "../oracle/mod.rs"]
 mod oracle;
 mod overlay;

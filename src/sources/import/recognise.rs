@@ -172,6 +172,7 @@ fn pass(what: &str, why: &'static str) -> Recognised {
 fn by_type(ty: &str, item: &Value) -> Option<Recognised> {
     let kind = match ty.trim_start_matches('/').trim_start_matches("providers/") {
         "microsoft.resources/tenants" | "tenants" => Kind::Tenant,
+        "microsoft.resources/subscriptions" | "subscriptions" if is_in_tree(item) => Kind::ManagementGroupSubscription,
         "microsoft.resources/subscriptions" | "subscriptions" => Kind::Subscription,
         "microsoft.management/managementgroups" => Kind::ManagementGroup,
         "microsoft.management/managementgroups/subscriptions" => Kind::ManagementGroupSubscription,
@@ -202,6 +203,11 @@ fn by_type(ty: &str, item: &Value) -> Option<Recognised> {
         _ => return None,
     };
     Some(Recognised::Take(kind))
+}
+
+/// Entities and descendants of management groups call a subscription what it is, and say under which group it stands.
+fn is_in_tree(item: &Value) -> bool {
+    item.get("properties").unwrap_or(item).get("parent").is_some_and(|parent| !parent.is_null())
 }
 
 /// Seats, reservations and other products are billed like subscriptions.

@@ -3,6 +3,7 @@
 mod commands;
 mod crash;
 mod demo;
+mod described;
 mod fake;
 mod faults;
 mod live;

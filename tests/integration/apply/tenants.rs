@@ -25,10 +25,10 @@ use crate::remedies::request;
 use crate::tenant::{Tenant, Verdicts};
 
 /// Harper, a person of the directory, applies: what is made anew names her.
-const HARPER: &str = "a0000007-0000-4000-8000-000000000000";
+pub(super) const HARPER: &str = "a0000007-0000-4000-8000-000000000000";
 
 /// The recorded answers with changes by chance.
-fn changed(seed: u64) -> Vec<RecordedPage> {
+pub(super) fn changed(seed: u64) -> Vec<RecordedPage> {
     let mut random = Random(seed);
     let mut pages = recorded("contoso");
     for page in &mut pages {
@@ -62,13 +62,13 @@ fn changed(seed: u64) -> Vec<RecordedPage> {
     pages
 }
 
-fn imported(fixture: &Tenant, pages: &[RecordedPage]) -> Snapshot {
+pub(super) fn imported(fixture: &Tenant, pages: &[RecordedPage]) -> Snapshot {
     let (_folder, paths) = written(pages);
     let records = fixture.records(&paths, false).unwrap();
     Snapshot::freeze(Arc::clone(&fixture.compiled.policies.schema), records)
 }
 
-fn planned(fixture: &Tenant, snapshot: &Snapshot) -> (Scan, Plan) {
+pub(super) fn planned(fixture: &Tenant, snapshot: &Snapshot) -> (Scan, Plan) {
     let policies = &fixture.compiled.policies;
     fixture.with_options(snapshot, None, |options| {
         let scan = scan(policies, snapshot, options).unwrap();
@@ -81,7 +81,7 @@ fn planned(fixture: &Tenant, snapshot: &Snapshot) -> (Scan, Plan) {
     })
 }
 
-fn file(plan: Plan) -> PlanFile {
+pub(super) fn file(plan: Plan) -> PlanFile {
     encode_plan(Plan { digests: Digests { policies: policies(), ..plan.digests.clone() }, approvals: Approvals::default(), ..plan })
         .unwrap()
 }

@@ -1,5 +1,6 @@
 //! Collection: against a tenant in memory with a clock that is simulated, and the program against a local server.
 
+mod described;
 mod equal;
 mod faults;
 mod paging;

@@ -183,9 +183,13 @@ impl Carrier for Service {
             Passed::Held => return std::future::pending().await,
         };
         let time = self.clock.now().to_string();
+        let mut request = json!({ "method": verb, "url": address });
+        if let Some(sent) = body {
+            request["body"] = sent.clone();
+        }
         let body: Json = serde_json::from_slice(&received.bytes).unwrap_or_default();
         let response = json!({ "status": received.status, "body": body });
-        self.log.lock().unwrap().push(json!({ "request": { "method": verb, "url": address }, "response": response, "time": time }));
+        self.log.lock().unwrap().push(json!({ "request": request, "response": response, "time": time }));
         Ok(received)
     }
 }

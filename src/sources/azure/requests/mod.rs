@@ -93,6 +93,6 @@ impl Bind for AzureRequests {
     fn bind(&self, call: &Call<'_>) -> Outcome {
         let found = ACTIONS.iter().find(|(name, _)| *name == call.action);
         let (_, requests) = found.ok_or_else(|| format!("no request is known for the action {}", call.action))?;
-        Ok(requests(&World::of(call))?.into_iter().map(locks::watched).collect())
+        Ok(requests(&World::of(call))?.into_iter().map(locks::watched).map(operation::sendable).collect())
     }
 }

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value as Json, json};
 
+use crate::remedy::bind::Bound;
 use crate::remedy::plan::{Expectation, Found, Method, Operation, Read, Repeatable, Request, Service};
+use crate::remedy::undo::drop_nulls;
 
 /// Seconds that a change of access may take to show everywhere. Microsoft names up to 30 minutes for taking effect; a reading of the
 /// object itself shows it sooner (domain notes, section 5.1, consequence 3).
@@ -82,6 +84,14 @@ pub(super) fn operation(
     window_seconds: u32,
 ) -> Operation {
     Operation { request, before, after, repeatable, window_seconds }
+}
+
+/// Takes what is not there out of what is sent. In the body of an undo a null stays: it stands for what will be found.
+pub(super) fn sendable(mut bound: Bound) -> Bound {
+    if let (Method::Put, Some(body)) = (bound.operation.request.method, &mut bound.operation.request.body) {
+        drop_nulls(body);
+    }
+    bound
 }
 
 /// Takes an optional text as JSON, none as null.

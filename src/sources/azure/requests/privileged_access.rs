@@ -10,7 +10,7 @@ use super::facts::World;
 use super::ids::{below, name_of};
 use super::operation::{Place, WINDOW, operation};
 use super::role_assignments::{Grant, another_owner, exists, refuse_foreign_group, sendable_type, take_away};
-use crate::model::{EntityId, Value, format_instant};
+use crate::model::{EntityId, Value};
 use crate::remedy::bind::Bound;
 use crate::remedy::plan::{Expectation, Method, Op, Operation, Repeatable, Risk, Undo};
 
@@ -69,7 +69,7 @@ impl Ask<'_> {
     }
 
     fn request(&self, world: &World<'_>, request_type: &str, turn: &str) -> (Place, Json) {
-        let now = format_instant(world.now());
+        let now = world.now().to_string();
         let parts = [self.grant.scope.as_str(), &self.grant.principal, &self.grant.role, request_type, turn, &now];
         let name = name_of(self.schedule.requests(), &parts);
         let path = below(&self.grant.scope, &format!("/providers/Microsoft.Authorization/{}/{name}", self.schedule.requests()));
@@ -205,9 +205,10 @@ pub(super) fn activate_again(world: &World<'_>) -> Outcome {
     }])
 }
 
+/// Returns an instant as the service takes it: with the time of day, even at midnight.
 fn instant(world: &World<'_>, id: EntityId, name: &str) -> Result<Option<String>, String> {
     Ok(match world.value(id, name)? {
-        Some(Value::Instant(at)) => Some(format_instant(at)),
+        Some(Value::Instant(at)) => Some(at.to_string()),
         _ => None,
     })
 }

@@ -167,6 +167,19 @@ fn management_groups_form_a_tree() {
 }
 
 #[test]
+fn an_entity_says_under_which_group_a_subscription_stands() {
+    let above = "/providers/Microsoft.Management/managementGroups/a";
+    for ty in ["/subscriptions", "Microsoft.Management/managementGroups/subscriptions"] {
+        let text = format!(
+            r#"[{{"id":"{SUB}","name":"aaaaaaaa-0000-0000-0000-000000000001","type":"{ty}","properties":{{"tenantId":"{TENANT}","displayName":"Prod","parent":{{"id":"{above}"}}}}}}]"#
+        );
+        let (snapshot, _) = arm(&[("g.json", &text)], &ImportOptions::default());
+        assert_eq!(cell(&snapshot, "Scope", SUB, "parent"), above.to_lowercase(), "{ty}");
+        assert_eq!(cell(&snapshot, "Subscription", SUB, "display_name"), "Prod");
+    }
+}
+
+#[test]
 fn schedules_tell_standing_from_activated() {
     let active = |kind: &str, origin: &str, member: &str| {
         format!(
