@@ -303,7 +303,7 @@ impl Evaluator<'_> {
             MissingWhat::Attribute(id, property) => {
                 let reason = match self.state(id, property, at) {
                     CellState::Unknown(Some(reason)) => reason.to_string(),
-                    _ => self.unread(id),
+                    _ => self.unread(id, Some(property)),
                 };
                 (reason, of_property(property))
             }
@@ -318,18 +318,20 @@ impl Evaluator<'_> {
         MissingFact { what, at, reason, source: source.unwrap_or_else(Provenance::default) }
     }
 
-    /// Why nothing was read of an entity: if a reference alone tells of it, why the list is open in which it would stand.
-    fn unread(&self, id: EntityId) -> String {
+    /// Why something was not read of an entity: if it comes from the list in which the entity stands, or if a reference alone
+    /// tells of the entity, why that list is open.
+    fn unread(&self, id: EntityId, attribute: Option<PropertyId>) -> String {
         let schema = self.snapshot.schema();
         let plain = || "not read".to_owned();
         let Some(ty) = self.snapshot.entity_type(id).and_then(|ty| schema.entity(ty)) else { return plain() };
+        let is_listed = attribute.and_then(|id| schema.property(id)).is_some_and(|property| property.source == ty.source);
         let own = ty
             .properties
             .values()
             .filter_map(|id| schema.property(*id))
             .filter(|property| !property.ty.set && property.source == ty.source);
         let n_known = own.filter(|property| !matches!(self.state(id, property.id, None), CellState::Unknown(_))).count();
-        if n_known > TOLD_BY_ID {
+        if !is_listed && n_known > TOLD_BY_ID {
             return plain();
         }
         self.extent_reason(ty.id).map_or_else(plain, |reason| format!("not read: {reason}"))
@@ -353,7 +355,7 @@ impl Evaluator<'_> {
         match (&completeness.reason, at) {
             (Some(reason), _) => reason.clone(),
             (None, Some(at)) if completeness.complete => format!("the history does not reach back to {}", format_instant(at)),
-            (None, _) => self.unread(id),
+            (None, _) => self.unread(id, None),
         }
     }
 

@@ -7,10 +7,11 @@ use serde_json::Value as Json;
 use tenet::cli::{Exit, exit_of_scan};
 use tenet::evaluate::{Detail, Options, scan};
 use tenet::model::Verdict;
-use tenet::report::{FindingResult, Report, RunIdentity};
+use tenet::report::{FindingResult, Missing, Report, RunIdentity};
 use tenet::snapshot::{Records, Snapshot};
 use tenet::sources::azure::Received;
 
+use super::equal::exchanges;
 use super::service::{Calm, Passed, Service, Simulated, Weather, collected, contoso, evidence};
 use crate::faults::greener;
 use crate::tenant::{Tenant, Verdicts};
@@ -103,11 +104,12 @@ pub(super) fn each_leaf(value: &mut Json, change: &dyn Fn(&mut Json)) {
 
 struct Seen {
     verdicts: Verdicts,
-    addresses: Vec<String>,
+    /// Each address that was asked, and its read.
+    addresses: BTreeMap<String, String>,
     reasons: BTreeSet<String>,
     whole: bool,
-    /// Of each verdict that is unknown, why.
-    why: BTreeMap<(String, String, String), Vec<String>>,
+    /// Of each verdict that is unknown, what is missing.
+    why: BTreeMap<(String, String, String), Vec<Missing>>,
     /// The exit code of a scan, and how many verdicts are unknown: of all rules, and of those that were asked about.
     ends: [(Exit, usize); 2],
 }
@@ -145,20 +147,21 @@ fn look(tenant: &Tenant, weather: Box<dyn Weather>, now: Timestamp, asked: &BTre
     let scratch = tempfile::tempdir().unwrap();
     let found = collected(scratch.path(), false, &service, &clock).unwrap();
     let (place, _) = evidence(scratch.path());
+    let kept = exchanges(&place);
     let records = tenant.records(&[place], false).unwrap();
     let reasons = reasons(&records);
     let (snapshot, scan): (Snapshot, _) = tenant.scan(records, Some(now));
     let mut why = BTreeMap::new();
     let all = end(tenant, &snapshot, now, &|_| true, &mut |finding| {
         if finding.verdict == Verdict::Unknown {
-            why.insert(key_of(finding), finding.missing.iter().map(|missing| missing.reason.clone()).collect());
+            why.insert(key_of(finding), finding.missing.clone());
         }
     });
     let ends = [all, end(tenant, &snapshot, now, &|rule| asked.contains(rule), &mut |_| {})];
     let log = service.log.lock().unwrap();
-    let mut addresses: Vec<String> = log.iter().map(|one| one["request"]["url"].as_str().unwrap().to_owned()).collect();
-    addresses.sort();
-    addresses.dedup();
+    let text = |one: &Json| one.as_str().unwrap().to_owned();
+    let addresses: BTreeMap<String, String> = kept.iter().map(|one| (text(&one["request"]["url"]), text(&one["read"]))).collect();
+    assert!(log.iter().all(|one| addresses.contains_key(&text(&one["request"]["url"]))));
     Seen { verdicts: tenant.verdicts(&snapshot, &scan), addresses, reasons, whole: found.gaps.is_empty(), why, ends }
 }
 
@@ -183,8 +186,24 @@ struct Tally {
     mute: BTreeMap<(&'static str, String), (usize, String)>,
 }
 
+/// Tells whether a missing fact leads to the answer that was broken: by its reason, or by the read that would give it. What is open
+/// anyhow may be the shorter way to decide a verdict, and is named then; so is an attestation that could stand in for the answer.
+fn tells(missing: &Missing, word: &str, read: &str, before: &Seen) -> bool {
+    let reason = missing.reason.as_str();
+    word.split('|').any(|word| reason.contains(word))
+        || before.reasons.iter().any(|known| known.contains(reason))
+        || missing.api.as_ref().is_some_and(|api| api.split(',').any(|one| one.trim() == read))
+        || (missing.register.is_some() && ["the cell is blank", "its attestation is past its review date"].contains(&reason))
+}
+
 /// Breaks one answer in one way and looks at what follows.
-fn break_one(tenant: &Tenant, before: &Seen, (at, fault, word): (&str, &'static str, &str), well: &BTreeSet<String>, tally: &mut Tally) {
+fn break_one(
+    tenant: &Tenant,
+    before: &Seen,
+    (at, read, fault, word): (&str, &str, &'static str, &str),
+    well: &BTreeSet<String>,
+    tally: &mut Tally,
+) {
     let after = look(tenant, Box::new(Broken { at: at.to_owned(), fault }), now(), well);
     tally.n_runs += 1;
     for (exit, unknown) in after.ends {
@@ -193,13 +212,12 @@ fn break_one(tenant: &Tenant, before: &Seen, (at, fault, word): (&str, &'static 
     tally.n_unknown += usize::from(after.ends[1].1 > 0);
     tally.greener.extend(greener(&before.verdicts, &after.verdicts).into_iter().map(|line| format!("{fault} {at}: {line}")));
     assert!(!after.whole, "{fault} {at}");
-    for (key, reasons) in after.why.iter().filter(|(key, _)| before.verdicts.get(*key) != Some(&"unknown")) {
+    for (key, missing) in after.why.iter().filter(|(key, _)| before.verdicts.get(*key) != Some(&"unknown")) {
         tally.n_lost += 1;
-        // What was open before may be the shorter way to decide it, and is named then.
-        let fits = |reason: &String| word.split('|').any(|word| reason.contains(word));
-        let told = reasons.iter().any(|reason| fits(reason) || before.reasons.iter().any(|known| known.contains(reason.as_str())));
-        if !told || reasons.iter().any(|reason| reason.trim().is_empty()) {
-            let one = tally.mute.entry((fault, reasons.join("; "))).or_insert_with(|| (0, format!("{key:?} at {at}")));
+        if !missing.iter().any(|missing| tells(missing, word, read, before)) {
+            let reasons: Vec<&str> = missing.iter().map(|missing| missing.reason.as_str()).collect();
+            let one =
+                tally.mute.entry((fault, reasons.join("; "))).or_insert_with(|| (0, format!("{key:?} at {at}: {:?}", missing.first())));
             one.0 += 1;
         }
     }
@@ -225,8 +243,9 @@ fn no_answer_that_is_not_got_makes_a_verdict_better() {
     };
     let well: BTreeSet<String> = rules.into_iter().filter(well).collect();
     assert_eq!(look(&tenant, Box::new(Calm), now(), &well).ends[1], (Exit::Ok, 0), "{well:?}");
-    let faults: Vec<(&str, &str, &str)> =
-        before.addresses.iter().flat_map(|at| FAULTS.iter().map(move |(fault, word)| (at.as_str(), *fault, *word))).collect();
+    let each = |(at, read)| FAULTS.iter().map(move |(fault, word)| (at, read, *fault, *word));
+    let faults: Vec<(&str, &str, &str, &str)> =
+        before.addresses.iter().map(|(at, read)| (at.as_str(), read.as_str())).flat_map(each).collect();
     let n: usize = std::env::var("TENET_SWEEP").ok().and_then(|text| text.parse().ok()).unwrap_or(usize::MAX);
     let step = (faults.len() / n).max(1);
     let chosen: Vec<_> = faults.iter().copied().skip(step / 2).step_by(step).collect();

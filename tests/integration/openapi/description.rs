@@ -247,9 +247,18 @@ fn exactness(template: &str, item: &Json, path: &str) -> Option<usize> {
 fn fits(template: &[&str], path: &[&str]) -> Option<usize> {
     let same = |(one, other): (&&str, &&str)| match variable(one) {
         Some(_) => (!other.is_empty()).then_some(0),
-        None => same_segment(one, other).then_some(1),
+        None => (same_segment(one, other) || called(one, other)).then_some(1),
     };
     if template.len() == path.len() { template.iter().zip(path).map(same).sum() } else { None }
+}
+
+/// Tells whether a segment is a call of a function with one argument: `name(argument='{variable}')`.
+fn called(template: &str, segment: &str) -> bool {
+    let Some((before, after)) = template.split_once('{').and_then(|(before, rest)| Some((before, rest.split_once('}')?.1))) else {
+        return false;
+    };
+    let argument = segment.strip_prefix(before).and_then(|rest| rest.strip_suffix(after));
+    argument.is_some_and(|argument| !argument.is_empty() && !argument.contains(['\'', '/', '(', ')']))
 }
 
 fn variable(segment: &str) -> Option<&str> {
