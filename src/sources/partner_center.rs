@@ -35,7 +35,7 @@ pub(super) fn take_subscription(intake: &mut Intake<'_>, item: &Value) -> Taken 
         (true, Some(_)) => return Err(Refusal::new("its entitlementId is no id of an Azure subscription")),
         // A plan is none itself: its subscriptions are entitlements.
         (true, None) => return Ok(()),
-        (false, _) if !fields.text("billingType").is_some() => return Err(Refusal::new("it does not say how it is billed")),
+        (false, _) if fields.text("billingType").is_none() => return Err(Refusal::new("it does not say how it is billed")),
         (false, _) => seats(intake, id, &fields, source)?,
     };
     let name = fields.get("friendlyName").filter(|name| !name.is_null()).or_else(|| fields.get("offerName"));

@@ -91,10 +91,10 @@ impl Item<'_> {
         self.word(name).filter(|id| *id != self.tenant.to_lowercase())
     }
 
-    /// A PartnerID, which some services write as a number.
+    /// A PartnerID, of five to eight digits as the schema says, which some services write as a number.
     fn partner_id(&self, name: &str) -> Option<String> {
         let number = self.json.get(name).and_then(Json::as_u64).map(|number| number.to_string());
-        number.or_else(|| self.word(name)).filter(|id| id.chars().all(|one| one.is_ascii_digit()))
+        number.or_else(|| self.word(name)).filter(|id| (5..=8).contains(&id.len()) && id.chars().all(|one| one.is_ascii_digit()))
     }
 }
 

@@ -124,13 +124,13 @@ fn fail(run: &Run<'_>, key: &StreamKey, operation: Operation, place: &str, got: 
 fn refusal(got: &Got, operation: Operation) -> Option<String> {
     let permission = operation.permission();
     match got.status {
-        200..300 if operation.is_list() && !got.body.as_ref().is_some_and(|body| list(operation, body).is_some()) => {
+        200..300 if operation.is_list() && got.body.as_ref().is_none_or(|body| list(operation, body).is_none()) => {
             Some("schema not understood: the answer holds no list".to_owned())
         }
         200..300 if !got.body.as_ref().is_some_and(Json::is_object) => Some("schema not understood: the answer is no object".to_owned()),
         // Otherwise a partner's directory would be taken for a customer's.
         200..300 if operation == Operation::Organization && !got.body.as_ref().is_some_and(tells_partners) => {
-            Some("schema not understood: partnerTenantType is neither a text nor null".to_owned())
+            Some("schema not understood: the answer does not tell whether the directory is a partner's".to_owned())
         }
         200..300 => None,
         401 | 403 => Some(format!("denied: needs {}: {}", permission.name(), got.reason())),
@@ -141,7 +141,8 @@ fn refusal(got: &Got, operation: Operation) -> Option<String> {
 
 fn tells_partners(body: &Json) -> bool {
     let told = |item: &Json| item.get("partnerTenantType").is_none_or(|ty| ty.is_string() || ty.is_null());
-    items(Operation::Organization, body).iter().all(told)
+    let directories = items(Operation::Organization, body);
+    !directories.is_empty() && directories.iter().all(told)
 }
 
 fn in_words(failure: &ReadFailure) -> String {

@@ -200,6 +200,8 @@ fn state(intake: &mut Intake<'_>, kind: ListKind, scope: Option<&str>, at_scope:
         ListKind::ManagementGroups | ListKind::Entities | ListKind::Descendants if claim.complete && !by_user => {
             state_management_groups(intake, kind, scope, claim)
         }
+        // Groups may be hidden, whatever else tells of some.
+        ListKind::Entities if !claim.complete => claims::state(intake, ListKind::ManagementGroups, None, false, claim),
         ListKind::GroupMembers if claim.complete && !by_user && scope.is_some_and(|id| intake.later.hidden_groups.contains(id)) => {
             let claim = open("the group hides its members from whoever lacks Member.Read.Hidden");
             claims::state(intake, kind, scope, at_scope, &claim)
@@ -215,7 +217,7 @@ fn state(intake: &mut Intake<'_>, kind: ListKind, scope: Option<&str>, at_scope:
             if claim.complete {
                 intake.note_whole(kind, claim.source);
             } else if let Some(reason) = &claim.reason {
-                intake.later.open.entry(kind).or_insert_with(|| reason.to_string());
+                intake.later.open.entry(kind).or_insert_with(|| reason.clone());
             }
             claims::state(intake, kind, scope, at_scope, claim)
         }
