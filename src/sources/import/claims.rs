@@ -85,6 +85,8 @@ pub enum ListKind {
     PartnerProfile,
     /// The names of a directory
     TenantInformation,
+    /// The directory itself
+    Organization,
 }
 
 /// The kinds a user may claim, with their spelling.
@@ -235,6 +237,7 @@ impl ListKind {
             Self::PartnerRelationships => "partnercenter:relationships",
             Self::PartnerProfile => "partnercenter:profiles/mpn",
             Self::TenantInformation => "graph:tenantInformation",
+            Self::Organization => "graph:organization",
         }
     }
 
@@ -243,7 +246,7 @@ impl ListKind {
         match self {
             Self::Subscriptions => ("Subscription", None),
             Self::BillingProperty => ("Subscription", Some("agreement")),
-            Self::CommerceSubscriptions => ("Subscription", Some("sku_part_number")),
+            Self::CommerceSubscriptions | Self::Organization => ("Subscription", Some("sku_part_number")),
             Self::CrossTenantPartners => ("Tenant", Some("is_service_provider")),
             Self::Tenants => ("Tenant", None),
             Self::DirectoryRoles => ("DirectoryRole", None),

@@ -273,8 +273,12 @@ fn state_subscriptions(intake: &mut Intake<'_>) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// A partner knows subscriptions of its customers, too. Why some of them may be missing, if they were asked for.
+/// A partner knows subscriptions of its customers, too. Why some of them may be missing, if they were asked for, or if it is not
+/// known whether the directory is a partner's.
 fn open_at_partner_center(intake: &Intake<'_>) -> Option<String> {
+    if let Some(reason) = intake.later.open.get(&ListKind::Organization) {
+        return Some(format!("whether the directory is a partner's, with subscriptions of customers, is not known: {reason}"));
+    }
     let kinds = [ListKind::PartnerCustomers, ListKind::PartnerSubscriptions, ListKind::AzureEntitlements];
     let reason = kinds.iter().find_map(|kind| intake.later.open.get(kind))?;
     Some(format!("subscriptions of customers are not known to be all here: {reason}"))

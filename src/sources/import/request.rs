@@ -163,6 +163,7 @@ fn graph_list(segments: &[&str], narrowed: Narrowed) -> Asked {
         ["directoryroles", id, "members"] => list(ListKind::DirectoryRoleMembers, Some(id)),
         ["rolemanagement", "directory", "roleassignments"] => list(ListKind::DirectoryRoleAssignments, None),
         ["rolemanagement", "directory", "roleassignmentscheduleinstances"] => list(ListKind::DirectoryRoleSchedules, None),
+        ["organization"] => list(ListKind::Organization, None),
         ["directory", "subscriptions"] => list(ListKind::CommerceSubscriptions, None),
         ["policies", "crosstenantaccesspolicy", "partners"] => list(ListKind::CrossTenantPartners, None),
         ["tenantrelationships", "delegatedadminrelationships"] => list(ListKind::DelegatedAdminRelationships, None),
