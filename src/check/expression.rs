@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::narrow::{Fact, Path, facts, narrowed, path_of};
 use super::scope::{Global, Globals};
 use super::typed::{Binder, DefId, Expr, ExprKind, ParamId, Template, TemplatePart, VarId};
-use crate::model::{Base, EntityTypeId, NamedType, Property, Type, Value, ValueError, parse_scalar};
+use crate::model::{Base, EntityTypeId, NamedType, Property, Type, Value, ValueError, is_guid, parse_scalar};
 use crate::syntax::ast;
 use crate::text::{Diagnostic, Span, did_you_mean};
 
@@ -679,10 +679,4 @@ fn has_history_step(expr: &Expr) -> bool {
         ExprKind::Filter(binder) => has_history_step(&binder.set),
         _ => false,
     }
-}
-
-fn is_guid(text: &str) -> bool {
-    let groups: Vec<&str> = text.split('-').collect();
-    groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12])
-        && groups.iter().all(|group| group.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }

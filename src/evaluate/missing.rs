@@ -325,13 +325,10 @@ impl Evaluator<'_> {
         let plain = || "not read".to_owned();
         let Some(ty) = self.snapshot.entity_type(id).and_then(|ty| schema.entity(ty)) else { return plain() };
         let is_listed = attribute.and_then(|id| schema.property(id)).is_some_and(|property| property.source == ty.source);
-        let own = ty
-            .properties
-            .values()
-            .filter_map(|id| schema.property(*id))
-            .filter(|property| !property.ty.set && property.source == ty.source);
-        let n_known = own.filter(|property| !matches!(self.state(id, property.id, None), CellState::Unknown(_))).count();
-        if !is_listed && n_known > TOLD_BY_ID {
+        let own = ty.properties.values().filter_map(|id| schema.property(*id));
+        let own = own.filter(|property| !property.ty.set && property.source == ty.source);
+        let known = own.filter(|property| !matches!(self.state(id, property.id, None), CellState::Unknown(_)));
+        if !is_listed && known.count() > TOLD_BY_ID {
             return plain();
         }
         self.extent_reason(ty.id).map_or_else(plain, |reason| format!("not read: {reason}"))

@@ -24,6 +24,13 @@ pub fn canonical_guid(text: &str) -> String {
     text.trim_matches(|c: char| c.is_whitespace() || c == '{' || c == '}').to_lowercase()
 }
 
+/// Tells whether a text has the form of a GUID: five groups of hexadecimal digits, without braces.
+#[must_use]
+pub fn is_guid(text: &str) -> bool {
+    let groups = text.split('-').map(str::len);
+    groups.eq([8, 4, 4, 4, 12]) && text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
+}
+
 /// Returns the last segment of a role definition id, which identifies the role whatever scope it was read through.
 #[must_use]
 pub fn trailing_guid(id: &str) -> String {

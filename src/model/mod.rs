@@ -24,7 +24,7 @@ mod verdict;
 pub use canonical::{NotCanonical, canonical_json, sha256_hex};
 pub use counts::PropertyCounts;
 pub use fact::{Attestation, Bound, Completeness, FactSource, Interval, SourceId, SourceKind};
-pub use identity::{canonical_arm_id, canonical_guid, canonical_key, covers_path, parent_path, trailing_guid};
+pub use identity::{canonical_arm_id, canonical_guid, canonical_key, covers_path, is_guid, parent_path, trailing_guid};
 pub use instant::{format_duration, format_instant, parse_duration, parse_instant};
 pub use schema::{AliasType, DerivedFrom, EntityType, EnumType, NamedType, Property, Provenance, Schema};
 pub use types::{AliasId, Base, EntityTypeId, EnumId, PropertyId, Type};

@@ -10,7 +10,7 @@ use serde_json::Value as Json;
 use super::answer::{error_code, is_absent};
 use super::plan::{Expectation, Found, Read};
 use super::target::{Answer, ReadTarget};
-use crate::model::trailing_guid;
+use crate::model::{is_guid, trailing_guid};
 
 /// What one look at several expectations gave.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -161,11 +161,6 @@ fn same_id(a: &str, b: &str) -> bool {
         return a.eq_ignore_ascii_case(b) || (is_role_definition(a) && is_role_definition(b) && trailing_guid(a) == trailing_guid(b));
     }
     false
-}
-
-fn is_guid(text: &str) -> bool {
-    let groups = text.split('-').map(str::len);
-    groups.eq([8, 4, 4, 4, 12]) && text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
 }
 
 fn is_role_definition(id: &str) -> bool {

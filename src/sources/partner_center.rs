@@ -5,8 +5,8 @@
 use serde_json::Value;
 
 use super::arm::billing::RANK_ORDER;
-use super::import::{Fields, Intake, Refusal, Taken, is_guid};
-use crate::model::{SourceId, canonical_guid};
+use super::import::{Fields, Intake, Refusal, Taken};
+use crate::model::{SourceId, canonical_guid, is_guid};
 use crate::snapshot::Handle;
 
 /// A customer: its directory. The names are those of the company, so those of the directory itself go first.
@@ -24,13 +24,17 @@ pub(super) fn take_customer(intake: &mut Intake<'_>, item: &Value) -> Taken {
     Ok(())
 }
 
+/// Tells whether what a customer bought is billed by use, as Azure is. Source: subscription resources, `billingType`.
+pub(super) fn is_billed_by_use(item: &Value) -> bool {
+    Fields::of(item).text("billingType").is_some_and(|ty| ty.eq_ignore_ascii_case("usage"))
+}
+
 /// What a customer bought: seats, or Azure that is billed by use.
 pub(super) fn take_subscription(intake: &mut Intake<'_>, item: &Value) -> Taken {
     let fields = Fields::of(item);
     let id = fields.id()?;
     let source = intake.source("partnercenter:subscriptions");
-    let by_use = fields.text("billingType").is_some_and(|ty| ty.eq_ignore_ascii_case("usage"));
-    let subscription = match (by_use, fields.text("entitlementId")) {
+    let subscription = match (is_billed_by_use(item), fields.text("entitlementId")) {
         (true, Some(azure)) if is_guid(azure) => super::arm::subscriptions::azure(intake, azure)?,
         (true, Some(_)) => return Err(Refusal::new("its entitlementId is no id of an Azure subscription")),
         // A plan is none itself: its subscriptions are entitlements.

@@ -5,6 +5,7 @@ use serde_json::Value as Json;
 use super::journal::Named;
 use super::operation::{Operation, Per};
 use crate::sources::azure::cloud::Endpoint;
+use crate::sources::partner_center::is_billed_by_use;
 
 /// Returns the objects of an answer: of a list, or the one object that it is.
 pub(super) fn items(operation: Operation, body: &Json) -> &[Json] {
@@ -59,10 +60,8 @@ fn name(operation: Operation, of: &str, item: &Item<'_>, found: &mut Vec<Named>)
         Operation::Organization => add(Per::PartnerDirectory, item.text("partnerTenantType").map(|_| item.tenant.to_owned())),
         Operation::Customers => add(Per::Customer, item.word("id")),
         Operation::CustomerSubscriptions => {
-            // Azure is billed by use. Source: Partner Center, subscription resources, billingType.
-            let by_use = item.text("billingType").is_some_and(|ty| ty.eq_ignore_ascii_case("usage"));
             // One that names its Azure subscription is no plan.
-            let is_plan = by_use && item.text("entitlementId").is_none();
+            let is_plan = is_billed_by_use(item.json) && item.text("entitlementId").is_none();
             add(Per::AzurePlan, item.word("id").filter(|_| is_plan).map(|id| format!("{of}/subscriptions/{id}")));
             add(Per::PartnerId, item.partner_id("partnerId"));
         }

@@ -8,7 +8,7 @@ use super::lists::{Lists, Page};
 use super::page::{Exchange, Next};
 use super::report::Tally;
 use super::request::Asked;
-use crate::model::SourceId;
+use crate::model::{SourceId, is_guid};
 use crate::sources::partner_center;
 
 /// Takes an error answer.
@@ -110,12 +110,6 @@ fn take_names(intake: &mut Intake<'_>, id: &str, reason: &str, source: SourceId)
         intake.builder.set_unknown(tenant, name, reason, source)?;
     }
     Ok(())
-}
-
-/// Tells whether a text has the form of a GUID.
-pub(in crate::sources) fn is_guid(id: &str) -> bool {
-    let lengths: Vec<usize> = id.split('-').map(str::len).collect();
-    lengths == [8, 4, 4, 4, 12] && id.chars().all(|c| c == '-' || c.is_ascii_hexdigit())
 }
 
 fn reason(exchange: &Exchange, permission: Option<&str>) -> String {

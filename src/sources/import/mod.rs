@@ -30,7 +30,7 @@ pub(super) use fields::Fields;
 pub(super) use intake::{Condition, Grant, Intake, Origin, Refusal, Taken};
 pub(super) use recognise::Kind;
 pub(super) use report::Tally;
-pub(super) use {conclude::finish, decode::decode, denied::is_guid, files::InputFile, files::find, files::open, lists::Lists};
+pub(super) use {conclude::finish, decode::decode, files::InputFile, files::find, files::open, lists::Lists};
 
 /// What the caller knows about the files.
 #[derive(Debug, Clone, Default)]

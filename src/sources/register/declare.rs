@@ -338,9 +338,7 @@ impl Checker<'_> {
 
     /// A slip in an id is the likeliest error of all, and would tie the row to something that is not there.
     fn warn_shape(&mut self, base: Base, text: &str, span: Span) {
-        let groups: Vec<usize> = text.trim().split('-').map(str::len).collect();
-        let is_guid = groups == [8, 4, 4, 4, 12] && text.trim().chars().all(|letter| letter == '-' || letter.is_ascii_hexdigit());
-        if base == Base::Guid && !is_guid {
+        if base == Base::Guid && !crate::model::is_guid(text.trim()) {
             self.diagnostics.push(Diagnostic::warning("R0012", span, format!("`{text}` does not look like a GUID")));
         }
     }
